@@ -1,0 +1,12 @@
+"""Names for the array types that kernels take and give."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+Float32Array = NDArray[np.float32]
+FloatArray = NDArray[np.float64]
+Int16Array = NDArray[np.int16]
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+UInt32Array = NDArray[np.uint32]
