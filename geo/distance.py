@@ -12,7 +12,7 @@ _GEOD = Geod(ellps="WGS84")
 _RAD_PER_E7 = np.pi / 180 * 1e-7
 
 LONG_STEP_M = 5_000.0
-"""Past this the local-radii form drifts from the geodesic with the square of the length; such steps are rare and take pyproj's geodesic."""
+"""Past this the local-radii form drifts from the geodesic; such steps are rare and take pyproj's geodesic."""
 
 
 def metres_per_degree(lat: FloatArray) -> tuple[FloatArray, FloatArray]:

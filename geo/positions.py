@@ -141,16 +141,17 @@ class Positions:
     @property
     def lat(self) -> FloatArray:
         """WGS-84 latitude, degrees, float64 (n,)."""
-        return self.lat_e7 * 1e-7
+        return self.lat_e7.astype(np.float64) * 1e-7
 
     @property
     def lon(self) -> FloatArray:
         """WGS-84 longitude, degrees, float64 (n,)."""
-        return self.lon_e7 * 1e-7
+        return self.lon_e7.astype(np.float64) * 1e-7
 
     def has(self, bit: Status) -> BoolArray:
         """Mask of the rows whose status carries the bit."""
-        return (self.status & np.uint32(bit)) != 0
+        mask: BoolArray = (self.status & np.uint32(bit)) != 0
+        return mask
 
 
 def canonical_order(positions: Positions) -> Int64Array:
