@@ -1,8 +1,8 @@
 """Zones: named areas, read from GeoJSON, found by a raster index.
 
 The index divides the ground into square cells and knows for each cell which zones hold it wholly and which zones'
-border runs through it. Only positions in border cells pay for the exact test, so the cost per position hardly depends on how
-many zones there are or how many vertices they have.
+border runs through it. Only positions in border cells pay for the exact test, so the cost per position hardly depends
+on how many zones there are or how many vertices they have.
 """
 
 import json
@@ -247,7 +247,7 @@ def _read_zone(feature: dict[str, Any], number: int, path: Path) -> Zone:
     except shapely.errors.GEOSException as error:
         raise ValueError(f"{place}: geometry: {error}") from error
     if shapely.get_type_id(geometry) not in {3, 6}:
-        raise ValueError(f"{place}: geometry: expected Polygon or MultiPolygon, got {shapely.get_type_id(geometry)}")
+        raise ValueError(f"{place}: geometry: expected Polygon or MultiPolygon, got {geometry.geom_type}")
     if not shapely.is_valid(geometry):
         raise ValueError(f"{place}: geometry: {shapely.is_valid_reason(geometry)}")
     name_zh, name_en = (str(properties.get(key) or "") for key in ("name_zh", "name_en"))
