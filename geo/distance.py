@@ -42,7 +42,8 @@ def distance_m(lat1_e7: Int32Array, lon1_e7: Int32Array, lat2_e7: Int32Array, lo
     Notes
     -----
     Differences are taken in integers, so nothing cancels; radii are those of the mid-latitude. Within 3·10⁻⁹ of the
-    geodesic under a kilometre up to 53° N, 6·10⁻⁸ at `LONG_STEP_M`; longer pairs take the geodesic (Karney 2013, through pyproj).
+    geodesic under a kilometre up to 53° N, 6·10⁻⁸ at `LONG_STEP_M`; longer pairs take the
+    geodesic (Karney 2013, through pyproj).
     """
     d_lat = np.asarray(lat2_e7, dtype=np.int64) - lat1_e7
     d_lon = np.asarray(lon2_e7, dtype=np.int64) - lon1_e7
