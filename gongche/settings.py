@@ -1,0 +1,130 @@
+"""Settings: one typed table. Each has a name, a default, a unit where it has one, and a sentence.
+
+A value comes from the environment (`GONGCHE_` and the name in capitals), else from `gongche.toml` in the home folder,
+else from the default. A name that is not in the table, or a value that does not fit, stops the start.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from gongche.errors import GongcheError
+
+ENV_PREFIX = "GONGCHE_"
+FILE_NAME = "gongche.toml"
+# Read elsewhere, before or beside the settings.
+_OTHER_ENV = {"GONGCHE_HOME", "GONGCHE_TRACKS"}
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the service."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL 15 or newer to use, as postgresql://…; empty: the embedded server in the home folder.",
+    )
+    database_pool: int = Field(8, ge=2, le=200, description="Connections to the database held open at most.")
+    archive_dir: Path | None = Field(None, description="Folder of the sealed archive; empty: archive/ in the home folder.")
+
+    web_host: str = Field("127.0.0.1", description="Address the pages are served on.")
+    web_port: Port = Field(8000, description="Port the pages are served on.")
+    web_secure_cookie: bool = Field(False, description="Send the session cookie over HTTPS only; set it behind TLS.")
+    web_session_hours: int = Field(12, ge=1, le=720, description="Hours until a sign-in expires.")
+    public_name: str = Field("公车 Gongche", min_length=1, max_length=60, description="Name in the head of every page.")
+
+    districts_path: Path | None = Field(
+        None, description="GeoJSON of the districts drawn as base map; empty: the eleven districts that come with the project."
+    )
+    streets_path: Path | None = Field(None, description="GeoJSON of streets drawn on the base map; empty: none.")
+    tile_url: str = Field("", description="Tile server, as https://host/{z}/{x}/{y}.png; empty: the vector base map only.")
+    tile_datum: Literal["wgs84", "gcj02"] = Field("wgs84", description="Datum of the tile server's ground.")
+    tile_attribution: str = Field("", description="Credit line the tile server asks for.")
+
+    listen_host: str = Field("127.0.0.1", description="Address the terminals' TCP receivers listen on.")
+    jt808_port: Port = Field(8808, description="TCP port for JT/T 808; 0: no receiver.")
+    nmea_port: Port = Field(8809, description="TCP port for NMEA 0183; 0: no receiver.")
+    mqtt_url: SecretStr = Field(
+        SecretStr(""), description="Broker to receive from, as mqtt[s]://user:password@host:port; empty: no receiver."
+    )
+    mqtt_client_id: str = Field("gongche", min_length=1, max_length=64, description="Client id of the persistent session.")
+    idle_timeout_s: float = Field(300.0, gt=0, description="Seconds of silence after which a terminal's connection ends.")
+    max_connections: int = Field(20_000, ge=1, description="Terminals connected to one receiver at most.")
+    intake_queue: int = Field(50_000, ge=100, description="Positions that wait for the writer at most; then sockets wait.")
+    intake_group: int = Field(10_000, ge=1, description="Positions committed together at most.")
+    intake_wait_s: float = Field(0.2, gt=0, le=5, description="Seconds the writer waits to fill a group.")
+
+    border_tolerance_m: float = Field(
+        50.0, ge=0, le=1000, description="Metres past the border of the permitted area that still count as inside."
+    )
+    audit_threads: int = Field(2, ge=1, le=64, description="Threads of an audit.")
+    close_day_after_h: float = Field(
+        2.0, ge=0, le=48, description="Hours after local midnight until a day is sealed and audited by the service."
+    )
+    audit_open_every_min: float = Field(
+        5.0, ge=0.5, le=1440, description="Minutes between audits of the open day while the service runs."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Given values, then the environment, then the home folder's file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(home: Path, **given: object) -> Settings:
+    """Settings of a home folder; values in `given` come first. GongcheError names every wrong key and value."""
+    path = home / FILE_NAME
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(ENV_PREFIX)
+        and name not in _OTHER_ENV
+        and not name.startswith(ENV_PREFIX + "TEST_")
+        and name.removeprefix(ENV_PREFIX).lower() not in Settings.model_fields
+    )
+    if unknown:
+        raise GongcheError(f"setting {unknown[0]} (environment): no such setting")
+
+    class FromHome(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FromHome(**given)  # type: ignore[arg-type]  # values are checked by the model, that is its purpose
+    except ValidationError as error:
+        raise GongcheError("; ".join(_fault(fault, path) for fault in error.errors())) from None
+    except (OSError, ValueError) as error:
+        raise GongcheError(f"{path}: {error}") from None
+
+
+def settings_table() -> list[tuple[str, str, str]]:
+    """(name, default, sentence) of every setting, for help and docs."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+        rows.append((name, "" if default is None else str(default), field.description or ""))
+    return rows
+
+
+def _fault(fault: object, path: Path) -> str:
+    assert isinstance(fault, dict)
+    key = ".".join(str(part) for part in fault["loc"])
+    where = "environment" if f"{ENV_PREFIX}{key.upper()}" in os.environ else str(path)
+    if fault["type"] == "extra_forbidden":
+        return f"setting {key} ({where}): no such setting"
+    field = Settings.model_fields.get(key)
+    secret = field is not None and isinstance(field.default, SecretStr)
+    shown = "a value that is not shown" if secret else repr(fault["input"])
+    return f"setting {key} ({where}): got {shown}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
