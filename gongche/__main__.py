@@ -8,10 +8,10 @@ from typing import Annotated
 import click
 import typer
 from psycopg import Error as DatabaseError
+from store.errors import StoreError
 from typer.core import TyperGroup
 
-from gongche.errors import GongcheError, WrongUse
-from store.errors import StoreError
+from gongche.errors import GongcheError, WrongUseError
 
 COMMANDS = {
     "demo": "A simulated fleet in a city: history, live terminals, pages.",
@@ -68,7 +68,7 @@ def main() -> None:
     """Run the command; exit 0 done, 1 did not succeed, 2 wrong use, 130 interrupted. Errors are one line on stderr."""
     try:
         app(prog_name="gongche")
-    except WrongUse as error:
+    except WrongUseError as error:
         _leave(str(error), 2)
     except (GongcheError, StoreError) as error:
         _leave(str(error), 1)

@@ -1,7 +1,7 @@
 """Errors that end a command with one clear line.
 
 GongcheError            the command did not succeed: exit 1
-└── WrongUse            the command was used wrongly: exit 2
+└── WrongUseError            the command was used wrongly: exit 2
 """
 
 
@@ -9,5 +9,5 @@ class GongcheError(Exception):
     """What went wrong and what to do, in one line."""
 
 
-class WrongUse(GongcheError):
+class WrongUseError(GongcheError):
     """An argument that cannot be meant."""

@@ -31,7 +31,9 @@ class Settings(BaseSettings):
         description="PostgreSQL 15 or newer to use, as postgresql://…; empty: the embedded server in the home folder.",
     )
     database_pool: int = Field(8, ge=2, le=200, description="Connections to the database held open at most.")
-    archive_dir: Path | None = Field(None, description="Folder of the sealed archive; empty: archive/ in the home folder.")
+    archive_dir: Path | None = Field(
+        None, description="Folder of the sealed archive; empty: archive/ in the home folder."
+    )
 
     web_host: str = Field("127.0.0.1", description="Address the pages are served on.")
     web_port: Port = Field(8000, description="Port the pages are served on.")
@@ -40,10 +42,11 @@ class Settings(BaseSettings):
     public_name: str = Field("公车 Gongche", min_length=1, max_length=60, description="Name in the head of every page.")
 
     districts_path: Path | None = Field(
-        None, description="GeoJSON of the districts drawn as base map; empty: the eleven districts that come with the project."
+        None,
+        description="GeoJSON of the districts drawn as base map; empty: the eleven that come with the project.",
     )
     streets_path: Path | None = Field(None, description="GeoJSON of streets drawn on the base map; empty: none.")
-    tile_url: str = Field("", description="Tile server, as https://host/{z}/{x}/{y}.png; empty: the vector base map only.")
+    tile_url: str = Field("", description="Tile server, as https://host/{z}/{x}/{y}.png; empty: vector base map only.")
     tile_datum: Literal["wgs84", "gcj02"] = Field("wgs84", description="Datum of the tile server's ground.")
     tile_attribution: str = Field("", description="Credit line the tile server asks for.")
 
@@ -53,10 +56,16 @@ class Settings(BaseSettings):
     mqtt_url: SecretStr = Field(
         SecretStr(""), description="Broker to receive from, as mqtt[s]://user:password@host:port; empty: no receiver."
     )
-    mqtt_client_id: str = Field("gongche", min_length=1, max_length=64, description="Client id of the persistent session.")
-    idle_timeout_s: float = Field(300.0, gt=0, description="Seconds of silence after which a terminal's connection ends.")
+    mqtt_client_id: str = Field(
+        "gongche", min_length=1, max_length=64, description="Client id of the persistent session."
+    )
+    idle_timeout_s: float = Field(
+        300.0, gt=0, description="Seconds of silence after which a terminal's connection ends."
+    )
     max_connections: int = Field(20_000, ge=1, description="Terminals connected to one receiver at most.")
-    intake_queue: int = Field(50_000, ge=100, description="Positions that wait for the writer at most; then sockets wait.")
+    intake_queue: int = Field(
+        50_000, ge=100, description="Positions that wait for the writer at most; then sockets wait."
+    )
     intake_group: int = Field(10_000, ge=1, description="Positions committed together at most.")
     intake_wait_s: float = Field(0.2, gt=0, le=5, description="Seconds the writer waits to fill a group.")
 
