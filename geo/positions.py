@@ -135,8 +135,14 @@ class Positions:
 
     def with_status(self, status: UInt32Array) -> Self:
         """The same rows with another status column."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return type(self)(**{**columns, "status": status})
+        return self._with(status=status)
+
+    def with_vehicle_ix(self, vehicle_ix: Int32Array) -> Self:
+        """The same rows numbered by another vehicle table."""
+        return self._with(vehicle_ix=vehicle_ix)
+
+    def _with(self, **columns: NDArray[Any]) -> Self:
+        return type(self)(**{field.name: columns.get(field.name, getattr(self, field.name)) for field in fields(self)})
 
     @property
     def lat(self) -> FloatArray:
@@ -184,6 +190,27 @@ def canonical(positions: Positions) -> Positions:
     if not repeated.any():
         return ordered
     return ordered.take(np.concatenate(([True], ~repeated)))
+
+
+def join(batches: Sequence[tuple[Positions, Int32Array]]) -> tuple[Positions, Int32Array]:
+    """Batches with vehicle tables of their own (`ids[vehicle_ix]`), as one batch in canonical order with one table.
+
+    Returns
+    -------
+    Positions, int32 (v,)   Ids ascending; only those that have rows.
+    """
+    ids = [table[batch.vehicle_ix] for batch, table in batches]
+    table, vehicle_ix = np.unique(np.concatenate(ids) if ids else np.empty(0, np.int32), return_inverse=True)
+    rows = Positions.concat([batch for batch, _ in batches]).with_vehicle_ix(vehicle_ix.astype(np.int32))
+    return canonical(rows), table.astype(np.int32)
+
+
+def only(positions: Positions, ids: Int32Array, wanted: Int32Array) -> tuple[Positions, Int32Array]:
+    """The rows of the vehicles whose id is wanted, with a vehicle table of these alone; order is kept."""
+    keep = np.isin(ids, wanted)
+    rows = positions.take(keep[positions.vehicle_ix])
+    new_ix = np.cumsum(keep, dtype=np.int32) - np.int32(1)
+    return rows.with_vehicle_ix(new_ix[rows.vehicle_ix]), ids[keep]
 
 
 def clock_fault(fix_time: Int64Array, received_at: Int64Array) -> BoolArray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.positions import DTYPES, Positions, Status, canonical, canonical_order, clock_fault
+from geo.positions import DTYPES, Positions, Status, canonical, canonical_order, clock_fault, join, only, join, only
 
 
 def batch(rows: list[tuple[int, int, int]]) -> Positions:
@@ -79,3 +79,19 @@ def test_clock_faults_are_the_future_and_the_time_before_the_programme() -> None
     minute = 60_000_000
     times = np.array([received, received + 4 * minute, received + 6 * minute, 0, 946_684_800_000_000])
     assert clock_fault(times, np.full(5, received)).tolist() == [False, False, True, True, True]
+
+
+def test_join_gives_one_table_and_only_takes_some_vehicles_out_again() -> None:
+    first, second = batch([(0, 5, 1), (1, 2, 2)]), batch([(0, 1, 3), (1, 0, 4)])
+    ids = np.array([30, 10], dtype=np.int32), np.array([10, 20], dtype=np.int32)
+    rows, table = join([(first, ids[0]), (second, ids[1])])
+    assert table.tolist() == [10, 20, 30]
+    assert rows_of(rows) == [(0, 1, 3), (0, 2, 2), (1, 0, 4), (2, 5, 1)]
+    some, some_table = only(rows, table, np.array([30, 10, 99], dtype=np.int32))
+    assert some_table.tolist() == [10, 30]
+    assert rows_of(some) == [(0, 1, 3), (0, 2, 2), (1, 5, 1)]
+
+
+def test_join_of_nothing_is_empty() -> None:
+    rows, table = join([])
+    assert (len(rows), len(table)) == (0, 0)
