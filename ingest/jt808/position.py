@@ -1,6 +1,7 @@
 """Position body (JT/T 808-2019 §8.18), 28 bytes, then items.
 
-alarm DWORD | status DWORD | latitude, longitude DWORD 10⁻⁶° | altitude m WORD | speed 0.1 km/h WORD | course WORD | time BCD[6]
+alarm DWORD | status DWORD | latitude, longitude DWORD 10⁻⁶°
+altitude m WORD | speed 0.1 km/h WORD | course WORD | time BCD[6] in UTC+8
 """
 
 import struct

@@ -115,7 +115,7 @@ class EpochAssembler:
         last = self._last_us or 0
         around = last - last % DAY_US + epoch.time_us
         instant = min((around - DAY_US, around, around + DAY_US), key=lambda each: abs(each - last))
-        if epoch is not None and instant > last:
+        if instant > last:
             self._last_us = instant
         return instant
 

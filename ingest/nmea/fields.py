@@ -53,7 +53,7 @@ class Reading:
 
 
 def read_fields(sentence: Sentence) -> Reading | None:
-    """Values of a sentence, or None for a kind that says nothing about a position. FieldError on a field that is wrong."""
+    """Values of a sentence; None for a kind that says nothing about a position. FieldError on a wrong field."""
     reader = READERS.get(sentence.kind) if sentence.talker else None
     if reader is None:
         return None
@@ -95,7 +95,7 @@ def read_angle(text: str, hemisphere: str) -> int | None:
         raise FieldError("coordinate", "dddmm.mmmm", repr(text))
     degrees, minutes, fraction = match.groups()
     fraction = fraction or ""
-    scale = 60 * 10 ** len(fraction)
+    scale: int = 60 * 10 ** len(fraction)
     numerator = int(minutes + fraction) * 10_000_000
     e7 = int(degrees) * 10_000_000 + (2 * numerator + scale) // (2 * scale)
     if hemisphere not in {"N", "S", "E", "W"}:

@@ -1,4 +1,4 @@
-"""Lines: `$TTSSS,…*hh\\r\\n`. A lost line end joins two sentences; each `$` begins a new one all the same."""
+"""Lines: `$TTSSS,…*hh`, CR, LF. A lost line end joins two sentences; each `$` begins a new one all the same."""
 
 from ingest.errors import FrameError, Refusal
 
@@ -9,7 +9,8 @@ MAX_LINE_BYTES = 1024
 class LineSplitter:
     """Cuts a byte stream into sentences, whatever the chunks; holds at most `limit` bytes.
 
-    `feed` gives sentences from their `$` on, without line end, and a `Refusal` for what begins otherwise or is too long.
+    `feed` gives sentences from their `$` on, without line end, and a `Refusal` for what begins otherwise or is too
+    long.
     """
 
     def __init__(self, limit: int = MAX_LINE_BYTES) -> None:
