@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.positions import DTYPES, Positions, Status, canonical, canonical_order, clock_fault, join, only, join, only
+from geo.positions import DTYPES, Positions, Status, canonical, canonical_order, clock_fault, join, only
 
 
 def batch(rows: list[tuple[int, int, int]]) -> Positions:
