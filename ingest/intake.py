@@ -1,0 +1,210 @@
+"""The durable intake: bounded queue → one writer → groups by size or time → one transaction → acknowledgements.
+
+Whatever `put` took is either stored before its future is done, or was never acknowledged: a terminal sends it again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, TypeVarTuple
+
+from ingest.errors import IngestError
+from ingest.parcel import STORED, Outcome, Parcel
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
+
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 5.0
+# A group that fails this often although the store answers is taken apart: one parcel in it cannot be stored.
+FAILURES_BEFORE_SPLIT = 2
+
+
+class Sink(Protocol):
+    """Where groups go; called in the writer's thread, one call at a time."""
+
+    def write(self, parcels: Sequence[Parcel]) -> list[Outcome]:
+        """Store all parcels in one transaction; an outcome for each. Raises when nothing of them was stored."""
+
+    def refuse(self, parcel: Parcel, reason: str) -> None:
+        """Put a parcel that cannot be stored into quarantine, with its bytes."""
+
+    def probe(self) -> None:
+        """Raise unless the store answers."""
+
+
+class IntakeClosedError(IngestError):
+    """`put` after the intake was closed."""
+
+
+@dataclass(slots=True)
+class IntakeCounts:
+    """Counters since the start; `waiting` is now. Rows: positions, refusals and swipes."""
+
+    received: int = 0
+    stored: int = 0
+    given_up: int = 0  # at shutdown, with the store away: never acknowledged
+    waiting: int = 0
+    groups: int = 0
+    failures: int = 0
+    last_error: str = ""
+
+
+class Intake:
+    """Queue and writer. `async with Intake(sink) as intake`; leaving it stores what is left and closes.
+
+    Parameters
+    ----------
+    sink : where groups are stored.
+    capacity : rows that may wait; past it `put` waits, and with it the socket.
+    group_size : rows stored together at most, save that a parcel is never cut.
+    group_wait_s : how long the writer waits to fill a group.
+    close_timeout_s : how long leaving waits for a store that is away.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        capacity: int = 50_000,
+        group_size: int = 10_000,
+        group_wait_s: float = 0.2,
+        close_timeout_s: float = 10.0,
+    ) -> None:
+        self.counts = IntakeCounts()
+        self._sink = sink
+        self._capacity = capacity
+        self._group_size = group_size
+        self._group_wait_s = group_wait_s
+        self._close_timeout_s = close_timeout_s
+        self._queue: deque[tuple[Parcel, asyncio.Future[Outcome]]] = deque()
+        self._rows = 0  # in the queue
+        self._changed = asyncio.Condition()
+        self._closing = False
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._writer: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._writer = asyncio.create_task(self._write_groups(), name="intake writer")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        async with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        assert self._writer is not None
+        done, _ = await asyncio.wait({self._writer}, timeout=self._close_timeout_s)
+        if not done:
+            self._writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writer
+        for parcel, future in self._queue:
+            self.counts.given_up += parcel.weight
+            future.cancel()
+        self._queue.clear()
+        self._executor.shutdown(wait=True)
+        if done:
+            self._writer.result()
+
+    async def put(self, parcel: Parcel) -> asyncio.Future[Outcome]:
+        """Take a parcel, waiting while the queue is full; the future is done once the parcel is stored.
+
+        Futures are done in the order of their parcels. A cancelled future means: not stored, do not acknowledge.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closing or self._rows < self._capacity)
+            if self._closing:
+                raise IntakeClosedError("the intake is closed")
+            future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            self._queue.append((parcel, future))
+            self._rows += parcel.weight
+            self.counts.received += parcel.weight
+            self.counts.waiting += parcel.weight
+            self._changed.notify_all()
+        return future
+
+    async def _write_groups(self) -> None:
+        while group := await self._next_group():
+            await self._store([parcel for parcel, _ in group], [future for _, future in group])
+
+    async def _next_group(self) -> list[tuple[Parcel, asyncio.Future[Outcome]]]:
+        """The next parcels to store together; [] when closing and nothing is left."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closing or self._queue)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._group_wait_s):
+                    await self._changed.wait_for(lambda: self._closing or self._rows >= self._group_size)
+            group: list[tuple[Parcel, asyncio.Future[Outcome]]] = []
+            rows = 0
+            while self._queue and (not group or rows + self._queue[0][0].weight <= self._group_size):
+                group.append(self._queue.popleft())
+                rows += group[-1][0].weight
+            self._rows -= rows
+            self._changed.notify_all()
+        return group
+
+    async def _store(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> None:
+        """Store a group, however long the store is away; a parcel that cannot be stored goes to quarantine."""
+        failures, wait_s = 0, FIRST_RETRY_S
+        weight = sum(parcel.weight for parcel in parcels)
+        while True:
+            try:
+                outcomes = await self._in_thread(self._sink.write, parcels)
+            except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing may be dropped
+                failures += 1
+                self.counts.failures += 1
+                self.counts.last_error = str(error).strip().partition("\n")[0]
+                if failures >= FAILURES_BEFORE_SPLIT and await self._store_answers():
+                    if await self._take_apart(parcels, futures):
+                        return
+                    continue
+                try:
+                    await asyncio.sleep(wait_s)
+                except asyncio.CancelledError:
+                    self._give_up(futures, weight)
+                    raise
+                wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+            else:
+                break
+        self._settle(futures, outcomes, weight)
+
+    async def _take_apart(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> bool:
+        if len(parcels) > 1:
+            for parcel, future in zip(parcels, futures, strict=True):
+                await self._store([parcel], [future])
+            return True
+        try:
+            await self._in_thread(self._sink.refuse, parcels[0], f"not storable: {self.counts.last_error}")
+        except Exception:  # noqa: BLE001 - the store went away meanwhile: start again
+            return False
+        self._settle(futures, [STORED], parcels[0].weight)
+        return True
+
+    async def _store_answers(self) -> bool:
+        try:
+            await self._in_thread(self._sink.probe)
+        except Exception:  # noqa: BLE001 - any failure says that it does not answer
+            return False
+        return True
+
+    def _settle(self, futures: list[asyncio.Future[Outcome]], outcomes: list[Outcome], weight: int) -> None:
+        self.counts.groups += 1
+        self.counts.stored += weight
+        self.counts.waiting -= weight
+        for future, outcome in zip(futures, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+
+    def _give_up(self, futures: list[asyncio.Future[Outcome]], weight: int) -> None:
+        self.counts.given_up += weight
+        for future in futures:
+            future.cancel()
+
+    async def _in_thread(self, call: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
