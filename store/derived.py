@@ -1,7 +1,7 @@
 """Derived rows: trips, stops, vehicle-days and flags. All can be rebuilt from the sealed archive.
 
-Tables come and go as pandas DataFrames whose columns are those of the database table; times are int64 µs UTC and `day` is
-the local day number in both directions.
+Tables come and go as pandas DataFrames whose columns are those of the database table; times are int64 µs UTC and `day`
+is the local day number on the way in, aware times and dates on the way out.
 """
 
 import json
@@ -56,7 +56,9 @@ def replace_derived(
         ("vehicle_day", VEHICLE_DAY_COLUMNS, vehicle_days),
     ):
         conn.execute(
-            sql.SQL("DELETE FROM {} WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s").format(sql.Identifier(table)),
+            sql.SQL("DELETE FROM {} WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s").format(
+                sql.Identifier(table)
+            ),
             (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
         )
         _copy(conn, table, columns, frame)
@@ -110,9 +112,7 @@ def stale_range(conn: Connection[Any]) -> tuple[int, int] | None:
     return None if row[0] is None else (day_number(row[0]), day_number(row[1]))
 
 
-def read_derived(
-    conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None = None
-) -> pd.DataFrame:
+def read_derived(conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None = None) -> pd.DataFrame:
     """Rows for export, of local days [from_day, to_day], with vehicle, plate and unit code first.
 
     Parameters
@@ -124,9 +124,7 @@ def read_derived(
     -------
     DataFrame   Times as aware datetimes of the fleet's zone.
     """
-    cursor = conn.execute(
-        _EXPORTS[what], {"from": day_date(from_day), "to": day_date(to_day), "unit": unit}
-    )
+    cursor = conn.execute(_EXPORTS[what], {"from": day_date(from_day), "to": day_date(to_day), "unit": unit})
     names = [column.name for column in cursor.description or ()]
     frame = pd.DataFrame(cursor.fetchall(), columns=names)
     for name in _TIMES & set(names):
@@ -152,7 +150,7 @@ def summary(conn: Connection[Any]) -> Mapping[str, Any]:
         "positions": row[3],
         "trips": row[1],
         "kilometres": round(row[2], 1),
-        "flags": {name: count for name, count in rules},
+        "flags": dict(rules),
     }
 
 

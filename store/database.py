@@ -1,0 +1,155 @@
+"""The database: a pool of connections, its schema brought up to this release, and what the server can do."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from store.errors import SchemaError, UnreachableError
+
+MIN_SERVER = 150_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x676F6E67  # any fixed number that is ours
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class Database:
+    """A migrated database behind a pool. Open with `Database.open`; a context manager."""
+
+    def __init__(self, pool: ConnectionPool[Connection[Any]], level: str) -> None:
+        self._pool = pool
+        self.level = level
+        """What the server offers: `plain`, `timescale-apache` or `timescale`."""
+
+    @classmethod
+    def open(cls, conninfo: str, *, pool_size: int = 8) -> Self:
+        """Connect, bring the schema up to date, find the server's level.
+
+        UnreachableError when nothing answers or the server is older than 15; SchemaError when the schema is newer than
+        this release.
+        """
+        try:
+            with psycopg.connect(conninfo, connect_timeout=int(_CONNECT_TIMEOUT_S)) as conn:
+                if conn.info.server_version < MIN_SERVER:
+                    found = conn.info.server_version // 10_000
+                    raise UnreachableError(
+                        f"database {_address(conninfo)}: expected PostgreSQL 15 or newer, got {found}"
+                    )
+                migrate(conn)
+                level = _level(conn)
+        except psycopg.OperationalError as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+            raise UnreachableError(f"database {_address(conninfo)}: {reason}") from None
+        pool = ConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=pool_size,
+            timeout=_CONNECT_TIMEOUT_S,
+            configure=_configure,
+            open=True,
+        )
+        return cls(pool, level)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[Any]]:
+        """A connection in a transaction: committed at the end, rolled back on an error."""
+        try:
+            with self._pool.connection() as conn:
+                yield conn
+        except PoolTimeout:
+            raise UnreachableError(f"database: no connection came free in {_CONNECT_TIMEOUT_S:.0f} s") from None
+
+
+def migrate(conn: Connection[Any], folder: Path = MIGRATIONS) -> list[str]:
+    """Apply the numbered SQL files that this database has not seen, each in a transaction; returns their names.
+
+    One process migrates at a time. SchemaError when the database knows a migration that this release does not, or
+    when a file differs from what was applied under its number.
+    """
+    conn.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+    conn.commit()
+    try:
+        conn.execute(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migration (
+                number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now()
+            )
+            """
+        )
+        conn.commit()
+        applied = dict(conn.execute("SELECT number, sha256 FROM schema_migration").fetchall())
+        conn.commit()
+        files = {int(path.name[:4]): path for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))}
+        newer = sorted(set(applied) - set(files))
+        if newer:
+            raise SchemaError(
+                f"the database has schema {newer[-1]:04}, this release knows {max(files):04}: use the newer release"
+            )
+        return [_apply(conn, number, path) for number, path in files.items() if _missing(applied, number, path)]
+    finally:
+        conn.rollback()
+        conn.execute("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+        conn.commit()
+
+
+def schema_number(conn: Connection[Any]) -> int:
+    """Number of the newest migration applied."""
+    row = conn.execute("SELECT max(number) FROM schema_migration").fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def _missing(applied: dict[int, str], number: int, path: Path) -> bool:
+    if number not in applied:
+        return True
+    if applied[number] != _sha256(path):
+        raise SchemaError(f"migration {path.name} is not the one this database was made with")
+    return False
+
+
+def _apply(conn: Connection[Any], number: int, path: Path) -> str:
+    with conn.transaction():
+        conn.execute(path.read_bytes())
+        conn.execute(
+            "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)",
+            (number, path.stem, _sha256(path)),
+        )
+    conn.commit()
+    return path.stem
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _level(conn: Connection[Any]) -> str:
+    row = conn.execute("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
+    if row is None or row[0] is None:
+        return "plain"
+    license_row = conn.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
+    return "timescale-apache" if license_row is None or license_row[0] == "apache" else "timescale"
+
+
+def _configure(conn: Connection[Any]) -> None:
+    conn.execute("SET TIME ZONE 'UTC'")
+    conn.commit()
+
+
+def _address(conninfo: str) -> str:
+    """Where the database is, without the password."""
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        return "(setting database_url)"
+    return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"

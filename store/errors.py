@@ -1,0 +1,23 @@
+"""Errors of the store, each one clear line.
+
+StoreError
+├── UnreachableError   no database answers, or it refuses us
+├── SchemaError        the database's schema and this release do not fit
+└── ServerError        the embedded server cannot run here
+"""
+
+
+class StoreError(Exception):
+    """What the store could not do, and what to do about it."""
+
+
+class UnreachableError(StoreError):
+    """No database answers at the address, or it refuses the role; never carries a password."""
+
+
+class SchemaError(StoreError):
+    """A schema newer than this release, or a migration that is not the one that was applied."""
+
+
+class ServerError(StoreError):
+    """The embedded server cannot be set up or started."""

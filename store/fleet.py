@@ -1,0 +1,228 @@
+"""The fleet's own data: units, zones, vehicles, terminals. Rows go in by their natural keys and come out with ids."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import shapely
+from psycopg import Connection
+
+from geo.zones import Zone
+from store.errors import StoreError
+
+UNASSIGNED = "unassigned"
+
+
+class UnknownReferenceError(StoreError):
+    """A row names something that is not in the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An organisation; parent, area (a zone) and duty calendar by their codes, empty where there is none."""
+
+    code: str
+    name_zh: str
+    name_en: str = ""
+    parent: str = ""
+    area: str = ""
+    duty_calendar: str = ""
+    unit_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """A registered official car; unit, base and area by their codes. An empty area means the unit's."""
+
+    code: str
+    plate: str
+    unit: str
+    vehicle_class: str = "ordinary"
+    model: str = ""
+    base: str = ""
+    area: str = ""
+    consumption_l_100km: float | None = None
+    tank_l: float | None = None
+    baseline_km_month: float | None = None
+    baseline_source: str = ""
+    vehicle_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The box that speaks a protocol, by the number it sends, and the code of the vehicle it is bound to."""
+
+    terminal_no: str
+    vehicle: str
+    protocol: str
+    datum: str = "wgs84"
+    vehicle_id: int = 0
+
+
+def upsert_zones(conn: Connection[Any], zones: Iterable[Zone]) -> int:
+    """Add zones, or bring those with the same code up to date; returns how many."""
+    rows = [(zone.code, zone.kind, zone.name_zh, zone.name_en, shapely.to_geojson(zone.geometry)) for zone in zones]
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO zone (code, kind, name_zh, name_en, geometry) VALUES (%s, %s, %s, %s, %s::jsonb)
+            ON CONFLICT (code) DO UPDATE SET
+                kind = excluded.kind, name_zh = excluded.name_zh, name_en = excluded.name_en,
+                geometry = excluded.geometry
+            """,
+            rows,
+        )
+    return len(rows)
+
+
+def upsert_units(conn: Connection[Any], units: Sequence[Unit]) -> int:
+    """Add units or bring them up to date; a parent may stand later in the list. UnknownReferenceError names a code."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO unit (code, name_zh, name_en) VALUES (%(code)s, %(name_zh)s, %(name_en)s)
+            ON CONFLICT (code) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en
+            """,
+            [asdict(unit) for unit in units],
+        )
+    _refer(conn, "zone", {unit.area for unit in units})
+    _refer(conn, "unit", {unit.parent for unit in units})
+    _refer(conn, "duty_calendar", {unit.duty_calendar for unit in units})
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE unit SET
+                parent_id = (SELECT unit_id FROM unit WHERE code = %(parent)s),
+                area_zone_id = (SELECT zone_id FROM zone WHERE code = %(area)s),
+                duty_calendar = nullif(%(duty_calendar)s, '')
+            WHERE code = %(code)s
+            """,
+            [asdict(unit) for unit in units],
+        )
+    return len(units)
+
+
+def upsert_vehicles(conn: Connection[Any], vehicles: Sequence[Vehicle]) -> int:
+    """Add vehicles or bring them up to date by code. UnknownReferenceError names a code that is not there."""
+    _refer(conn, "unit", {vehicle.unit for vehicle in vehicles})
+    _refer(conn, "zone", {code for vehicle in vehicles for code in (vehicle.base, vehicle.area)})
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO vehicle (code, plate, unit_id, class, model, base_zone_id, area_zone_id, consumption_l_100km,
+                                 tank_l, baseline_km_month, baseline_source)
+            VALUES (%(code)s, %(plate)s, (SELECT unit_id FROM unit WHERE code = %(unit)s), %(vehicle_class)s,
+                    %(model)s, (SELECT zone_id FROM zone WHERE code = %(base)s),
+                    (SELECT zone_id FROM zone WHERE code = %(area)s), %(consumption_l_100km)s, %(tank_l)s,
+                    %(baseline_km_month)s, %(baseline_source)s)
+            ON CONFLICT (code) DO UPDATE SET
+                plate = excluded.plate, unit_id = excluded.unit_id, class = excluded.class, model = excluded.model,
+                base_zone_id = excluded.base_zone_id, area_zone_id = excluded.area_zone_id,
+                consumption_l_100km = excluded.consumption_l_100km, tank_l = excluded.tank_l,
+                baseline_km_month = excluded.baseline_km_month, baseline_source = excluded.baseline_source
+            """,
+            [asdict(vehicle) for vehicle in vehicles],
+        )
+    return len(vehicles)
+
+
+def upsert_terminals(conn: Connection[Any], terminals: Sequence[Terminal]) -> int:
+    """Bind terminals to vehicles; a terminal that moves to another vehicle keeps its authentication code."""
+    _refer(conn, "vehicle", {terminal.vehicle for terminal in terminals})
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO terminal (terminal_no, vehicle_id, protocol, datum)
+            VALUES (%(terminal_no)s, (SELECT vehicle_id FROM vehicle WHERE code = %(vehicle)s), %(protocol)s, %(datum)s)
+            ON CONFLICT (terminal_no) DO UPDATE SET
+                vehicle_id = excluded.vehicle_id, protocol = excluded.protocol, datum = excluded.datum
+            """,
+            [asdict(terminal) for terminal in terminals],
+        )
+    return len(terminals)
+
+
+def ensure_vehicle(conn: Connection[Any], name: str) -> int:
+    """vehicle_id of a vehicle by plate or code; one that is not known is made, in the unit `unassigned`."""
+    row = conn.execute(
+        "SELECT vehicle_id FROM vehicle WHERE plate = %(name)s OR code = %(name)s ORDER BY code = %(name)s DESC LIMIT 1",
+        {"name": name},
+    ).fetchone()
+    if row is None:
+        conn.execute(
+            "INSERT INTO unit (code, name_zh, name_en) VALUES (%s, '未分配', 'Unassigned') ON CONFLICT DO NOTHING",
+            (UNASSIGNED,),
+        )
+        row = conn.execute(
+            """
+            INSERT INTO vehicle (code, plate, unit_id)
+            SELECT %(name)s, %(name)s, unit_id FROM unit WHERE code = %(unit)s
+            ON CONFLICT (code) DO UPDATE SET code = excluded.code
+            RETURNING vehicle_id
+            """,
+            {"name": name, "unit": UNASSIGNED},
+        ).fetchone()
+        assert row is not None
+    return int(row[0])
+
+
+def load_units(conn: Connection[Any]) -> list[Unit]:
+    """All units, by code."""
+    rows = conn.execute(
+        """
+        SELECT u.code, u.name_zh, u.name_en, coalesce(p.code, ''), coalesce(z.code, ''),
+               coalesce(u.duty_calendar, ''), u.unit_id
+        FROM unit u LEFT JOIN unit p ON p.unit_id = u.parent_id LEFT JOIN zone z ON z.zone_id = u.area_zone_id
+        ORDER BY u.code
+        """
+    ).fetchall()
+    return [Unit(*row) for row in rows]
+
+
+def load_vehicles(conn: Connection[Any]) -> list[Vehicle]:
+    """All vehicles, by code."""
+    rows = conn.execute(
+        """
+        SELECT v.code, v.plate, u.code, v.class, v.model, coalesce(b.code, ''), coalesce(a.code, ''),
+               v.consumption_l_100km, v.tank_l, v.baseline_km_month, v.baseline_source, v.vehicle_id
+        FROM vehicle v JOIN unit u USING (unit_id)
+        LEFT JOIN zone b ON b.zone_id = v.base_zone_id LEFT JOIN zone a ON a.zone_id = v.area_zone_id
+        ORDER BY v.code
+        """
+    ).fetchall()
+    return [Vehicle(*row) for row in rows]
+
+
+def load_terminals(conn: Connection[Any]) -> list[Terminal]:
+    """All terminals with the vehicle each is bound to."""
+    rows = conn.execute(
+        """
+        SELECT t.terminal_no, v.code, t.protocol, t.datum, t.vehicle_id
+        FROM terminal t JOIN vehicle v USING (vehicle_id) ORDER BY t.terminal_no
+        """
+    ).fetchall()
+    return [Terminal(*row) for row in rows]
+
+
+def load_zones(conn: Connection[Any]) -> list[Zone]:
+    """All zones, by id."""
+    rows = conn.execute("SELECT zone_id, code, kind, name_zh, name_en, geometry FROM zone ORDER BY zone_id").fetchall()
+    return [Zone(*row[:5], shapely.from_geojson(json.dumps(row[5]))) for row in rows]
+
+
+_CODES = {
+    "unit": "SELECT code FROM unit WHERE code = ANY(%s)",
+    "zone": "SELECT code FROM zone WHERE code = ANY(%s)",
+    "duty_calendar": "SELECT code FROM duty_calendar WHERE code = ANY(%s)",
+    "vehicle": "SELECT code FROM vehicle WHERE code = ANY(%s)",
+}
+
+
+def _refer(conn: Connection[Any], table: str, codes: set[str]) -> None:
+    named = codes - {""}
+    known = {code for (code,) in conn.execute(_CODES[table], (sorted(named),)).fetchall()}
+    missing = sorted(named - known)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UnknownReferenceError(f"no {table.replace('_', ' ')} has the code {missing[0]!r}{more}")

