@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from store.database import Database
-from store.fleet import DriverSwipe, add_swipes, load_terminals
-from store.intake import Refused, add_quarantine, count_intake
-from store.positions import merge_positions
 
 from ingest.jt808.header import terminal_key
 from ingest.parcel import Outcome, Parcel
 from ingest.report import Report, to_columns
+from store.database import Database
+from store.duty import DriverSwipe, add_swipes
+from store.fleet import load_terminals
+from store.intake import Refused, add_quarantine, count_intake
+from store.positions import merge_positions
 from store.terminals import authenticate_terminal, register_terminal
 
 # A number that is not known is looked up again at most this often: a new terminal waits no longer for its first

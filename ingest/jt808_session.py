@@ -5,7 +5,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from geo.localtime import to_us
 from ingest.errors import DecodeError, FieldError, Refusal
@@ -15,8 +15,10 @@ from ingest.jt808 import encode as enc
 from ingest.jt808.header import Header, terminal_key
 from ingest.jt808.messages import READERS
 from ingest.parcel import CardSwipe, Outcome, Parcel
-from ingest.report import Report
 from ingest.tcp import READ_BYTES, Answers, Receiver, now_us
+
+if TYPE_CHECKING:
+    from ingest.report import Report
 
 SOURCE = "jt808"
 

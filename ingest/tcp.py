@@ -101,6 +101,10 @@ class Receiver(ABC):
             self.counts["idle"] += 1
         except ConnectionError:
             self.counts["broken"] += 1
+        except asyncio.CancelledError:
+            if self._server is None or self._server.is_serving():
+                raise
+            # We are leaving: asyncio's streams log a cancelled session as an error.
         finally:
             self._sessions.discard(session)
             writer.close()

@@ -245,11 +245,14 @@ def test_unfinished_messages_are_bounded_and_counted() -> None:
     assert len(parts.given_up) == 92
 
 
+HEAD_2011 = bytes(4) + b"MAKER" + b"MODEL678" + b"TERMID7"
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (bytes(4) + b"MAKER" + b"MODEL678" + b"TERMID7" + b"\x01" + "粤A12345".encode("gbk"), (2011, "粤A12345")),
-        (bytes(4) + b"MAKER" + b"MODEL678" + b"TERMID7" + b"\x02" + "粤A12345".encode("gbk") + b"1" * 9, (2011, "粤A12345" + "1" * 9)),
+        (HEAD_2011 + b"\x01" + "粤A12345".encode("gbk"), (2011, "粤A12345")),
+        (HEAD_2011 + b"\x02" + "粤A12345".encode("gbk") + b"1" * 9, (2011, "粤A12345111111111")),
         (enc.registration_body(plate="粤A12345"), (2013, "粤A12345")),
     ],
 )  # fmt: skip
