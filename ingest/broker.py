@@ -1,7 +1,8 @@
 """An embedded MQTT broker for the demo and small fleets (amqtt, MQTT 3.1.1); a real broker is a setting.
 
-Without users it lets anyone in, and so listens on loopback only. It keeps its sessions in memory, and lets go of a
-message that was sent to a receiver which hung up before acknowledging it: where nothing may be lost, use a real broker.
+Without users it lets anyone in, and so listens on loopback only. amqtt 0.12 keeps sessions in memory, lets go of what it
+sent to a receiver that hung up before acknowledging, and after 5 s without an acknowledgement: nothing is lost while the
+receiver runs, but where nothing may be lost when it does not, use a real broker.
 """
 
 import asyncio
