@@ -1,0 +1,73 @@
+"""What an audit knows besides positions: the fleet, its permissions in space and time. Columns by dense vehicle_ix."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.duty import DutyCalendar
+from geo.arrays import BoolArray, Int32Array, Int64Array
+from geo.zones import ZoneIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Dispatch orders, sorted by (vehicle_ix, starts)."""
+
+    vehicle_ix: Int32Array
+    starts: Int64Array  # µs UTC
+    ends: Int64Array
+    order_no: NDArray[np.object_]
+
+    @classmethod
+    def empty(cls) -> "Orders":
+        """No order."""
+        times = np.empty(0, dtype=np.int64)
+        return cls(np.empty(0, dtype=np.int32), times, times, np.empty(0, dtype=object))
+
+
+@dataclass(frozen=True, slots=True)
+class Swipes:
+    """Drivers' cards put in and taken out, sorted by (vehicle_ix, swiped_at)."""
+
+    vehicle_ix: Int32Array
+    swiped_at: Int64Array  # µs UTC
+    inserted: BoolArray
+    driver_card: NDArray[np.object_]
+
+    @classmethod
+    def empty(cls) -> "Swipes":
+        """No swipe."""
+        return cls(
+            np.empty(0, dtype=np.int32),
+            np.empty(0, dtype=np.int64),
+            np.empty(0, dtype=np.bool_),
+            np.empty(0, dtype=object),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FleetContext:
+    """Everything an audit may consult. One entry a vehicle where not said otherwise."""
+
+    vehicle_ids: Int32Array
+    vehicle_class: NDArray[np.object_]
+    calendar_ix: Int32Array
+    """Index into `calendars`; −1: no duty calendar, so nothing is off-hours."""
+    area_ix: Int32Array
+    """Index into the zones of `areas`; −1: everywhere is permitted."""
+    calendars: tuple[DutyCalendar, ...]
+    areas: ZoneIndex
+    """Permitted areas, already widened by the border's tolerance."""
+    zones: ZoneIndex
+    """Places with names and kinds."""
+    orders: Orders = field(default_factory=Orders.empty)
+    swipes: Swipes = field(default_factory=Swipes.empty)
+
+
+def nothing_known(vehicle_ids: Int32Array) -> FleetContext:
+    """Context of vehicles of which only positions are known: no calendar, no area, no order, no place."""
+    n = len(vehicle_ids)
+    none = np.full(n, -1, dtype=np.int32)
+    anywhere = ZoneIndex([])
+    return FleetContext(vehicle_ids, np.full(n, "ordinary", dtype=object), none, none, (), anywhere, anywhere)

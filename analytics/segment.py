@@ -1,0 +1,255 @@
+"""Stops, gaps and trips: the segments that tile each vehicle's observed time.
+
+Every decision is local. A step between two positions belongs to a stop, a gap or a trip by evidence from the minutes
+around it, never by a state carried from the beginning of the data; so the same day gives the same segments whatever
+period is read around it, in whatever order or chunks it came.
+
+1. A step is *moving* by reported speed, else by displacement; with the ignition off only if it ends up far away.
+2. A step is a *gap* when nothing was reported for `gap_s`, or when it hides a displacement that long a time.
+3. A position *dwells* when some window of `stop_s` about it lies in a box of `stop_box_m`, or when it lies in a run of
+   `ignition_off_s` without ignition. Runs of dwelling lose the moving steps at their ends.
+4. What is neither is a trip, without the standing steps at its ends; what is too short to be one is part of the stop.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analytics.thresholds import DEFAULT, Thresholds
+from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.distance import distance_m, metres_per_degree, step_distance_m
+from geo.localtime import SECOND_US
+from geo.positions import Positions, Status
+
+STOP, GAP, TRIP = 0, 1, 2
+_BREAK = 3  # the step into a vehicle's first position is no step
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Runs of steps of one kind; segment k spans positions first[k] … last[k], both included.
+
+    Neighbours share a position. `start_time` and `end_time` tile a vehicle's observed time; between a stop and a trip
+    they lie where the car set out or came to rest, which may be between two reports.
+    """
+
+    kind: Int32Array
+    vehicle_ix: Int32Array
+    first: Int64Array
+    last: Int64Array
+    start_time: Int64Array
+    end_time: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What lies between each position and the one before it; entry 0 of each vehicle is no step."""
+
+    metres: FloatArray
+    seconds: FloatArray
+    moving: BoolArray
+    kind: Int32Array
+
+
+def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT) -> tuple[Segments, Steps]:
+    """Segments of usable positions.
+
+    Parameters
+    ----------
+    track : usable positions in canonical order.
+    silence_s : float64 (n,)   Longest time without any report, usable or not, within the step that ends at each.
+
+    Returns
+    -------
+    Segments in order of (vehicle, time), and the steps they are made of.
+    """
+    n = len(track)
+    first = np.ones(n, dtype=np.bool_)
+    first[1:] = np.diff(track.vehicle_ix) != 0
+    metres = step_distance_m(track.lat_e7, track.lon_e7, track.vehicle_ix)
+    seconds = np.zeros(n)
+    seconds[1:] = np.diff(track.fix_time) / SECOND_US
+    seconds[first] = 0.0
+    moving = _moving(track, metres, seconds, thresholds) & ~first
+    hidden = (seconds > thresholds.gap_s) & (metres > thresholds.unseen_step_m)
+    gap = ((silence_s > thresholds.gap_s) | hidden) & ~first
+    dwelling = _dwelling(track, gap | first, thresholds)
+    kind = np.full(n, TRIP, dtype=np.int32)
+    kind[1:][dwelling[1:] & dwelling[:-1]] = STOP
+    kind[gap] = GAP
+    kind[first] = _BREAK
+    _trim(kind, moving, STOP, TRIP)
+    _drop_short_stops(kind, track, thresholds)
+    _trim(kind, ~moving, TRIP, STOP)
+    _drop_short_trips(kind, track, metres, moving, thresholds)
+    return _runs(kind, track, metres, thresholds), Steps(metres, seconds, moving, kind)
+
+
+def _moving(track: Positions, metres: FloatArray, seconds: FloatArray, thresholds: Thresholds) -> BoolArray:
+    speed = np.fmax(track.speed_mps[1:], track.speed_mps[:-1])  # NaN only where neither end has one
+    known = ~np.isnan(speed)
+    by_place = (metres[1:] >= thresholds.moving_step_m) & (metres[1:] >= thresholds.moving_mps * seconds[1:])
+    moving = np.where(known, speed >= thresholds.moving_mps, by_place) | (metres[1:] >= thresholds.unseen_step_m)
+    off = _ignition_off(track)
+    moving &= ~(off[1:] & off[:-1]) | (metres[1:] >= thresholds.towed_m)
+    return np.concatenate((np.zeros(min(1, len(track)), dtype=np.bool_), moving))
+
+
+def _ignition_off(track: Positions) -> BoolArray:
+    return track.has(Status.IGNITION_KNOWN) & ~track.has(Status.IGNITION_ON)
+
+
+def _dwelling(track: Positions, broken: BoolArray, thresholds: Thresholds) -> BoolArray:
+    """Positions that lie in a window of `stop_s` inside a box, or in a long run without ignition."""
+    n = len(track)
+    stretch = np.cumsum(broken, dtype=np.int64)
+    cover = np.zeros(n + 1, dtype=np.int64)
+    start, end = _windows(track, stretch, thresholds)
+    _add(cover, *_within_box(track, start, end, thresholds))
+    off = _ignition_off(track)
+    new = np.ones(n, dtype=np.bool_)
+    new[1:] = broken[1:] | (off[1:] != off[:-1])
+    begin = np.flatnonzero(new)
+    stop = np.append(begin[1:], n) - 1 if n else begin
+    long = off[begin] & (track.fix_time[stop] - track.fix_time[begin] >= thresholds.ignition_off_s * SECOND_US)
+    _add(cover, begin[long], stop[long])
+    dwelling: BoolArray = np.cumsum(cover[:n]) > 0
+    return dwelling
+
+
+def _windows(track: Positions, stretch: Int64Array, thresholds: Thresholds) -> tuple[Int64Array, Int64Array]:
+    """From each position the shortest window of `stop_s`, where the unbroken track is that long."""
+    n = len(track)
+    if not n:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    # One search for all vehicles: each stretch is moved onto a time axis of its own.
+    times = track.fix_time - track.fix_time.min()
+    axis = times + (stretch - stretch[0]) * (int(times.max()) + int(thresholds.stop_s * SECOND_US) + 1)
+    end = np.searchsorted(axis, axis + int(thresholds.stop_s * SECOND_US))
+    inside = np.minimum(end, n - 1)
+    start = np.flatnonzero((end < n) & (stretch[inside] == stretch))
+    return start, end[start]
+
+
+def _within_box(
+    track: Positions, start: Int64Array, end: Int64Array, thresholds: Thresholds
+) -> tuple[Int64Array, Int64Array]:
+    """The windows whose positions all lie in a box of `stop_box_m`."""
+    north_m, east_m = metres_per_degree(track.lat[start])
+    box_lat, box_lon = (thresholds.stop_box_m / scale * 1e7 for scale in (north_m, east_m))
+    lat, lon = track.lat_e7, track.lon_e7
+    # The ends alone rule out most windows of a driving car, so that few are looked at in full.
+    near = (np.abs(lat[end].astype(np.int64) - lat[start]) <= box_lat) & (
+        np.abs(lon[end].astype(np.int64) - lon[start]) <= box_lon
+    )
+    start, end, box_lat, box_lon = start[near], end[near], box_lat[near], box_lon[near]
+    if not len(start):
+        return start, end
+    bounds = np.column_stack((start, end + 1)).ravel()
+    inside = np.ones(len(start), dtype=np.bool_)
+    for column, box in ((lat, box_lat), (lon, box_lon)):
+        padded = np.append(column, column[-1]).astype(np.int64)  # reduceat needs an entry past the last window's end
+        extent = np.maximum.reduceat(padded, bounds)[::2] - np.minimum.reduceat(padded, bounds)[::2]
+        inside &= extent <= box
+    return start[inside], end[inside]
+
+
+def _add(cover: Int64Array, start: Int64Array, end: Int64Array) -> None:
+    """Cover positions start … end; a running sum tells how often each is covered."""
+    np.add.at(cover, start, 1)
+    np.add.at(cover, end + 1, -1)
+
+
+def _bounds(kind: Int32Array) -> tuple[Int64Array, Int64Array]:
+    """First and last step of each run of equal kind; a vehicle's first position ends a run."""
+    n = len(kind)
+    new = np.ones(n, dtype=np.bool_)
+    new[1:] = (kind[1:] != kind[:-1]) | (kind[1:] == _BREAK)
+    begin = np.flatnonzero(new)
+    return begin, np.append(begin[1:], n) - 1 if n else begin
+
+
+def _trim(kind: Int32Array, away: BoolArray, of: int, to: int) -> None:
+    """Turn the steps at both ends of each run of kind `of` for which `away` holds into kind `to`; all, if all are."""
+    begin, end = _bounds(kind)
+    runs = np.flatnonzero(kind[begin] == of)
+    begin, end = begin[runs], end[runs]
+    stay = np.flatnonzero((kind == of) & ~away)
+    left = np.searchsorted(stay, begin)
+    right = np.searchsorted(stay, end, side="right") - 1
+    none = left > right
+    head_end = np.where(none, end + 1, stay[np.minimum(left, len(stay) - 1)] if len(stay) else end + 1)
+    tail_begin = np.where(none, end + 1, stay[np.maximum(right, 0)] + 1 if len(stay) else end + 1)
+    change = np.zeros(len(kind) + 1, dtype=np.int64)
+    _add(change, begin, head_end - 1)
+    _add(change, tail_begin, end)
+    kind[np.cumsum(change[:-1]) > 0] = to
+
+
+def _drop_short_stops(kind: Int32Array, track: Positions, thresholds: Thresholds) -> None:
+    """Turn stops that turned out a wait into part of the trip; ignition off makes a shorter one count."""
+    begin, end = _bounds(kind)
+    runs = np.flatnonzero(kind[begin] == STOP)
+    begin, end = begin[runs], end[runs]
+    lasting = (track.fix_time[end] - track.fix_time[begin - 1]) / SECOND_US
+    off = np.cumsum(np.append(0, _ignition_off(track)))
+    dark = off[end + 1] - off[begin - 1] > 0.5 * (end - begin + 2)
+    least = np.where(dark, thresholds.ignition_off_s, thresholds.stop_kept_s)
+    _relabel(kind, begin, end, lasting < least, TRIP)
+
+
+def _drop_short_trips(
+    kind: Int32Array, track: Positions, metres: FloatArray, moving: BoolArray, thresholds: Thresholds
+) -> None:
+    """Turn movement too short, too brief or going nowhere into part of the stop around it."""
+    begin, end = _bounds(kind)
+    runs = np.flatnonzero(kind[begin] == TRIP)
+    begin, end = begin[runs], end[runs]
+    if not len(begin):
+        return
+    driven = np.add.reduceat(np.append(np.where(moving, metres, 0.0), 0.0), np.column_stack((begin, end + 1)).ravel())
+    lasting = (track.fix_time[end] - track.fix_time[begin - 1]) / SECOND_US
+    rows = np.repeat(begin - 1, end - begin + 1)
+    steps = np.flatnonzero(kind == TRIP)
+    away = distance_m(track.lat_e7[rows], track.lon_e7[rows], track.lat_e7[steps], track.lon_e7[steps])
+    counts = end - begin + 1
+    reach = np.maximum.reduceat(away, np.cumsum(counts) - counts)
+    short = (
+        (driven[::2] < thresholds.trip_min_m) | (lasting < thresholds.trip_min_s) | (reach < thresholds.trip_reach_m)
+    )
+    _relabel(kind, begin, end, short, STOP)
+
+
+def _relabel(kind: Int32Array, begin: Int64Array, end: Int64Array, where: BoolArray, to: int) -> None:
+    change = np.zeros(len(kind) + 1, dtype=np.int64)
+    _add(change, begin[where], end[where])
+    kind[np.cumsum(change[:-1]) > 0] = to
+
+
+def _runs(kind: Int32Array, track: Positions, metres: FloatArray, thresholds: Thresholds) -> Segments:
+    begin, end = _bounds(kind)
+    steps = np.flatnonzero(kind[begin] != _BREAK)
+    begin, end = begin[steps], end[steps]
+    kinds, vehicle = kind[begin], track.vehicle_ix[begin]
+    start_time, end_time = track.fix_time[begin - 1].copy(), track.fix_time[end].copy()
+    follows = np.zeros(len(begin), dtype=np.bool_)
+    follows[1:] = (np.diff(begin) == (end - begin + 1)[:-1]) & (np.diff(vehicle) == 0)
+    before = np.append(_BREAK, kinds[:-1])[: len(kinds)]
+    several = end > begin  # a trip within one step says nothing of when it began and ended
+    departs = np.flatnonzero(follows & (kinds == TRIP) & (before == STOP) & several)
+    arrives = np.flatnonzero(
+        follows & (kinds == STOP) & (before == TRIP) & np.append(False, several[:-1])[: len(kinds)]
+    )
+    # The step that leaves a stop may have begun long before the car did: count back the metres it made.
+    leaving = begin[departs]
+    needed_us = (metres[leaving] / thresholds.departure_mps * SECOND_US).astype(np.int64)
+    when = np.maximum(track.fix_time[leaving - 1], track.fix_time[leaving] - needed_us)
+    start_time[departs] = when
+    end_time[departs - 1] = when
+    coming = end[arrives - 1]
+    needed_us = (metres[coming] / thresholds.departure_mps * SECOND_US).astype(np.int64)
+    when = np.minimum(track.fix_time[coming], track.fix_time[coming - 1] + needed_us)
+    start_time[arrives] = when
+    end_time[arrives - 1] = when
+    whole = end_time > start_time
+    return Segments(kinds[whole], vehicle[whole], (begin - 1)[whole], end[whole], start_time[whole], end_time[whole])

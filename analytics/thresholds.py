@@ -1,0 +1,85 @@
+"""Every threshold of the core, named, with its unit and its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Numbers that decide; the defaults hold for cars in a city that report every 1–60 s driving, 5 min parked."""
+
+    teleport_mps: float = 70.0
+    """Faster than any official car drives (252 km/h): a position that needs it both in and out was not there."""
+
+    jump_m: float = 300.0
+    """A standing car does not make an excursion of this length between two reports and come back; reflections do."""
+
+    jump_span_s: float = 900.0
+    """Within this time an excursion and return of a standing car is a reflection, not a trip that went unreported."""
+
+    frozen_speed_mps: float = 3.0
+    """A receiver that repeats its place to the last digit while it reports this speed has frozen."""
+
+    frozen_count: int = 3
+    """So many equal places in a row; two may be chance at 10⁻⁶ degrees."""
+
+    moving_mps: float = 1.5
+    """Doppler speed of a standing receiver stays under 1 m/s; a walking pace is not driving either."""
+
+    moving_step_m: float = 30.0
+    """Where no speed is sent: twice the 15 m that JT/T 794 allows a fix to be off."""
+
+    unseen_step_m: float = 300.0
+    """Further apart than a standing car's noise can carry it, whatever it says of its speed."""
+
+    towed_m: float = 500.0
+    """With the ignition off a car that ends up this far away was moved all the same."""
+
+    gap_s: float = 900.0
+    """Three missed reports of a parked terminal: a silence, of which nothing is claimed."""
+
+    stop_s: float = 300.0
+    """Standing so long is a stop; a red light or a queue is shorter."""
+
+    stop_box_m: float = 150.0
+    """Side of the box that holds a stop's positions: noise and drift of a parked receiver in a street canyon."""
+
+    stop_kept_s: float = 240.0
+    """A stop may lose a sampling interval at either end when its moving ends are cut off; below this it is a wait."""
+
+    ignition_off_s: float = 180.0
+    """Ignition off so long is a stop even where the place is noisy; shorter is a stalled engine."""
+
+    trip_min_m: float = 200.0
+    """Shorter movement is parking, or drift; the value is traccar's."""
+
+    trip_min_s: float = 60.0
+    """Shorter movement is parking, or drift."""
+
+    trip_reach_m: float = 100.0
+    """Somewhere a trip must be this far from where it began; drift goes round and round."""
+
+    departure_mps: float = 8.0
+    """Mean speed assumed over the unreported first and last metres of a trip, where the first report is late."""
+
+    distance_low_share: float = 0.01
+    distance_high_share: float = 0.02
+    """Interval about a trip's metres: noise lengthens a track a little, cut corners shorten it more."""
+
+    distance_end_m: float = 30.0
+    """And so much at each end, where a fix may be off by 15 m and the car may have rolled between reports."""
+
+    outside_count: int = 3
+    outside_s: float = 60.0
+    """Outside the area counts once so many positions in a row, or so long, lie outside: one bad fix is not a visit."""
+
+    order_margin_s: float = 1800.0
+    """A dispatch order covers half an hour before and after: cars are fetched early and come back late."""
+
+    order_min_cover: float = 0.5
+    """A trip belongs to the order that covers at least half of it."""
+
+    card_margin_s: float = 600.0
+    """A driver may put in the card so long after setting out."""
+
+
+DEFAULT = Thresholds()

@@ -1,0 +1,211 @@
+"""Rule files to rules. Every fault in every file is found before anything is refused."""
+
+import re
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from analytics.features import FEATURES
+from rules.condition import Test, fault_in
+from rules.errors import RuleFault, RulesError
+from rules.words import SHOWN
+
+LEVELS = ("prompt", "yellow", "red")
+STATUSES = ("draft", "stable", "retired")
+CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
+TEXT_FEATURES = frozenset({"dispatch_order", "driver_card", "origin_kind", "destination_kind", "vehicle_class"})
+LANGUAGES = ("zh", "en")
+
+_REQUIRED = ("id", "version", "status", "level", "points", "basis", "title", "reason", "innocent_causes", "on")
+_OPTIONAL = ("applies_to", "effective_from", "effective_to")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as it stands in its file; texts by language."""
+
+    rule_id: str
+    version: int
+    status: str
+    level: str
+    points: float
+    basis: tuple[str, ...]
+    title: Mapping[str, str]
+    reason: Mapping[str, str]
+    innocent_causes: tuple[Mapping[str, str], ...]
+    classes: tuple[str, ...]
+    effective_from: date
+    effective_to: date
+    tests: tuple[Test, ...]
+
+
+def load_catalogue(folder: Path) -> list[Rule]:
+    """All rules of a folder's TOML files, by id. RulesError carries all faults of all files, with file and line."""
+    paths = sorted(folder.glob("*.toml"))
+    rules, faults = check_files(paths)
+    if not paths:
+        faults.append(RuleFault(folder, 0, "expected rule files (*.toml), found none"))
+    if faults:
+        raise RulesError(faults)
+    return sorted(rules, key=lambda rule: rule.rule_id)
+
+
+def check_files(paths: list[Path]) -> tuple[list[Rule], list[RuleFault]]:
+    """The rules of these files that are in order, and every fault of the others."""
+    rules: list[Rule] = []
+    faults: list[RuleFault] = []
+    seen: dict[str, Path] = {}
+    for path in paths:
+        rule, found = _read(path)
+        faults += found
+        if rule is None:
+            continue
+        if rule.rule_id in seen:
+            faults.append(RuleFault(path, 1, f"id: {rule.rule_id!r} stands in {seen[rule.rule_id].name} too"))
+            continue
+        seen[rule.rule_id] = path
+        rules.append(rule)
+    return rules, faults
+
+
+class _Reader:
+    """A parsed file, and the faults found in it with the lines they stand on."""
+
+    def __init__(self, path: Path, text: str, fields: dict[str, Any]) -> None:
+        self.path = path
+        self.lines = text.splitlines()
+        self.fields = fields
+        self.faults: list[RuleFault] = []
+
+    def fault(self, key: str, message: str) -> None:
+        self.faults.append(RuleFault(self.path, self.line_of(key), message))
+
+    def line_of(self, key: str) -> int:
+        """Line a key or table stands on; 1 where it is missing. tomllib gives values without their lines."""
+        pattern = re.compile(rf"^\s*(\[+\s*)?(\w+\.)?{re.escape(key)}\s*(=|\.|\])")
+        return next((number for number, line in enumerate(self.lines, 1) if pattern.match(line)), 1)
+
+    def expect(self, key: str, kind: type | tuple[type, ...], described: str) -> Any:
+        value = self.fields.get(key)
+        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            self.fault(key, f"{key}: expected {described}, got {value!r}")
+            return None
+        return value
+
+    def choice(self, key: str, values: tuple[str, ...]) -> str:
+        value = self.expect(key, str, f"one of {', '.join(values)}")
+        if value is not None and value not in values:
+            self.fault(key, f"{key}: expected one of {', '.join(values)}, got {value!r}")
+        return str(value)
+
+    def texts(self, key: str, value: object) -> Mapping[str, str]:
+        if (
+            not isinstance(value, dict)
+            or set(value) != set(LANGUAGES)
+            or not all(isinstance(t, str) and t for t in value.values())
+        ):
+            self.fault(key, f"{key}: expected texts zh and en, got {value!r}")
+            return dict.fromkeys(LANGUAGES, "")
+        return value
+
+
+def _read(path: Path) -> tuple[Rule | None, list[RuleFault]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        fields = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [RuleFault(path, 0, str(error))]
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        return None, [RuleFault(path, int(line[1]) if line else 0, str(error))]
+    reader = _Reader(path, text, fields)
+    for key in _REQUIRED:
+        if key not in fields:
+            reader.fault(key, f"{key}: missing")
+    for key in sorted(set(fields) - {*_REQUIRED, *_OPTIONAL}):
+        reader.fault(key, f"{key}: no such key")
+    rule = _rule(reader)
+    return (None if reader.faults else rule), reader.faults
+
+
+def _rule(reader: _Reader) -> Rule:
+    fields = reader.fields
+    rule_id = reader.expect("id", str, "a text")
+    if rule_id is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule_id):
+        reader.fault("id", f"id: expected small letters, digits and hyphens, got {rule_id!r}")
+    version = reader.expect("version", int, "a whole number")
+    points = reader.expect("points", (int, float), "a number")
+    basis = reader.expect("basis", list, "a list of texts") or []
+    if "basis" in fields and (not basis or not all(isinstance(text, str) for text in basis)):
+        reader.fault("basis", f"basis: expected at least one text, got {basis!r}")
+    causes = reader.expect("innocent_causes", list, "tables of texts zh and en") or []
+    if "innocent_causes" in fields and not causes:
+        reader.fault("innocent_causes", "innocent_causes: expected at least one, got none")
+    reason = reader.texts("reason", fields.get("reason", dict.fromkeys(LANGUAGES, "-")))
+    for language in LANGUAGES:
+        _check_template(reader, language, reason[language])
+    return Rule(
+        str(rule_id),
+        version or 0,
+        reader.choice("status", STATUSES),
+        reader.choice("level", LEVELS),
+        float(points or 0),
+        tuple(map(str, basis)),
+        reader.texts("title", fields.get("title", dict.fromkeys(LANGUAGES, "-"))),
+        reason,
+        tuple(reader.texts("innocent_causes", cause) for cause in causes),
+        _classes(reader),
+        reader.expect("effective_from", date, "a date") or date.min,
+        reader.expect("effective_to", date, "a date") or date.max,
+        _tests(reader),
+    )
+
+
+def _check_template(reader: _Reader, language: str, template: str) -> None:
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        reader.fault(language, f"reason.{language}: {error}")
+        return
+    for name in names:
+        if name not in SHOWN:
+            reader.fault(language, f"reason.{language}: no number is called {name!r}; there are {', '.join(SHOWN)}")
+
+
+def _classes(reader: _Reader) -> tuple[str, ...]:
+    given = reader.expect("applies_to", dict, "a table") or {}
+    classes = given.get("class", list(CLASSES))
+    if set(given) - {"class"} or not isinstance(classes, list) or not classes or set(classes) - set(CLASSES):
+        reader.fault("applies_to", f"applies_to: expected class = a list out of {', '.join(CLASSES)}, got {given!r}")
+        return ()
+    return tuple(classes)
+
+
+def _tests(reader: _Reader) -> tuple[Test, ...]:
+    on = reader.expect("on", dict, "a table") or {}
+    if "on" in reader.fields and set(on) != {"trip"}:
+        reader.fault("on", f"on: expected the one table on.trip, got {', '.join(on) or 'none'}")
+    condition = on.get("trip")
+    if not isinstance(condition, dict) or not condition:
+        if "trip" in on:
+            reader.fault("trip", "on.trip: expected at least one comparison, got none")
+        return ()
+    tests = []
+    for feature, comparisons in condition.items():
+        if feature not in FEATURES:
+            reader.fault(feature, f"on.trip: no feature is called {feature!r}")
+            continue
+        if not isinstance(comparisons, dict) or not comparisons:
+            reader.fault(feature, f"{feature}: expected a comparison as {{ ge = 900 }}, got {comparisons!r}")
+            continue
+        for operator, threshold in comparisons.items():
+            fault = fault_in(feature, operator, threshold, TEXT_FEATURES)
+            if fault:
+                reader.fault(feature, fault)
+            else:
+                tests.append(Test(feature, operator, tuple(threshold) if isinstance(threshold, list) else threshold))
+    return tuple(tests)
