@@ -1,0 +1,199 @@
+"""Captures of protocols: NMEA sentences, JT/T 808 frames as lines of hex or as bytes; and GPX tracks."""
+
+import string
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree as ET
+
+from geo.localtime import to_us
+from ingest.errors import DecodeError, FieldError, FrameError, Refusal
+from ingest.files.batch import ROWS_PER_BATCH, Batch, from_reports, open_binary, refusals, refused_at
+from ingest.jt808 import FrameSplitter, PartStore, decode
+from ingest.nmea import EpochAssembler, Fix, LineSplitter
+from ingest.report import Report, check_place
+from store.intake import Refused
+
+READ_BYTES = 1 << 20
+_HEX = frozenset(string.hexdigits.encode())
+
+
+def is_nmea(head: bytes) -> bool:
+    """Whether the first line that is not empty is a sentence."""
+    return head.lstrip()[:1] == b"$"
+
+
+def is_jt808(head: bytes) -> bool:
+    """Whether the file begins with a frame, as bytes or in hex."""
+    begin = head.lstrip()
+    return begin[:1] == b"\x7e" or (begin[:2].lower() == b"7e" and set(begin.split(b"\n")[0].strip()) <= _HEX | {32})
+
+
+def is_gpx(head: bytes) -> bool:
+    """Whether the file is a GPX document."""
+    return b"<gpx" in head
+
+
+def read_nmea(path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
+    """Fixes of a file of sentences, under `$PGONG` numbers; without these, of `vehicle`, else named as the file is."""
+    assembler = EpochAssembler(vehicle or path.name.partition(".")[0])
+    named_by: Literal["vehicle", "terminal"] = "vehicle"
+    reports: list[Report] = []
+    bad: list[tuple[str, Refusal]] = []
+    for line, each in _sentences(path):
+        if isinstance(each, Refusal):
+            bad.append((line, each))
+            continue
+        if each.startswith(b"$PGONG"):
+            if vehicle is not None:
+                continue
+            named_by = "terminal"
+        _sort(assembler.feed(each), line, reports, bad)
+        if len(reports) >= ROWS_PER_BATCH:
+            yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
+            reports, bad = [], []
+    _sort(assembler.close(), "end", reports, bad)
+    yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
+
+
+def _sentences(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
+    splitter, number = LineSplitter(), 0
+    with open_binary(path) as file:
+        for number, raw in enumerate(file, start=1):
+            for each in splitter.feed(raw):
+                yield str(number), each
+    for each in splitter.close():
+        yield str(number), each
+
+
+def _sort(found: list[Fix | Refusal], line: str, reports: list[Report], bad: list[tuple[str, Refusal]]) -> None:
+    reports += [each.report for each in found if isinstance(each, Fix)]
+    bad += [(line, each) for each in found if isinstance(each, Refusal)]
+
+
+def read_jt808(path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
+    """Positions of a capture, under their terminal numbers unless `vehicle` is given."""
+    parts = PartStore()
+    reports: list[Report] = []
+    bad: list[tuple[str, Refusal]] = []
+    named_by: Literal["vehicle", "terminal"] = "terminal" if vehicle is None else "vehicle"
+    for place, each in _frames(path):
+        if isinstance(each, Refusal):
+            bad.append((place, each))
+            continue
+        try:
+            found = decode(each, parts).reports
+        except DecodeError as error:
+            bad.append((place, Refusal(b"\x7e" + each + b"\x7e", error)))
+            continue
+        for report in found:
+            report.terminal = vehicle or report.terminal
+        reports += found
+        if len(reports) >= ROWS_PER_BATCH:
+            yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
+            reports, bad = [], []
+    yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
+
+
+def _frames(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
+    with open_binary(path) as file:
+        if file.read(1) == b"\x7e":
+            yield from _binary_frames(path)
+            return
+    with open_binary(path) as file:
+        for number, raw in enumerate(file, start=1):
+            text = b"".join(raw.split())
+            if not text:
+                continue
+            try:
+                data = bytes.fromhex(text.decode("ascii"))
+            except ValueError:
+                yield (
+                    str(number),
+                    Refusal(raw.strip(), FrameError("line", "hexadecimal digits", repr(raw.strip()[:20])[1:])),
+                )
+                continue
+            splitter = FrameSplitter()
+            for each in [*splitter.feed(data), *splitter.close()]:
+                yield str(number), each
+
+
+def _binary_frames(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
+    splitter, count = FrameSplitter(), 0
+    with open_binary(path) as file:
+        while chunk := file.read(READ_BYTES):
+            for each in splitter.feed(chunk):
+                count += 1
+                yield f"frame {count}", each
+    for each in splitter.close():
+        yield f"frame {count + 1}", each
+
+
+def read_gpx(path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
+    """Track points with a time; the vehicle is `vehicle`, else the track's name, else the file's."""
+    reports: list[Report] = []
+    refused: list[Refused] = []
+    name, count = "", 0
+    with open_binary(path) as file:
+        try:
+            # The standard library's parser: expat refuses entities that grow without end.
+            for event, element in ET.iterparse(file, ("start", "end")):  # noqa: S314 - see above
+                tag = _local(element.tag)
+                if event == "start" and tag == "trk":
+                    name = ""
+                elif event == "end" and tag == "name" and not name:
+                    name = (element.text or "").strip()
+                elif event == "end" and tag == "trkpt":
+                    count += 1
+                    try:
+                        reports.append(_point(element, vehicle or name or path.name.partition(".")[0]))
+                    except DecodeError as error:
+                        raw = ET.tostring(element)
+                        refused.append(refused_at(path, f"point {count}", str(error), raw, received_at))
+                    element.clear()
+                if len(reports) >= ROWS_PER_BATCH:
+                    yield from_reports(reports, refused, received_at, "vehicle")
+                    reports, refused = [], []
+        except ET.ParseError as error:
+            refused.append(
+                refused_at(path, f"point {count + 1}", f"document: expected XML, got {error}", b"", received_at)
+            )
+    yield from_reports(reports, refused, received_at, "vehicle")
+
+
+def _point(element: ET.Element, name: str) -> Report:
+    values = {_local(child.tag): (child.text or "").strip() for child in element.iter() if child is not element}
+    try:
+        fix_time = to_us(datetime.fromisoformat(values.get("time", "")))
+    except ValueError:
+        raise FieldError("time", "a time in ISO 8601", repr(values.get("time"))) from None
+    lat, lon = _number(element.get("lat"), "lat"), _number(element.get("lon"), "lon")
+    lat_e7, lon_e7 = round(lat * 1e7), round(lon * 1e7)
+    check_place(lat_e7, lon_e7)
+    given = {key: _number(values[key], key) for key in ("ele", "speed", "course", "sat") if values.get(key)}
+    return Report(
+        name,
+        fix_time,
+        valid=values.get("fix") != "none",
+        lat_e7=lat_e7,
+        lon_e7=lon_e7,
+        altitude_m=given.get("ele"),
+        speed_mps=given.get("speed"),
+        course_deg=given.get("course"),
+        satellites=round(given["sat"]) if "sat" in given else None,
+    )
+
+
+def _number(text: str | None, name: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        raise FieldError(name, "a number", repr(text)) from None
+    if not -1e6 < value < 1e6:
+        raise FieldError(name, "a number", repr(text))
+    return value
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
