@@ -154,7 +154,7 @@ def _batch(
         status[flags["ignition"][keep] == 1] |= np.uint32(Status.IGNITION_ON)
     if "late" in flags:
         status[flags["late"][keep] == 1] |= np.uint32(Status.LATE)
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Any] = {}
     if "speed_kmh" in numbers:
         columns["speed_mps"] = kmh_to_mps(numbers["speed_kmh"])
     for name in ("course_deg", "fuel_l"):

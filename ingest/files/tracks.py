@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int64Array
 from geo.distance import metres_per_degree
@@ -115,7 +114,7 @@ def _read_frame(path: Path, track: Track, frame: Frame, vehicle: str | None, rec
                    ",".join(frame.iloc[row]).encode(), received_at)
         for row in np.flatnonzero(~good)
     ]  # fmt: skip
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Any] = {}
     if track.speed_kmh:
         columns["speed_mps"] = kmh_to_mps(_numbers(frame, track.speed_kmh))[good]
     if track.course_deg:

@@ -1,0 +1,229 @@
+"""The fleet's own data from files: units, vehicles with their terminals, zones, dispatch orders, calendar, card swipes.
+
+Unlike positions, a table is taken whole or not at all: the error names file, line, column, what was expected and what
+was there.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geo.datum import DATUMS
+from geo.localtime import DAY_US, day_number, day_start_us
+from geo.zones import Zone, read_zones
+from ingest.errors import FileFormatError
+from ingest.files.tables import Row, read_table
+from store.duty import DispatchOrder, DriverSwipe, DutyDay, add_swipes, replace_duty_days, upsert_orders
+from store.fleet import (
+    Terminal,
+    Unit,
+    Vehicle,
+    load_vehicles,
+    upsert_terminals,
+    upsert_units,
+    upsert_vehicles,
+    upsert_zones,
+)
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+PROTOCOLS = ("jt808", "nmea", "mqtt")
+CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
+DAY_KINDS = ("workday", "adjusted_workday", "weekend", "holiday")
+MINUTE_US = 60_000_000
+
+_SHIFT = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A duty calendar with the days a file gives."""
+
+    code: str
+    name: str
+    days: list[DutyDay]
+
+
+@dataclass(frozen=True, slots=True)
+class Swipe:
+    """A driver's card put in or taken out, by the vehicle's code or plate; µs UTC."""
+
+    vehicle: str
+    swiped_at: int
+    driver_card: str
+    inserted: bool
+
+
+def import_file(conn: "Connection[Any]", kind: str, path: Path) -> int:
+    """Take a file of a kind (one of `IMPORTERS`) in the caller's transaction; returns how many rows.
+
+    FileFormatError on an unknown kind or a fault in the file; store.fleet.UnknownReferenceError on a code not there.
+    """
+    if kind not in IMPORTERS:
+        raise FileFormatError(f"format: expected one of {', '.join(IMPORTERS)}, got {kind!r}")
+    return IMPORTERS[kind](conn, path)
+
+
+def read_units(path: Path) -> list[Unit]:
+    """unit, name_zh; name_en, parent, area (a zone), duty_calendar."""
+    return [
+        Unit(
+            row.text("unit", needed=True),
+            row.text("name_zh", needed=True),
+            row.text("name_en"),
+            row.text("parent"),
+            row.text("area"),
+            row.text("duty_calendar"),
+        )
+        for row in read_table(path, ("unit", "name_zh"))
+    ]
+
+
+def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
+    """vehicle, plate, unit; class, model, base, area, consumption and baseline columns; terminal_no, protocol, datum."""
+    rows = read_table(path, ("vehicle", "plate", "unit"))
+    vehicles = [
+        Vehicle(
+            code=row.text("vehicle", needed=True),
+            plate=row.text("plate", needed=True),
+            unit=row.text("unit", needed=True),
+            vehicle_class=row.one_of("class", CLASSES, "ordinary"),
+            model=row.text("model"),
+            base=row.text("base"),
+            area=row.text("area"),
+            consumption_l_100km=row.number("consumption_l_100km"),
+            tank_l=row.number("tank_l"),
+            baseline_km_month=row.number("baseline_km_month"),
+            baseline_source=row.text("baseline_source"),
+        )
+        for row in rows
+    ]
+    terminals = [
+        Terminal(
+            row.text("terminal_no"),
+            row.text("vehicle"),
+            row.one_of("protocol", PROTOCOLS, "jt808"),
+            row.one_of("datum", DATUMS, "wgs84"),
+        )
+        for row in rows
+        if row.text("terminal_no")
+    ]
+    return vehicles, terminals
+
+
+def read_orders(path: Path) -> list[DispatchOrder]:
+    """order_no, vehicle, starts, ends; driver_card, purpose, destination with lat and lon, approved_by."""
+    orders = []
+    for row in read_table(path, ("order_no", "vehicle", "starts", "ends")):
+        starts, ends = row.instant("starts"), row.instant("ends")
+        if ends <= starts:
+            raise row.fault("ends", f"a time after {row.text('starts')}")
+        orders.append(
+            DispatchOrder(
+                row.text("order_no", needed=True),
+                row.text("vehicle", needed=True),
+                starts,
+                ends,
+                row.text("driver_card"),
+                row.text("purpose"),
+                row.text("destination"),
+                row.number("destination_lat"),
+                row.number("destination_lon"),
+                row.text("approved_by"),
+            )
+        )
+    return orders
+
+
+def read_calendars(path: Path) -> list[Calendar]:
+    """calendar, day, kind; name, day_name, shifts as "08:30-12:00 14:00-17:30"; "20:00-08:00" ends on the next day."""
+    calendars: dict[str, Calendar] = {}
+    for row in read_table(path, ("calendar", "day", "kind")):
+        code = row.text("calendar", needed=True)
+        calendar = calendars.setdefault(code, Calendar(code, row.text("name"), []))
+        try:
+            day = day_number(date.fromisoformat(row.text("day")))
+        except ValueError:
+            raise row.fault("day", "a date in ISO 8601") from None
+        kind = row.one_of("kind", DAY_KINDS, "")
+        calendar.days.append(DutyDay(day, kind, row.text("day_name"), _shifts(row, day)))
+    return list(calendars.values())
+
+
+def read_swipes(path: Path) -> list[Swipe]:
+    """vehicle, time, driver_card, inserted."""
+    return [
+        Swipe(row.text("vehicle", needed=True), row.instant("time"), row.text("driver_card"), row.flag("inserted"))
+        for row in read_table(path, ("vehicle", "time", "driver_card", "inserted"))
+    ]
+
+
+def _shifts(row: Row, day: int) -> tuple[tuple[int, int], ...]:
+    shifts = []
+    for text in row.text("shifts").split():
+        match = _SHIFT.fullmatch(text)
+        if match is None:
+            raise row.fault("shifts", "hh:mm-hh:mm, separated by blanks")
+        from_hour, from_minute, to_hour, to_minute = map(int, match.groups())
+        starts, ends = (from_hour * 60 + from_minute) * MINUTE_US, (to_hour * 60 + to_minute) * MINUTE_US
+        if ends <= starts:
+            ends += DAY_US
+        shifts.append((day_start_us(day) + starts, day_start_us(day) + ends))
+    return tuple(shifts)
+
+
+def _zones(path: Path) -> list[Zone]:
+    try:
+        return read_zones(path)
+    except ValueError as error:
+        raise FileFormatError(str(error)) from error
+
+
+def _import_zones(conn: "Connection[Any]", path: Path) -> int:
+    return upsert_zones(conn, _zones(path))
+
+
+def _import_units(conn: "Connection[Any]", path: Path) -> int:
+    return upsert_units(conn, read_units(path))
+
+
+def _import_vehicles(conn: "Connection[Any]", path: Path) -> int:
+    vehicles, terminals = read_vehicles(path)
+    upsert_vehicles(conn, vehicles)
+    upsert_terminals(conn, terminals)
+    return len(vehicles)
+
+
+def _import_orders(conn: "Connection[Any]", path: Path) -> int:
+    return upsert_orders(conn, read_orders(path))
+
+
+def _import_calendar(conn: "Connection[Any]", path: Path) -> int:
+    return sum(replace_duty_days(conn, each.code, each.name, each.days) for each in read_calendars(path))
+
+
+def _import_swipes(conn: "Connection[Any]", path: Path) -> int:
+    ids = {name: vehicle.vehicle_id for vehicle in load_vehicles(conn) for name in (vehicle.plate, vehicle.code)}
+    swipes = read_swipes(path)
+    for each in swipes:
+        if each.vehicle not in ids:
+            raise FileFormatError(f"{path.name}: vehicle: expected a known code or plate, got {each.vehicle!r}")
+    add_swipes(
+        conn, [DriverSwipe(ids[each.vehicle], each.swiped_at, each.driver_card, each.inserted) for each in swipes]
+    )
+    return len(swipes)
+
+
+IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int]"] = {
+    "zones": _import_zones,
+    "calendar": _import_calendar,
+    "units": _import_units,
+    "vehicles": _import_vehicles,
+    "orders": _import_orders,
+    "swipes": _import_swipes,
+}
+"""Kind of file → what takes it, in the order in which one needs the other."""
