@@ -11,6 +11,7 @@ from ingest.parcel import Outcome, Parcel
 from ingest.report import Report, to_columns
 from store.database import Database
 from store.duty import DriverSwipe, add_swipes
+from store.errors import StoreError
 from store.fleet import load_terminals
 from store.intake import Refused, add_quarantine, count_intake
 from store.positions import merge_positions
@@ -19,6 +20,7 @@ from store.terminals import authenticate_terminal, register_terminal
 # A number that is not known is looked up again at most this often: a new terminal waits no longer for its first
 # position, and a stranger's stream costs one query in this time.
 REFRESH_S = 5.0
+OUTAGES = {"OperationalError", "InterfaceError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,10 @@ class DatabaseSink:
             add_quarantine(conn, rows)
             count_intake(conn, parcel.source, len(rows), 0, 0, len(rows), parcel.received_at)
 
-    def probe(self) -> None:
-        """Raise unless the database answers."""
-        self._load()
+    def is_outage(self, error: Exception) -> bool:
+        """Whether the database is away or busy with itself, by the names of PEP 249; else it refused what was sent."""
+        names = {kind.__name__ for kind in type(error).__mro__}
+        return isinstance(error, StoreError | OSError) or not names.isdisjoint(OUTAGES)
 
     def _sort(self, parcel: Parcel, group: _Sorted, counts: dict[str, _Count], names: list[str]) -> Outcome:
         if parcel.source not in counts:

@@ -20,8 +20,8 @@ _Arguments = TypeVarTuple("_Arguments")
 
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
-# A group that fails this often although the store answers is taken apart: one parcel in it cannot be stored.
-FAILURES_BEFORE_SPLIT = 2
+# A group that the store refuses this often, without being away, is taken apart: one parcel in it cannot be stored.
+REFUSALS_BEFORE_SPLIT = 2
 
 
 class Sink(Protocol):
@@ -33,8 +33,8 @@ class Sink(Protocol):
     def refuse(self, parcel: Parcel, reason: str) -> None:
         """Put a parcel that cannot be stored into quarantine, with its bytes."""
 
-    def probe(self) -> None:
-        """Raise unless the store answers."""
+    def is_outage(self, error: Exception) -> bool:
+        """Whether `write` failed because the store is away, so that the same rows may be stored later."""
 
 
 class IntakeClosedError(IngestError):
@@ -151,19 +151,17 @@ class Intake:
 
     async def _store(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> None:
         """Store a group, however long the store is away; a parcel that cannot be stored goes to quarantine."""
-        failures, wait_s = 0, FIRST_RETRY_S
+        refusals, wait_s = 0, FIRST_RETRY_S
         weight = sum(parcel.weight for parcel in parcels)
         while True:
             try:
                 outcomes = await self._in_thread(self._sink.write, parcels)
             except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing may be dropped
-                failures += 1
                 self.counts.failures += 1
                 self.counts.last_error = str(error).strip().partition("\n")[0]
-                if failures >= FAILURES_BEFORE_SPLIT and await self._store_answers():
-                    if await self._take_apart(parcels, futures):
-                        return
-                    continue
+                refusals += not self._sink.is_outage(error)
+                if refusals >= REFUSALS_BEFORE_SPLIT and await self._take_apart(parcels, futures):
+                    return
                 try:
                     await asyncio.sleep(wait_s)
                 except asyncio.CancelledError:
@@ -184,13 +182,6 @@ class Intake:
         except Exception:  # noqa: BLE001 - the store went away meanwhile: start again
             return False
         self._settle(futures, [STORED], parcels[0].weight)
-        return True
-
-    async def _store_answers(self) -> bool:
-        try:
-            await self._in_thread(self._sink.probe)
-        except Exception:  # noqa: BLE001 - any failure says that it does not answer
-            return False
         return True
 
     def _settle(self, futures: list[asyncio.Future[Outcome]], outcomes: list[Outcome], weight: int) -> None:

@@ -91,8 +91,19 @@ def _read_object(position: Any) -> Report:
         power_cut=found.get("power_cut", False),
         antenna_fault=found.get("antenna_fault", False),
         datum=found.get("datum"),
-        note={key: value for key, value in position.items() if key not in KEYS},
+        note=_note({key: value for key, value in position.items() if key not in KEYS}),
     )
+
+
+def _note(rest: dict[str, Any]) -> dict[str, Any]:
+    """What has no key of its own, if a database can hold it: no NUL, no half of a character, no infinity."""
+    try:
+        text = json.dumps(rest, ensure_ascii=False, allow_nan=False).encode().decode()
+    except (ValueError, RecursionError) as error:
+        raise FieldError("note", "storable values", str(error).partition("\n")[0]) from None
+    if "\\u0000" in text:
+        raise FieldError("note", "storable values", "a NUL character")
+    return rest
 
 
 def _time(key: str, value: Any) -> int:

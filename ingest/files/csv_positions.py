@@ -318,5 +318,5 @@ def _notes(texts: dict[str, pa.Array], keep: Int64Array) -> dict[int, dict[str, 
     for name, values in unknown.items():
         for row, value in enumerate(values):
             if value:
-                notes.setdefault(row, {})[name] = value
+                notes.setdefault(row, {})[name] = value.replace("\x00", "␀")  # NUL cannot stand in a database
     return notes

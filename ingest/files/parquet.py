@@ -32,15 +32,15 @@ _PLAIN = {"speed_mps": np.nan, "course_deg": np.nan, "odometer_m": NO_ODOMETER, 
 def read_parquet(path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
     """Batches in the file's order; `vehicle` stands for its column. FileFormatError where a required column is missing."""
     try:
-        file = pq.ParquetFile(path, read_dictionary=["vehicle"])
+        columns = set(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
         raise FileFormatError(f"{path.name}: expected Parquet, got {error}") from error
-    with file:
-        missing = sorted(REQUIRED - set(file.schema_arrow.names) - ({"vehicle"} if vehicle else set()))
-        if missing:
-            raise FileFormatError(
-                f"{path.name}: columns: expected {', '.join(sorted(REQUIRED))}, missing {', '.join(missing)}"
-            )
+    missing = sorted(REQUIRED - columns - ({"vehicle"} if vehicle else set()))
+    if missing:
+        raise FileFormatError(
+            f"{path.name}: columns: expected {', '.join(sorted(REQUIRED))}, missing {', '.join(missing)}"
+        )
+    with pq.ParquetFile(path, read_dictionary=["vehicle"] if "vehicle" in columns else None) as file:
         row = 0
         for table in file.iter_batches(ROWS_PER_BATCH):
             yield _read_table(path, table, row, vehicle, received_at)

@@ -33,17 +33,20 @@ class MemorySink:
 
     def write(self, parcels: Sequence[Parcel]) -> list[Outcome]:
         self.gate.wait(10)
-        self.probe()
+        self._answer()
         if any(self.poison == report.raw for parcel in parcels for report in parcel.reports):
             raise ValueError("this row fits no column")
         self.groups.append(len(parcels))
         return [self._keep(parcel) for parcel in parcels]
 
     def refuse(self, parcel: Parcel, reason: str) -> None:
-        self.probe()
+        self._answer()
         self.refused += [(reason, report.raw) for report in parcel.reports]
 
-    def probe(self) -> None:
+    def is_outage(self, error: Exception) -> bool:
+        return isinstance(error, StoreAwayError)
+
+    def _answer(self) -> None:
         if self.away:
             raise StoreAwayError("nobody answers")
 

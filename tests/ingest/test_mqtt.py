@@ -58,15 +58,18 @@ async def test_mosquitto_sends_again_what_was_not_committed(mosquitto: Mosquitto
 async def test_the_embedded_broker_delivers_each_message_once_and_waits_for_the_commit() -> None:
     sink = MemorySink()
     sink.gate.clear()
-    async with EmbeddedBroker(port=0) as broker, Intake(sink, group_wait_s=0.005) as intake:
-        async with MqttReceiver(intake, broker.address()) as receiver:
-            await asyncio.wait_for(receiver.connected.wait(), 10)
-            await send(broker.port, 30)
-            await until(lambda: receiver.counts["messages"] == 30)
-            assert sink.received == 0
-            sink.gate.set()
-            await until(lambda: sink.received == 30)
-            await until(lambda: not receiver._pending)
+    async with (
+        EmbeddedBroker(port=0) as broker,
+        Intake(sink, group_wait_s=0.005) as intake,
+        MqttReceiver(intake, broker.address()) as receiver,
+    ):
+        await asyncio.wait_for(receiver.connected.wait(), 10)
+        await send(broker.port, 30)
+        await until(lambda: receiver.counts["messages"] == 30)
+        assert sink.received == 0
+        sink.gate.set()
+        await until(lambda: sink.received == 30)
+        await until(lambda: not receiver._pending)
     assert len(sink.rows) == 30
 
 

@@ -51,6 +51,8 @@ def test_a_void_position_needs_no_place() -> None:
         ({"ignition": 1}, "ignition: expected true or false, got 1"),
         ({"datum": "mars"}, "datum: expected one of wgs84, gcj02, bd09, got 'mars'"),
         ({"satellites": -1}, "satellites: expected a count, got -1"),
+        ({"vendor": "a\x00b"}, "note: expected storable values, got a NUL character"),
+        ({"vendor": float("inf")}, "payload: expected JSON, got Infinity is no number"),
         ({"systems": "gps"}, "systems: expected a list of words, got 'gps'"),
     ],
 )

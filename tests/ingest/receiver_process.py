@@ -1,0 +1,24 @@
+"""A receiver process to be killed: `python -m tests.ingest.receiver_process CONNINFO PORT`; prints `ready`."""
+
+import asyncio
+import sys
+
+from ingest.database import DatabaseRegistry, DatabaseSink
+from ingest.intake import Intake
+from ingest.jt808_session import Jt808Receiver
+from store.database import Database
+
+
+async def main(conninfo: str, port: int) -> None:
+    with Database.open(conninfo, pool_size=4) as database:
+        async with (
+            Intake(DatabaseSink(database), group_wait_s=0.01) as intake,
+            Jt808Receiver(intake, DatabaseRegistry(database), port=port, require_authentication=True),
+        ):
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

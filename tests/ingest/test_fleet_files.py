@@ -1,0 +1,119 @@
+"""The fleet's own data from files into the store."""
+
+from datetime import date
+from pathlib import Path
+
+import openpyxl  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from geo.localtime import day_number, to_datetime
+from ingest.errors import FileFormatError
+from ingest.files import fleet
+from store.database import Database
+from store.duty import load_duty_days, load_orders
+from store.fleet import UnknownReferenceError, load_terminals, load_units, load_vehicles, load_zones
+
+FILES = {
+    "zones.geojson": """{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"code": "Z1",
+        "kind": "district", "name_zh": "越秀区", "name_en": "Yuexiu"}, "geometry": {"type": "Polygon",
+        "coordinates": [[[113, 23], [114, 23], [114, 24], [113, 23]]]}}]}""",
+    "calendar.csv": "calendar,name,day,kind,day_name,shifts\n"
+    "office,Office,2026-11-23,workday,,08:30-12:00 14:00-17:30\noffice,Office,2026-11-24,holiday,Day,\n"
+    "night,Night,2026-11-23,workday,,20:00-08:00\n",
+    "units.csv": "unit,name_zh,name_en,parent,area,duty_calendar\nU1,一局,One,U0,Z1,office\nU0,市,City,,,\n",
+    "vehicles.csv": "vehicle,plate,unit,class,model,base,area,consumption_l_100km,tank_l,baseline_km_month,"
+    "baseline_source,terminal_no,protocol,datum\nV1,粤A1,U1,ordinary,,,,8.5,60,1769.97,2011,013900000001,jt808,gcj02\n"
+    "V2,粤A2,U1,,,,Z1,,,,,,,\n",
+    "orders.csv": "order_no,vehicle,starts,ends,driver_card,purpose,destination,destination_lat,destination_lon,"
+    "approved_by\nO1,V1,2026-11-23T09:00:00+08:00,2026-11-23 11:00:00,C1,会议,市政府,23.1,113.2,主任\n",
+    "swipes.csv": "vehicle,time,driver_card,inserted\nV1,2026-11-23T08:55:00+08:00,C1,true\n粤A2,2026-11-23T12:00:00,C1,0\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def take_all(database: Database, folder: Path) -> dict[str, int]:
+    names = {kind: next(name for name in FILES if name.startswith(kind)) for kind in fleet.IMPORTERS}
+    with database.connection() as conn:
+        return {kind: fleet.import_file(conn, kind, folder / name) for kind, name in names.items()}
+
+
+def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Database, folder: Path) -> None:
+    expected = {"zones": 1, "calendar": 3, "units": 2, "vehicles": 2, "orders": 1, "swipes": 2}
+    assert take_all(database, folder) == expected
+    assert take_all(database, folder) == expected
+    with database.connection() as conn:
+        assert [zone.code for zone in load_zones(conn)] == ["Z1"]
+        one = next(unit for unit in load_units(conn) if unit.code == "U1")
+        assert (one.parent, one.area, one.duty_calendar) == ("U0", "Z1", "office")
+        first, second = load_vehicles(conn)
+        assert (first.plate, second.area) == ("粤A1", "Z1")
+        assert first.consumption_l_100km == pytest.approx(8.5)
+        (terminal,) = load_terminals(conn)
+        assert (terminal.terminal_no, terminal.vehicle, terminal.datum) == ("013900000001", "V1", "gcj02")
+        (order,) = load_orders(conn, 0, 2**52)
+        assert to_datetime(order.ends).isoformat() == "2026-11-23T11:00:00+08:00"
+
+
+def test_shifts_run_over_midnight(database: Database, folder: Path) -> None:
+    take_all(database, folder)
+    day = day_number(date(2026, 11, 23))
+    with database.connection() as conn:
+        found = load_duty_days(conn, day, day + 1)
+    assert [len(each.shifts) for each in found["office"]] == [2, 0]
+    starts, ends = found["night"][0].shifts[0]
+    assert to_datetime(starts).isoformat() == "2026-11-23T20:00:00+08:00"
+    assert to_datetime(ends).isoformat() == "2026-11-24T08:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new", "message"),
+    [
+        (
+            "orders",
+            "orders.csv",
+            "2026-11-23 11:00:00",
+            "2026-11-23 08:00:00",
+            "orders.csv:2: ends: expected a time after",
+        ),
+        ("orders", "orders.csv", "23.1", "north", "orders.csv:2: destination_lat: expected a number, got 'north'"),
+        ("vehicles", "vehicles.csv", "gcj02", "mars", "vehicles.csv:2: datum: expected one of wgs84, gcj02, bd09"),
+        ("vehicles", "vehicles.csv", "粤A2", "", "vehicles.csv:3: plate: expected a value, got ''"),
+        ("calendar", "calendar.csv", "20:00-08:00", "late", "calendar.csv:4: shifts: expected hh:mm-hh:mm"),
+        ("calendar", "calendar.csv", "2026-11-24", "tomorrow", "calendar.csv:3: day: expected a date in ISO 8601"),
+        ("units", "units.csv", "name_zh", "nom", "units.csv: columns: expected unit, name_zh, missing name_zh"),
+        ("swipes", "swipes.csv", "true", "perhaps", "swipes.csv:2: inserted: expected true or false"),
+        ("zones", "zones.geojson", '"code"', '"kode"', "expected properties code and kind"),
+    ],
+)
+def test_a_fault_names_file_line_and_column(
+    database: Database, folder: Path, kind: str, name: str, old: str, new: str, message: str
+) -> None:
+    path = folder / name
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    with database.connection() as conn, pytest.raises(FileFormatError) as caught:
+        fleet.import_file(conn, kind, path)
+    assert message in str(caught.value)
+
+
+def test_a_code_that_is_not_there_is_named(database: Database, folder: Path) -> None:
+    with database.connection() as conn, pytest.raises(UnknownReferenceError, match=r"no unit has the code 'U1'"):
+        fleet.import_file(conn, "vehicles", folder / "vehicles.csv")
+
+
+def test_an_unknown_kind_is_refused(database: Database, folder: Path) -> None:
+    with database.connection() as conn, pytest.raises(FileFormatError, match="expected one of zones, calendar"):
+        fleet.import_file(conn, "trips", folder / "units.csv")
+
+
+def test_a_workbook_is_read_as_its_csv_would_be(folder: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in FILES["units.csv"].splitlines():
+        book.active.append(line.split(","))
+    book.save(folder / "units.xlsx")
+    assert fleet.read_units(folder / "units.xlsx") == fleet.read_units(folder / "units.csv")
