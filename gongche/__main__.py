@@ -8,10 +8,13 @@ from typing import Annotated
 import click
 import typer
 from psycopg import Error as DatabaseError
-from store.errors import StoreError
 from typer.core import TyperGroup
 
+from analytics.duty import UnknownDayError
 from gongche.errors import GongcheError, WrongUseError
+from ingest.errors import IngestError
+from rules.errors import RulesError
+from store.errors import StoreError
 
 COMMANDS = {
     "demo": "A simulated fleet in a city: history, live terminals, pages.",
@@ -70,7 +73,7 @@ def main() -> None:
         app(prog_name="gongche")
     except WrongUseError as error:
         _leave(str(error), 2)
-    except (GongcheError, StoreError) as error:
+    except (GongcheError, StoreError, IngestError, RulesError, UnknownDayError) as error:
         _leave(str(error), 1)
     except DatabaseError as error:
         _leave(f"database: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}", 1)

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from geo.localtime import FLEET_ZONE, day_number
 from gongche.errors import WrongUseError
 from gongche.home import default_home
 
-Report = Callable[[int, int], None]
-"""Tell how far the work is: done, total."""
+Progress = Callable[[int, int], None]
+"""Tell how far the work is: done, and the total or 0 where it is not known."""
 
 _stderr = Console(stderr=True, highlight=False)
 
@@ -27,6 +28,10 @@ HomeOption = Annotated[str, typer.Option("--home", metavar="DIR", help="Data fol
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FromOption = Annotated[str, typer.Option("--from", metavar="DATE", help="First local day, as 2026-11-01.")]
 ToOption = Annotated[str, typer.Option("--to", metavar="DATE", help="Last local day.")]
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 def home_folder(given: str) -> Path:
@@ -80,9 +85,9 @@ def print_facts(facts: Mapping[str, Any], as_json: bool) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Report]:
+def progress(title: str) -> Iterator[Progress]:
     """Show a bar while work goes on; on something that is no terminal, nothing."""
-    with Progress(
+    with RichProgress(
         TextColumn("{task.description:<28}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -91,7 +96,7 @@ def progress(title: str) -> Iterator[Report]:
         disable=not _stderr.is_terminal and os.environ.get("GONGCHE_TEST_PROGRESS") is None,
     ) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,138 @@
+"""An audit, from sealed columns to stored flags: read, run the kernels, apply the rules, put the result in place."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from psycopg import Connection
+
+from analytics.audit import audit
+from geo.arrays import Int32Array
+from geo.positions import Positions, join, only
+from gongche.console import Progress, no_progress
+from gongche.errors import WrongUseError
+from gongche.fleet import Fleet, load_fleet
+from gongche.home import Gongche
+from rules import catalogue_path
+from rules.evaluate import evaluate
+from rules.load import Rule, load_catalogue
+from store.derived import raise_flags, replace_derived, stale_range, take_stale_days
+from store.positions import read_day
+
+MARGIN_DAYS = 1
+"""Days read on both sides of the asked ones: every decision about a trip rests on evidence within hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What one audit did; `kernel_s` is the time in the kernels, summed over threads, without reading and storing."""
+
+    vehicles: int = 0
+    positions: int = 0
+    trips: int = 0
+    flags: int = 0
+    new_flags: int = 0
+    kernel_s: float = 0.0
+
+    def __add__(self, other: "Audited") -> "Audited":
+        return Audited(
+            self.vehicles + other.vehicles,
+            self.positions + other.positions,
+            self.trips + other.trips,
+            self.flags + other.flags,
+            self.new_flags + other.new_flags,
+            self.kernel_s + other.kernel_s,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The counts, and positions per second through the kernels on one core."""
+        return {
+            "vehicles": self.vehicles,
+            "positions": self.positions,
+            "trips": self.trips,
+            "flags": self.flags,
+            "new_flags": self.new_flags,
+            "positions_per_s": round(self.positions / self.kernel_s) if self.kernel_s else 0,
+        }
+
+
+def audit_days(
+    gongche: Gongche,
+    from_day: int,
+    to_day: int,
+    *,
+    unit: str | None = None,
+    threads: int | None = None,
+    progress: Progress = no_progress,
+) -> Audited:
+    """Audit closed local days [from_day, to_day] from the sealed archive, a bucket of vehicles at a time.
+
+    WrongUseError when no unit has the code. The result takes the place of what stood there for these vehicle-days.
+    """
+    rules = load_catalogue(catalogue_path())
+    with gongche.database.connection() as conn:
+        fleet = load_fleet(conn, from_day, to_day, gongche.settings.border_tolerance_m)
+        buckets = gongche.archive.buckets(conn, from_day, to_day)
+    wanted = None if unit is None else fleet.vehicles_of(unit)
+    if wanted is not None and not len(wanted):
+        raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
+
+    def one(bucket: int) -> Audited:
+        with gongche.database.connection() as conn:
+            batch = gongche.archive.read(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
+            if wanted is not None:
+                batch = only(*batch, wanted)
+            return _audit_batch(conn, fleet, rules, *batch, from_day, to_day)
+
+    done = Audited()
+    with ThreadPoolExecutor(threads or gongche.settings.audit_threads) as pool:
+        for count, result in enumerate(pool.map(one, buckets), start=1):
+            done += result
+            progress(count, len(buckets))
+    return done
+
+
+def audit_stale(gongche: Gongche, progress: Progress = no_progress) -> Audited:
+    """Audit every day that was sealed since its last audit; a late position thus corrects its day by itself."""
+    with gongche.database.connection() as conn:
+        span = stale_range(conn)
+    return Audited() if span is None else audit_days(gongche, *span, progress=progress)
+
+
+def audit_open_day(gongche: Gongche, day: int) -> Audited:
+    """Audit a day that is not sealed yet from the database, with the same kernels; provisional until it is sealed."""
+    rules = load_catalogue(catalogue_path())
+    with gongche.database.connection() as conn:
+        fleet = load_fleet(conn, day, day, gongche.settings.border_tolerance_m)
+        today, today_ids = read_day(conn, day)
+        before, before_ids = read_day(conn, day - MARGIN_DAYS)
+        positions, vehicle_ids = join([(before, before_ids), (today, today_ids)])
+        return _audit_batch(conn, fleet, rules, positions, vehicle_ids, day, day)
+
+
+def _audit_batch(
+    conn: Connection[Any],
+    fleet: Fleet,
+    rules: list[Rule],
+    positions: Positions,
+    vehicle_ids: Int32Array,
+    from_day: int,
+    to_day: int,
+) -> Audited:
+    if not len(positions):
+        return Audited()
+    context = fleet.context(vehicle_ids)
+    begun = perf_counter()
+    tables = audit(positions, context, from_day, to_day)
+    kernel_s = perf_counter() - begun
+    flags = evaluate(rules, tables.trips)
+    named = [
+        frame.assign(vehicle_id=vehicle_ids[frame["vehicle_ix"]])
+        for frame in (tables.trips, tables.stops, tables.vehicle_days, flags)
+    ]
+    trips, stops, vehicle_days, flags = named
+    replace_derived(conn, vehicle_ids, from_day, to_day, trips=trips, stops=stops, vehicle_days=vehicle_days)
+    new = raise_flags(conn, vehicle_ids, from_day, to_day, flags)
+    take_stale_days(conn, vehicle_ids, from_day, to_day)
+    return Audited(len(vehicle_ids), len(positions), len(trips), len(flags), new, kernel_s)

@@ -1,0 +1,173 @@
+"""Rows out of the store in the form somebody else reads: CSV, JSON, Parquet, XLSX, GPX, GeoJSON."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from psycopg import Connection
+
+from geo.localtime import FLEET_ZONE, day_start_us, to_us
+from geo.positions import NO_ODOMETER, Positions, Status
+from gongche.errors import WrongUseError
+from store.derived import read_derived
+from store.fleet import Vehicle, load_units, load_vehicles
+from store.positions import read_track
+
+TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "flags")
+FORMATS = ("csv", "json", "parquet", "xlsx", "gpx", "geojson")
+_TRACKS = {"positions", "trips", "flags"}
+_PLACES = {*_TRACKS, "stops"}
+_XLSX_ROWS = 1_048_575
+
+
+def read_rows(conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None) -> pd.DataFrame:
+    """Rows of one of TABLES for local days [from_day, to_day]; times are aware and in the fleet's zone."""
+    if unit and unit not in {each.code for each in load_units(conn)}:
+        raise WrongUseError(f"--unit: no unit has the code {unit!r}")
+    if what != "positions":
+        return read_derived(conn, what, from_day, to_day, unit)
+    codes = set(read_derived(conn, "vehicle-days", from_day, to_day, unit)["vehicle"]) if unit else None
+    frames = []
+    for vehicle in load_vehicles(conn):
+        if codes is None or vehicle.code in codes:
+            track = read_track(conn, vehicle.vehicle_id, day_start_us(from_day), day_start_us(to_day + 1))
+            if len(track):
+                frames.append(positions_frame(track, vehicle))
+    return pd.concat(frames, ignore_index=True) if frames else positions_frame(Positions.empty(), None)
+
+
+def positions_frame(track: Positions, vehicle: Vehicle | None) -> pd.DataFrame:
+    """A track as rows with the columns that `gongche import` takes, and those beyond."""
+    known = track.has(Status.IGNITION_KNOWN)
+    ignition = pd.array(track.has(Status.IGNITION_ON), dtype="boolean")
+    ignition[~known] = pd.NA
+    odometer = np.where(track.odometer_m == NO_ODOMETER, np.nan, track.odometer_m / 1000)
+    return pd.DataFrame(
+        {
+            "vehicle": vehicle.code if vehicle else pd.Series(dtype="str"),
+            "plate": vehicle.plate if vehicle else pd.Series(dtype="str"),
+            "time": _local(track.fix_time),
+            "lat": np.round(track.lat, 7),
+            "lon": np.round(track.lon, 7),
+            "valid": track.has(Status.FIX_VALID),
+            "speed_kmh": np.round(track.speed_mps.astype(np.float64) * 3.6, 2),
+            "course_deg": track.course_deg,
+            "ignition": ignition,
+            "odometer_km": odometer,
+            "fuel_l": track.fuel_l,
+            "satellites": pd.array(track.satellites, dtype="Int16"),
+            "received": _local(track.received_at),
+        }
+    )
+
+
+def write_rows(
+    conn: Connection[Any], what: str, rows: pd.DataFrame, file_format: str, out: Callable[[bytes], Any]
+) -> None:
+    """Write rows in one of FORMATS; WrongUseError when the format cannot hold such rows."""
+    if file_format == "geojson":
+        if what not in _PLACES:
+            raise WrongUseError(f"--format geojson: {what} have no place; choose csv, json, parquet or xlsx")
+        out(_with_geometry(conn, what, rows).to_json(ensure_ascii=False, drop_id=True).encode())
+    elif file_format == "gpx":
+        if what not in _TRACKS:
+            raise WrongUseError(f"--format gpx: {what} are no tracks; choose csv, json, parquet or xlsx")
+        out(_through_file("rows.gpx", lambda path: _write_gpx(conn, what, rows, path)))
+    elif file_format == "csv":
+        out(_texts(rows).to_csv(index=False).encode())
+    elif file_format == "json":
+        out((_texts(rows).to_json(orient="records", force_ascii=False) + "\n").encode())
+    elif file_format == "parquet":
+        out(_through_file("rows.parquet", lambda path: rows.to_parquet(path, index=False)))
+    elif len(rows) > _XLSX_ROWS:
+        raise WrongUseError(f"--format xlsx: a sheet holds {_XLSX_ROWS:,} rows, these are {len(rows):,}; choose csv")
+    else:
+        out(_through_file("rows.xlsx", lambda path: _texts(rows).to_excel(path, index=False, sheet_name=what)))
+
+
+def _local(time_us: "np.typing.NDArray[np.int64]") -> "pd.Series[Any]":
+    return pd.Series(pd.to_datetime(time_us, unit="us", utc=True)).dt.tz_convert(FLEET_ZONE)
+
+
+def _texts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Times as ISO 8601 with offset, structures as JSON."""
+    shown = rows.copy()
+    for name in shown.columns:
+        if isinstance(shown[name].dtype, pd.DatetimeTZDtype):
+            shown[name] = [None if when is pd.NaT else when.isoformat() for when in shown[name]]
+        elif shown[name].dtype == object:
+            shown[name] = [
+                json.dumps(each, ensure_ascii=False) if isinstance(each, dict | list) else _iso(each)
+                for each in shown[name]
+            ]
+    return shown
+
+
+def _iso(value: object) -> object:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _with_geometry(conn: Connection[Any], what: str, rows: pd.DataFrame) -> gpd.GeoDataFrame:
+    texts = _texts(rows)
+    if what in {"positions", "stops"}:
+        return gpd.GeoDataFrame(texts, geometry=gpd.points_from_xy(rows["lon"], rows["lat"]), crs="EPSG:4326")
+    lines = [_line(track) for track in _tracks(conn, rows)]
+    return gpd.GeoDataFrame(texts, geometry=lines, crs="EPSG:4326")
+
+
+def _line(track: Positions) -> shapely.Geometry | None:
+    """The track as a line; a point where only one position has a fix, nothing where none has."""
+    valid = track.take(track.has(Status.FIX_VALID))
+    xy = np.column_stack((valid.lon, valid.lat)).round(7)
+    if len(xy) == 0:
+        return None
+    return shapely.LineString(xy) if len(xy) > 1 else shapely.Point(xy[0])
+
+
+def _tracks(conn: Connection[Any], rows: pd.DataFrame) -> list[Positions]:
+    ids = {vehicle.code: vehicle.vehicle_id for vehicle in load_vehicles(conn)}
+    return [
+        read_track(conn, ids[code], to_us(start), to_us(end) + 1)
+        for code, start, end in zip(rows["vehicle"], rows["start_time"], rows["end_time"], strict=True)
+    ]
+
+
+def _write_gpx(conn: Connection[Any], what: str, rows: pd.DataFrame, path: Path) -> None:
+    """Write tracks with GDAL's GPX driver: a track a trip, or a track a vehicle for positions."""
+    if what == "positions":
+        points = rows.loc[rows["valid"], ["plate", "time", "lat", "lon"]].rename(columns={"plate": "track_name"})
+        points["track_fid"] = pd.factorize(points["track_name"])[0]
+    else:
+        parts = []
+        for number, (name, track) in enumerate(zip(rows["trip_id"], _tracks(conn, rows), strict=True)):
+            valid = track.take(track.has(Status.FIX_VALID))
+            time = _local(valid.fix_time)
+            parts.append(
+                pd.DataFrame(
+                    {"track_fid": number, "track_name": name, "time": time, "lat": valid.lat, "lon": valid.lon}
+                )
+            )
+        points = (
+            pd.concat(parts, ignore_index=True)
+            if parts
+            else pd.DataFrame(columns=["track_fid", "track_name", "time", "lat", "lon"])
+        )
+    points["track_seg_id"] = 0
+    points["track_seg_point_id"] = points.groupby("track_fid").cumcount()
+    points["time"] = pd.to_datetime(points["time"], utc=True)
+    geometry = gpd.points_from_xy(points.pop("lon"), points.pop("lat"))
+    gpd.GeoDataFrame(points, geometry=geometry, crs="EPSG:4326").to_file(path, driver="GPX", layer="track_points")
+
+
+def _through_file(name: str, write: Callable[[Path], Any]) -> bytes:
+    """What a library writes to a path, as bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return path.read_bytes()

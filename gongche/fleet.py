@@ -1,0 +1,115 @@
+"""The fleet as the audit needs it: rows of the store as columns by dense vehicle index."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from psycopg import Connection
+
+from analytics.context import FleetContext, Orders, Swipes
+from analytics.duty import DutyCalendar
+from analytics.places import KINDS
+from geo.arrays import Int32Array
+from geo.localtime import day_start_us
+from geo.zones import Zone, ZoneIndex, widen
+from store.duty import DispatchOrder, DriverSwipe, load_duty_days, load_orders, load_swipes
+from store.fleet import Unit, Vehicle, load_units, load_vehicles, load_zones
+
+MARGIN_DAYS = 2
+"""Calendar days, orders and swipes are read so far beyond the days asked for: trips and shifts run over midnight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Everything an audit consults besides positions, read once for all batches."""
+
+    units: dict[str, Unit]
+    vehicles: dict[int, Vehicle]
+    calendars: tuple[DutyCalendar, ...]
+    areas: ZoneIndex
+    zones: ZoneIndex
+    orders: list[DispatchOrder]
+    swipes: list[DriverSwipe]
+
+    def vehicles_of(self, unit: str) -> Int32Array:
+        """vehicle_id of the vehicles in a unit's subtree; empty when there is no such unit."""
+        inside = {unit} & set(self.units)
+        while True:
+            more = {each.code for each in self.units.values() if each.parent in inside} - inside
+            if not more:
+                break
+            inside |= more
+        return np.array([number for number, vehicle in self.vehicles.items() if vehicle.unit in inside], dtype=np.int32)
+
+    def context(self, vehicle_ids: Int32Array) -> FleetContext:
+        """The context of these vehicles, in this order."""
+        vehicles = [self.vehicles[number] for number in vehicle_ids.tolist()]
+        calendar = {each.code: number for number, each in enumerate(self.calendars)}
+        area = {zone.code: number for number, zone in enumerate(self.areas.zones)}
+        units = [self.units[vehicle.unit] for vehicle in vehicles]
+        index = {number: ix for ix, number in enumerate(vehicle_ids.tolist())}
+        return FleetContext(
+            vehicle_ids=vehicle_ids,
+            vehicle_class=np.array([vehicle.vehicle_class for vehicle in vehicles], dtype=object),
+            calendar_ix=_column(calendar.get(unit.duty_calendar, -1) for unit in units),
+            area_ix=_column(
+                area.get(vehicle.area or unit.area, -1) for vehicle, unit in zip(vehicles, units, strict=True)
+            ),
+            calendars=self.calendars,
+            areas=self.areas,
+            zones=self.zones,
+            orders=_orders([(index[each.vehicle_id], each) for each in self.orders if each.vehicle_id in index]),
+            swipes=_swipes([(index[each.vehicle_id], each) for each in self.swipes if each.vehicle_id in index]),
+        )
+
+
+def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_tolerance_m: float) -> Fleet:
+    """Read what audits of local days [from_day, to_day] consult."""
+    first, last = from_day - MARGIN_DAYS, to_day + MARGIN_DAYS
+    zones = load_zones(conn)
+    units = {unit.code: unit for unit in load_units(conn)}
+    vehicles = load_vehicles(conn)
+    permitted = {unit.area for unit in units.values()} | {vehicle.area for vehicle in vehicles}
+    areas = [_widened(zone, border_tolerance_m) for zone in zones if zone.code in permitted]
+    calendars = [
+        DutyCalendar.of(code, [shift for day in days for shift in day.shifts], [(day.day, day.kind) for day in days])
+        for code, days in load_duty_days(conn, first, last).items()
+    ]
+    span = (day_start_us(first), day_start_us(last + 1))
+    return Fleet(
+        units=units,
+        vehicles={vehicle.vehicle_id: vehicle for vehicle in vehicles},
+        calendars=tuple(calendars),
+        areas=ZoneIndex(areas),
+        zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
+        orders=load_orders(conn, *span),
+        swipes=load_swipes(conn, *span),
+    )
+
+
+def _widened(zone: Zone, margin_m: float) -> Zone:
+    return Zone(zone.zone_id, zone.code, zone.kind, zone.name_zh, zone.name_en, widen(zone.geometry, margin_m))
+
+
+def _column(values: Any) -> Int32Array:
+    return np.fromiter(values, dtype=np.int32)
+
+
+def _orders(rows: list[tuple[int, DispatchOrder]]) -> Orders:
+    rows.sort(key=lambda row: (row[0], row[1].starts, row[1].order_no))
+    return Orders(
+        _column(ix for ix, _ in rows),
+        np.array([each.starts for _, each in rows], dtype=np.int64),
+        np.array([each.ends for _, each in rows], dtype=np.int64),
+        np.array([each.order_no for _, each in rows], dtype=object),
+    )
+
+
+def _swipes(rows: list[tuple[int, DriverSwipe]]) -> Swipes:
+    rows.sort(key=lambda row: (row[0], row[1].swiped_at, row[1].inserted))
+    return Swipes(
+        _column(ix for ix, _ in rows),
+        np.array([each.swiped_at for _, each in rows], dtype=np.int64),
+        np.array([each.inserted for _, each in rows], dtype=np.bool_),
+        np.array([each.driver_card for _, each in rows], dtype=object),
+    )

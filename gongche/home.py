@@ -1,0 +1,55 @@
+"""The home folder and what a command opens in it: settings, database, archive."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gongche.errors import GongcheError
+from gongche.settings import Settings, load_settings
+from store.archive import Archive
+from store.database import Database
+from store.postgres import EmbeddedPostgres
+
+ROOT_HOME = Path("/var/lib/gongche")
+
+
+@dataclass(frozen=True, slots=True)
+class Gongche:
+    """An opened home: what every command works with."""
+
+    home: Path
+    settings: Settings
+    database: Database
+    archive: Archive
+
+
+def default_home() -> Path:
+    """Where data lives unless `--home` or GONGCHE_HOME says otherwise.
+
+    As root a folder that the embedded server's own user can reach; a home below /root could not be.
+    """
+    if os.environ.get("GONGCHE_HOME"):
+        return Path(os.environ["GONGCHE_HOME"])
+    if os.geteuid() == 0:
+        return ROOT_HOME
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "gongche"
+
+
+@contextmanager
+def open_home(home: Path, **given: object) -> Iterator[Gongche]:
+    """Open settings, database (embedded unless a URL is set) and archive; closed again at exit, the server stopped."""
+    home = home.absolute()
+    settings = load_settings(home, **given)
+    with ExitStack() as stack:
+        conninfo = settings.database_url.get_secret_value()
+        if not conninfo:
+            conninfo = stack.enter_context(EmbeddedPostgres(home)).conninfo
+        database = stack.enter_context(Database.open(conninfo, pool_size=settings.database_pool))
+        root = settings.archive_dir or home / "archive"
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise GongcheError(f"archive folder {root}: {error.strerror}") from None
+        yield Gongche(home, settings, database, Archive(root))

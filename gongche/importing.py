@@ -1,0 +1,126 @@
+"""Files into the store: the fleet's own data, and positions with every row accounted for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import time_ns
+
+import numpy as np
+
+from geo.arrays import Int32Array
+from gongche.console import Progress, no_progress
+from gongche.errors import GongcheError
+from gongche.home import Gongche
+from ingest.files import Batch, read_positions
+from ingest.files.fleet import import_file
+from store.fleet import ensure_vehicle, load_terminals, load_vehicles
+from store.intake import add_quarantine, count_intake
+from store.positions import merge_positions
+
+SOURCE = "import"
+FLEET_FILES = {
+    "zones": "zones.geojson",
+    "calendar": "calendar.csv",
+    "units": "units.csv",
+    "vehicles": "vehicles.csv",
+    "orders": "orders.csv",
+    "swipes": "swipes.csv",
+}
+"""The fleet's own data: format → its file in a folder that `simulate` wrote, in the order one needs the other."""
+
+_TERMINAL = "terminal\0"  # names of terminals beside those of vehicles; no plate begins so
+POSITIONS_FILE = "positions.parquet"
+
+
+@dataclass(slots=True)
+class Imported:
+    """Counts of one import; received = accepted + duplicate + quarantined."""
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+
+
+def is_simulated(folder: Path) -> bool:
+    """Whether `gongche simulate` wrote this folder: it holds vehicles and positions."""
+    return (folder / FLEET_FILES["vehicles"]).is_file() and (folder / POSITIONS_FILE).is_file()
+
+
+def import_fleet(gongche: Gongche, kind: str, path: Path) -> int:
+    """Take units, vehicles, zones, orders, a calendar or swipes from a file; returns how many rows.
+
+    One transaction: a fault in any row (GongcheError with file, line, expected and got) leaves everything as it was.
+    """
+    with gongche.database.connection() as conn:
+        return import_file(conn, kind, path)
+
+
+def import_folder(gongche: Gongche, folder: Path, progress: Progress = no_progress) -> Imported:
+    """Take a folder that `simulate` wrote: zones, calendar, units, vehicles, orders, swipes, then the positions."""
+    for kind, name in FLEET_FILES.items():
+        if (folder / name).is_file():
+            import_fleet(gongche, kind, folder / name)
+    return import_positions(gongche, [folder / POSITIONS_FILE], progress=progress)
+
+
+def import_positions(
+    gongche: Gongche,
+    files: Sequence[Path],
+    *,
+    file_format: str | None = None,
+    vehicle: str | None = None,
+    progress: Progress = no_progress,
+) -> Imported:
+    """Take the positions of files into the store; a batch is one transaction with its counts.
+
+    A vehicle is named by its code or plate; one that is not known is made, in the unit `unassigned`. Rows that cannot
+    be positions go to quarantine with file, line and reason.
+    """
+    counts = Imported()
+    with gongche.database.connection() as conn:
+        known = {name: each.vehicle_id for each in load_vehicles(conn) for name in (each.plate, each.code)}
+        known |= {_TERMINAL + each.terminal_no.lstrip("0"): each.vehicle_id for each in load_terminals(conn)}
+    for path in files:
+        for batch in read_positions(path, file_format, vehicle):
+            _merge(gongche, batch, known, counts)
+            progress(counts.received, 0)
+    return counts
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """Files named, and the files of folders named, in order of name. GongcheError when one is not there."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+        elif path.exists():
+            files.append(path)
+        else:
+            raise GongcheError(f"{path}: no such file or folder")
+    return files
+
+
+def _merge(gongche: Gongche, batch: Batch, known: dict[str, int], counts: Imported) -> None:
+    with gongche.database.connection() as conn:
+        keys = [_TERMINAL + name.lstrip("0") if batch.named_by == "terminal" else name for name in batch.vehicles]
+        for key, name in zip(keys, batch.vehicles, strict=True):
+            if key not in known:
+                known[key] = ensure_vehicle(conn, name)
+        vehicle_ids: Int32Array = np.array([known[key] for key in keys], dtype=np.int32)
+        merged = merge_positions(conn, batch.positions, vehicle_ids, notes=batch.notes)
+        add_quarantine(conn, batch.refused)
+        refused = len(batch.refused)
+        count_intake(
+            conn,
+            SOURCE,
+            received=batch.received,
+            accepted=merged.accepted,
+            duplicate=merged.duplicate,
+            quarantined=refused,
+            at_us=time_ns() // 1000,
+        )
+    counts.received += batch.received
+    counts.accepted += merged.accepted
+    counts.duplicate += merged.duplicate
+    counts.quarantined += refused
