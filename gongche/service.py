@@ -109,7 +109,7 @@ def _uvicorn_config(gongche: Gongche) -> uvicorn.Config:
 async def _pages(gongche: Gongche, listener: socket.socket) -> AsyncIterator[None]:
     server = _Server(_uvicorn_config(gongche))
     task = asyncio.create_task(server.serve(sockets=[listener]), name="pages")
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn tells by a flag, not by an event
         await asyncio.sleep(0.01)
     try:
         yield

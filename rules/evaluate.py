@@ -36,8 +36,8 @@ def evaluate(rules: Sequence[Rule], trips: pd.DataFrame) -> pd.DataFrame:
 
 
 def _caught(rule: Rule, trips: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    applies = trips["vehicle_class"].isin(rule.classes).to_numpy()
-    applies &= trips["day"].between(day_number(rule.effective_from), day_number(rule.effective_to)).to_numpy()
+    effective = trips["day"].between(day_number(rule.effective_from), day_number(rule.effective_to))
+    applies = (trips["vehicle_class"].isin(rule.classes) & effective).to_numpy()
     return trips[applies & all_hold(rule.tests, trips)].to_dict("records")
 
 

@@ -208,7 +208,10 @@ def load_terminals(conn: Connection[Any]) -> list[Terminal]:
 def load_zones(conn: Connection[Any]) -> list[Zone]:
     """All zones, by id."""
     rows = conn.execute("SELECT zone_id, code, kind, name_zh, name_en, geometry FROM zone ORDER BY zone_id").fetchall()
-    return [Zone(*row[:5], shapely.from_geojson(json.dumps(row[5]))) for row in rows]
+    return [
+        Zone(zone_id, code, kind, name_zh, name_en, shapely.from_geojson(json.dumps(geometry)))
+        for zone_id, code, kind, name_zh, name_en, geometry in rows
+    ]
 
 
 _CODES = {
