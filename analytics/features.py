@@ -51,10 +51,8 @@ DERIVED = (
 
 
 def trip_id(vehicle_id: int, start_time: int) -> str:
-    """Name of a trip: the vehicle's id and the local time it began, to the microsecond where that is not a whole second."""
-    when = to_datetime(start_time)
-    micros = f".{when.microsecond:06}" if when.microsecond else ""
-    return f"{vehicle_id}-{when:%Y%m%dT%H%M%S}{micros}"
+    """Name of a trip: the vehicle's id and the local time it began. No two trips of a vehicle begin in one second."""
+    return f"{vehicle_id}-{to_datetime(start_time):%Y%m%dT%H%M%S}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,99 @@
+"""People who sign in, their sessions, and what they looked at."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from psycopg import Connection
+from psycopg.errors import UniqueViolation
+
+from store.errors import StoreError
+
+_hasher = PasswordHasher()
+# Verified when the name is unknown, so that the answer takes as long as for a known one.
+_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+class UserExistsError(StoreError):
+    """A person of this name may sign in already."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A signed-in person. unit_id: the unit whose subtree a manager sees; None for the other roles."""
+
+    user_id: int
+    name: str
+    role: str  # manager, inspector, auditor, admin
+    unit_id: int | None
+
+    @property
+    def may_see_quarantine(self) -> bool:
+        """Whether what was refused is shown: it names terminals of all units."""
+        return self.role in {"auditor", "admin"}
+
+
+def add_user(conn: Connection[Any], name: str, role: str, password: str, unit_id: int | None = None) -> int:
+    """Add a person; UserExistsError when the name is taken. Returns the user_id."""
+    try:
+        with conn.transaction():
+            row = conn.execute(
+                "INSERT INTO app_user (name, role, unit_id, password_hash) VALUES (%s, %s, %s, %s) RETURNING user_id",
+                (name, role, unit_id, _hasher.hash(password)),
+            ).fetchone()
+    except UniqueViolation:
+        raise UserExistsError(f"user {name!r}: there is one of this name") from None
+    assert row is not None
+    return int(row[0])
+
+
+def user_names(conn: Connection[Any]) -> set[str]:
+    """Names of all who may sign in."""
+    return {name for (name,) in conn.execute("SELECT name FROM app_user").fetchall()}
+
+
+def sign_in(conn: Connection[Any], name: str, password: str, hours: int) -> str | None:
+    """A new session's token when name and password are right, else None. Only the token's hash is kept."""
+    row = conn.execute("SELECT user_id, password_hash FROM app_user WHERE name = %s", (name,)).fetchone()
+    try:
+        _hasher.verify(row[1] if row else _NOBODY, password)
+    except VerificationError:
+        return None
+    if row is None:
+        return None
+    token = secrets.token_urlsafe(32)
+    conn.execute("DELETE FROM web_session WHERE expires_at < now()")
+    conn.execute(
+        "INSERT INTO web_session (token_sha256, user_id, expires_at) VALUES (%s, %s, now() + make_interval(hours => %s))",
+        (_digest(token), row[0], hours),
+    )
+    return token
+
+
+def user_of(conn: Connection[Any], token: str) -> User | None:
+    """Who holds this session's token; None when it is unknown or has expired."""
+    row = conn.execute(
+        """
+        SELECT u.user_id, u.name, u.role, u.unit_id FROM web_session s JOIN app_user u USING (user_id)
+        WHERE s.token_sha256 = %s AND s.expires_at > now()
+        """,
+        (_digest(token),),
+    ).fetchone()
+    return User(*row) if row else None
+
+
+def sign_out(conn: Connection[Any], token: str) -> None:
+    """End a session."""
+    conn.execute("DELETE FROM web_session WHERE token_sha256 = %s", (_digest(token),))
+
+
+def log_access(conn: Connection[Any], user_id: int, action: str, subject: str) -> None:
+    """Write down a look at a track. Call it before the data is read, and commit."""
+    conn.execute("INSERT INTO access_log (user_id, action, subject) VALUES (%s, %s, %s)", (user_id, action, subject))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

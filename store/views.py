@@ -1,0 +1,460 @@
+"""What the pages read. Every query says whose vehicles a person may see, has a limit, and a time range where time counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from store.users import User
+
+# The vehicles a person may see: a manager those of the own unit's subtree, everybody else all.
+_MINE = """
+WITH RECURSIVE subtree AS (
+    SELECT unit_id FROM unit WHERE unit_id = %(own_unit)s
+    UNION ALL SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
+), mine AS (
+    SELECT v.vehicle_id, v.code, v.plate, v.class, v.model, v.unit_id, u.code AS unit_code, u.name_zh AS unit_zh,
+           u.name_en AS unit_en
+    FROM vehicle v JOIN unit u USING (unit_id)
+    WHERE %(own_unit)s::int IS NULL OR v.unit_id IN (SELECT unit_id FROM subtree)
+)
+"""
+ONLINE_MINUTES = 10
+PAGE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The numbers of the first page."""
+
+    vehicles: int
+    online: int
+    metres_today: float
+    trips_today: int
+    flags_open: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The ledger of one source over a time: received = accepted + duplicate + quarantined."""
+
+    source: str
+    received: int
+    accepted: int
+    duplicate: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRow:
+    """A flag in a list."""
+
+    flag_id: str
+    rule: str
+    level: str
+    points: float
+    trip_id: str
+    vehicle_id: int
+    plate: str
+    unit_zh: str
+    unit_en: str
+    start_time: datetime
+    end_time: datetime
+    reason_zh: str
+    reason_en: str
+    numbers: list[dict[str, Any]]
+    rule_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleRow:
+    """A vehicle in a list, with what it last reported."""
+
+    vehicle_id: int
+    code: str
+    plate: str
+    vehicle_class: str
+    model: str
+    unit_code: str
+    unit_zh: str
+    unit_en: str
+    fix_time: datetime | None
+    received_at: datetime | None
+    lat_e7: int | None
+    lon_e7: int | None
+    speed_mps: float | None
+    course_deg: float | None
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """A vehicle-day."""
+
+    day: date
+    positions: int
+    doubtful: int
+    trips: int
+    distance_m: float
+    distance_low_m: float
+    distance_high_m: float
+    odometer_m: float | None
+    off_hours_m: float
+    out_of_area_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class TripRow:
+    """A trip, whole."""
+
+    trip_id: str
+    vehicle_id: int
+    plate: str
+    unit_zh: str
+    unit_en: str
+    day: date
+    start_time: datetime
+    end_time: datetime
+    start_lat: float
+    start_lon: float
+    end_lat: float
+    end_lon: float
+    distance_m: float
+    distance_low_m: float
+    distance_high_m: float
+    odometer_m: float | None
+    duration_s: float
+    moving_s: float
+    max_speed_mps: float | None
+    off_hours_s: float
+    off_hours_m: float
+    out_of_area_s: float
+    out_of_area_m: float
+    dispatch_order: str | None
+    origin_place: str
+    destination_place: str
+    private_score: float
+    features: dict[str, Any]
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """The dispatch order of a trip."""
+
+    order_no: str
+    starts: datetime
+    ends: datetime
+    driver_card: str
+    purpose: str
+    destination: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopRow:
+    """A stop or gap beside a trip."""
+
+    start_time: datetime
+    end_time: datetime
+    lat: float
+    lon: float
+    kind: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """Something refused."""
+
+    quarantine_id: int
+    received_at: datetime
+    source: str
+    place: str
+    reason: str
+    size: int
+    head: bytes
+
+
+def overview(conn: Connection[Any], user: User, today: date) -> Overview:
+    """Numbers of the vehicles this person may see; today's from the rollup of the open day."""
+    with conn.cursor(row_factory=class_row(Overview)) as cursor:
+        row = cursor.execute(
+            _MINE
+            + """
+            SELECT (SELECT count(*) FROM mine) AS vehicles,
+                   (SELECT count(*) FROM latest JOIN mine USING (vehicle_id)
+                    WHERE received_at > now() - make_interval(mins => %(online)s)) AS online,
+                   (SELECT coalesce(sum(distance_m), 0) FROM vehicle_day JOIN mine USING (vehicle_id)
+                    WHERE day = %(today)s) AS metres_today,
+                   (SELECT coalesce(sum(trips), 0)::int FROM vehicle_day JOIN mine USING (vehicle_id)
+                    WHERE day = %(today)s) AS trips_today,
+                   (SELECT count(*) FROM flag JOIN mine USING (vehicle_id) WHERE withdrawn_at IS NULL) AS flags_open
+            """,
+            {"own_unit": user.unit_id, "today": today, "online": ONLINE_MINUTES},
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+def kilometres_by_day(
+    conn: Connection[Any], user: User, from_day: date, to_day: date
+) -> list[tuple[date, float, float]]:
+    """(day, kilometres, of them off-hours) of the vehicles this person may see."""
+    return conn.execute(
+        _MINE
+        + """
+        SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day JOIN mine USING (vehicle_id)
+        WHERE day BETWEEN %(from)s AND %(to)s GROUP BY day ORDER BY day LIMIT 400
+        """,
+        {"own_unit": user.unit_id, "from": from_day, "to": to_day},
+    ).fetchall()
+
+
+def intake_since(conn: Connection[Any], since: datetime) -> list[Intake]:
+    """The ledger by source since an instant."""
+    with conn.cursor(row_factory=class_row(Intake)) as cursor:
+        return cursor.execute(
+            """
+            SELECT source, sum(received)::bigint AS received, sum(accepted)::bigint AS accepted,
+                   sum(duplicate)::bigint AS duplicate, sum(quarantined)::bigint AS quarantined
+            FROM intake_count WHERE hour >= date_trunc('hour', %s::timestamptz) GROUP BY source ORDER BY source LIMIT 50
+            """,
+            (since,),
+        ).fetchall()
+
+
+def flags(
+    conn: Connection[Any],
+    user: User,
+    *,
+    from_day: date,
+    to_day: date,
+    rule: str = "",
+    level: str = "",
+    unit: str = "",
+    vehicle_id: int | None = None,
+    trip_id: str = "",
+    page: int = 1,
+    rows: int = PAGE_ROWS,
+) -> tuple[list[FlagRow], int]:
+    """One page of open flags, the gravest and newest first, and how many there are."""
+    parameters = {
+        "own_unit": user.unit_id, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
+        "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows,
+    }  # fmt: skip
+    chosen = """
+        FROM flag f JOIN mine USING (vehicle_id)
+        WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s
+          AND (%(rule)s = '' OR rule = %(rule)s) AND (%(level)s = '' OR level = %(level)s)
+          AND (%(unit)s = '' OR unit_code = %(unit)s) AND (%(vehicle)s::int IS NULL OR f.vehicle_id = %(vehicle)s)
+          AND (%(trip)s = '' OR trip_id = %(trip)s)
+    """
+    with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
+        found = cursor.execute(
+            _MINE
+            + """
+            SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, unit_zh, unit_en, start_time, end_time,
+                   reason_zh, reason_en, numbers, rule_version
+            """
+            + chosen
+            + """
+            ORDER BY array_position(ARRAY['red', 'yellow', 'prompt'], level), start_time DESC, flag_id
+            LIMIT %(rows)s OFFSET %(skip)s
+            """,
+            parameters,
+        ).fetchall()
+    count = conn.execute(_MINE + "SELECT count(*) " + chosen, parameters).fetchone()
+    assert count is not None
+    return found, count[0]
+
+
+def rules_and_units(conn: Connection[Any], user: User) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Rules that have open flags, and the units (code, zh, en) whose vehicles this person may see."""
+    rules = conn.execute("SELECT DISTINCT rule FROM flag WHERE withdrawn_at IS NULL ORDER BY rule LIMIT 200").fetchall()
+    units = conn.execute(
+        _MINE + "SELECT DISTINCT unit_code, unit_zh, unit_en FROM mine ORDER BY unit_code LIMIT 2000",
+        {"own_unit": user.unit_id},
+    ).fetchall()
+    return [rule for (rule,) in rules], units
+
+
+_VEHICLE = """
+    SELECT m.vehicle_id, m.code, m.plate, m.class AS vehicle_class, m.model, m.unit_code, m.unit_zh, m.unit_en,
+           l.fix_time, l.received_at, l.lat_e7, l.lon_e7, l.speed_mps, l.course_deg, l.status
+    FROM mine m LEFT JOIN latest l USING (vehicle_id)
+"""
+
+
+def vehicles(
+    conn: Connection[Any], user: User, *, search: str = "", unit: str = "", page: int = 1, rows: int = PAGE_ROWS
+) -> tuple[list[VehicleRow], int]:
+    """One page of vehicles by plate, and how many there are; `search` is part of a plate or code."""
+    parameters = {
+        "own_unit": user.unit_id, "search": search, "unit": unit, "rows": rows, "skip": (page - 1) * rows,
+    }  # fmt: skip
+    chosen = """
+        WHERE (%(unit)s = '' OR unit_code = %(unit)s)
+          AND (%(search)s = '' OR position(lower(%(search)s) IN lower(plate)) > 0
+               OR position(lower(%(search)s) IN lower(code)) > 0)
+    """
+    with conn.cursor(row_factory=class_row(VehicleRow)) as cursor:
+        found = cursor.execute(
+            _MINE + _VEHICLE + chosen + "ORDER BY plate LIMIT %(rows)s OFFSET %(skip)s", parameters
+        ).fetchall()
+    count = conn.execute(_MINE + "SELECT count(*) FROM mine" + chosen, parameters).fetchone()
+    assert count is not None
+    return found, count[0]
+
+
+def vehicle(conn: Connection[Any], user: User, vehicle_id: int) -> VehicleRow | None:
+    """A vehicle this person may see; None otherwise."""
+    with conn.cursor(row_factory=class_row(VehicleRow)) as cursor:
+        return cursor.execute(
+            _MINE + _VEHICLE + "WHERE vehicle_id = %(vehicle)s", {"own_unit": user.unit_id, "vehicle": vehicle_id}
+        ).fetchone()
+
+
+def live_since(conn: Connection[Any], since: datetime | None) -> list[tuple[Any, ...]]:
+    """(vehicle_id, plate, unit_id, lat_e7, lon_e7, speed_mps, course_deg, fix_time, received_at) received after an instant.
+
+    For the one poller of the process; it shows each person only the vehicles of `visible_vehicles`.
+    """
+    return conn.execute(
+        """
+        SELECT l.vehicle_id, v.plate, v.unit_id, l.lat_e7, l.lon_e7, l.speed_mps, l.course_deg, l.fix_time, l.received_at
+        FROM latest l JOIN vehicle v USING (vehicle_id)
+        WHERE %(since)s::timestamptz IS NULL OR l.received_at > %(since)s ORDER BY l.received_at LIMIT 50000
+        """,
+        {"since": since},
+    ).fetchall()
+
+
+def visible_vehicles(conn: Connection[Any], user: User) -> frozenset[int]:
+    """Ids of the vehicles this person may see."""
+    rows = conn.execute(_MINE + "SELECT vehicle_id FROM mine", {"own_unit": user.unit_id}).fetchall()
+    return frozenset(number for (number,) in rows)
+
+
+def vehicle_days(conn: Connection[Any], vehicle_id: int, from_day: date, to_day: date) -> list[DayRow]:
+    """A vehicle's days, newest first."""
+    with conn.cursor(row_factory=class_row(DayRow)) as cursor:
+        return cursor.execute(
+            """
+            SELECT day, positions, doubtful, trips, distance_m, distance_low_m, distance_high_m, odometer_m, off_hours_m,
+                   out_of_area_m
+            FROM vehicle_day WHERE vehicle_id = %s AND day BETWEEN %s AND %s ORDER BY day DESC LIMIT 400
+            """,
+            (vehicle_id, from_day, to_day),
+        ).fetchall()
+
+
+_TRIP = """
+    SELECT t.trip_id, t.vehicle_id, plate, unit_zh, unit_en, t.day, t.start_time, t.end_time, start_lat, start_lon,
+           end_lat, end_lon, distance_m, distance_low_m, distance_high_m, odometer_m, duration_s, moving_s,
+           max_speed_mps, off_hours_s, off_hours_m, out_of_area_s, out_of_area_m, dispatch_order, origin_place,
+           destination_place, private_score, features,
+           (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags
+    FROM trip t JOIN mine USING (vehicle_id)
+"""
+
+
+def trips(conn: Connection[Any], user: User, vehicle_id: int, from_day: date, to_day: date) -> list[TripRow]:
+    """A vehicle's trips that began on these days, newest first."""
+    with conn.cursor(row_factory=class_row(TripRow)) as cursor:
+        return cursor.execute(
+            _MINE + _TRIP + "WHERE t.vehicle_id = %(vehicle)s AND t.day BETWEEN %(from)s AND %(to)s"
+            " ORDER BY t.start_time DESC LIMIT 1000",
+            {"own_unit": user.unit_id, "vehicle": vehicle_id, "from": from_day, "to": to_day},
+        ).fetchall()
+
+
+def trip(conn: Connection[Any], user: User, trip_id: str) -> TripRow | None:
+    """A trip of a vehicle this person may see; None otherwise."""
+    with conn.cursor(row_factory=class_row(TripRow)) as cursor:
+        return cursor.execute(
+            _MINE + _TRIP + "WHERE t.trip_id = %(trip)s", {"own_unit": user.unit_id, "trip": trip_id}
+        ).fetchone()
+
+
+def neighbours(conn: Connection[Any], vehicle_id: int, start: datetime) -> tuple[str | None, str | None]:
+    """trip_id of the vehicle's trip before and after the one that began at an instant."""
+    row = conn.execute(
+        """
+        SELECT (SELECT trip_id FROM trip WHERE vehicle_id = %(v)s AND start_time < %(s)s ORDER BY start_time DESC LIMIT 1),
+               (SELECT trip_id FROM trip WHERE vehicle_id = %(v)s AND start_time > %(s)s ORDER BY start_time LIMIT 1)
+        """,
+        {"v": vehicle_id, "s": start},
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def stops_around(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> list[StopRow]:
+    """Stops and gaps that touch a time."""
+    with conn.cursor(row_factory=class_row(StopRow)) as cursor:
+        return cursor.execute(
+            """
+            SELECT start_time, end_time, lat, lon, kind, place FROM stop
+            WHERE vehicle_id = %s AND end_time >= %s AND start_time <= %s ORDER BY start_time LIMIT 100
+            """,
+            (vehicle_id, start, end),
+        ).fetchall()
+
+
+def order(conn: Connection[Any], order_no: str) -> OrderRow | None:
+    """A dispatch order."""
+    with conn.cursor(row_factory=class_row(OrderRow)) as cursor:
+        return cursor.execute(
+            "SELECT order_no, starts, ends, driver_card, purpose, destination, approved_by FROM dispatch_order"
+            " WHERE order_no = %s",
+            (order_no,),
+        ).fetchone()
+
+
+def duty_shifts(
+    conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]] | None:
+    """Shifts of the vehicle's duty calendar that overlap a time; None for a vehicle without a calendar."""
+    row = conn.execute(
+        "SELECT u.duty_calendar FROM vehicle v JOIN unit u USING (unit_id) WHERE v.vehicle_id = %s", (vehicle_id,)
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return conn.execute(
+        "SELECT starts, ends FROM duty_shift WHERE calendar = %s AND starts < %s AND ends > %s ORDER BY starts LIMIT 200",
+        (row[0], end, start),
+    ).fetchall()
+
+
+def zones_of_vehicle(conn: Connection[Any], vehicle_id: int) -> Mapping[str, int]:
+    """zone_id of the vehicle's permitted area and of its base, as far as it has them."""
+    row = conn.execute(
+        """
+        SELECT coalesce(v.area_zone_id, u.area_zone_id), v.base_zone_id FROM vehicle v JOIN unit u USING (unit_id)
+        WHERE v.vehicle_id = %s
+        """,
+        (vehicle_id,),
+    ).fetchone()
+    found = {} if row is None else {"area": row[0], "base": row[1]}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+def quarantine(
+    conn: Connection[Any], since: datetime, page: int = 1, rows: int = PAGE_ROWS
+) -> tuple[list[QuarantineRow], int]:
+    """One page of what was refused since an instant, newest first, and how much there is."""
+    with conn.cursor(row_factory=class_row(QuarantineRow)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT quarantine_id, received_at, source, place, reason, length(raw) AS size, substr(raw, 1, 64) AS head
+            FROM quarantine WHERE received_at >= %s ORDER BY received_at DESC, quarantine_id DESC LIMIT %s OFFSET %s
+            """,
+            (since, rows, (page - 1) * rows),
+        ).fetchall()
+    count = conn.execute("SELECT count(*) FROM quarantine WHERE received_at >= %s", (since,)).fetchone()
+    assert count is not None
+    return found, count[0]
