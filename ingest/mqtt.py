@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self, cast
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiomqtt
 from aiomqtt import MqttError, ProtocolVersion
@@ -19,6 +20,7 @@ from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from ingest.errors import ReceiverError
 from ingest.intake import Intake
 from ingest.parcel import Outcome, Parcel
 from ingest.payload import read_payload
@@ -48,11 +50,37 @@ class BrokerAddress:
     tls: ssl.SSLContext | None = None
     version: Literal["5", "3.1.1"] | None = None
 
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Address of `mqtt[s]://[user:password@]host[:port][?version=5|3.1.1]`; mqtts checks the broker's certificate.
+
+        ReceiverError when it is none; the message never holds the password.
+        """
+        parts = urlsplit(url)
+        versions = parse_qs(parts.query).get("version", [""])
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        known = parts.scheme in {"mqtt", "mqtts"} and versions[-1] in {"", "5", "3.1.1"}
+        if not known or not parts.hostname or port == 0:
+            raise ReceiverError(
+                "broker: expected mqtt[s]://[user:password@]host[:port][?version=5|3.1.1], got another url"
+            )
+        return cls(
+            parts.hostname,
+            port or (8883 if parts.scheme == "mqtts" else 1883),
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password) if parts.password else None,
+            ssl.create_default_context() if parts.scheme == "mqtts" else None,
+            cast("Literal['5', '3.1.1'] | None", versions[-1] or None),
+        )
+
 
 class MqttReceiver:
     """Takes positions from a broker until it is left; reconnects with growing pauses, nothing lost at QoS 1.
 
-    `async with MqttReceiver(intake, address):`; `connected` is set while messages flow. MQTT 5 is tried first, 3.1.1
+    `async with MqttReceiver(intake, address):`, or `run()` as a task; `connected` is set while messages flow. MQTT 5 is tried first, 3.1.1
     where the broker does not speak it. Several receivers share a broker's load with `topic="$share/<group>/" + TOPIC`.
     `counts`: messages, bad_payloads, connections, failures, discarded (at QoS 0, with the inbox full).
     """
@@ -77,7 +105,7 @@ class MqttReceiver:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="mqtt receiver")
+        self._task = asyncio.create_task(self.run(), name="mqtt receiver")
         return self
 
     async def __aexit__(
@@ -88,7 +116,8 @@ class MqttReceiver:
         with suppress(asyncio.CancelledError):
             await self._task
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Receive until cancelled; then what is being stored is still acknowledged."""
         wait_s = FIRST_RETRY_S
         while True:
             was_connected = False

@@ -1,6 +1,7 @@
 """TCP receivers: thin asyncio shells around the pure decoders. One session for each connection."""
 
 import asyncio
+import socket
 from abc import ABC, abstractmethod
 from asyncio import StreamReader, StreamWriter
 from collections import Counter, deque
@@ -32,6 +33,7 @@ class Receiver(ABC):
     ----------
     intake : takes the parcels.
     host, port : the address; port 0 takes a free one, then in `port`.
+    listener : a bound socket to listen on instead.
     idle_timeout_s : silence after which a connection is ended.
     max_connections : more are closed as they come, and counted.
     """
@@ -44,11 +46,13 @@ class Receiver(ABC):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        listener: socket.socket | None = None,
         idle_timeout_s: float = 300.0,
         max_connections: int = 20_000,
     ) -> None:
         self.host = host
         self.port = port
+        self._listener = listener
         self.intake = intake
         self.idle_timeout_s = idle_timeout_s
         self.max_connections = max_connections
@@ -63,7 +67,10 @@ class Receiver(ABC):
 
     async def __aenter__(self) -> Self:
         try:
-            self._server = await asyncio.start_server(self._accept, self.host, self.port, backlog=1024)
+            if self._listener is not None:
+                self._server = await asyncio.start_server(self._accept, sock=self._listener, backlog=1024)
+            else:
+                self._server = await asyncio.start_server(self._accept, self.host, self.port, backlog=1024)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ReceiverError(f"cannot listen for {self.name} on {self.host}:{self.port}: {reason}") from error

@@ -160,3 +160,19 @@ async def test_a_receiver_waits_for_a_broker_that_is_not_there_yet(unused_tcp_po
             await until(lambda: receiver.counts["failures"] >= 1)
             async with EmbeddedBroker(port=unused_tcp_port):
                 await asyncio.wait_for(receiver.connected.wait(), 15)
+
+
+def test_an_address_is_read_from_a_url() -> None:
+    plain = BrokerAddress.from_url("mqtt://10.0.0.7")
+    assert (plain.host, plain.port, plain.username, plain.tls, plain.version) == ("10.0.0.7", 1883, None, None, None)
+    full = BrokerAddress.from_url("mqtts://u%40x:p%2Fw@broker:9999?version=3.1.1")
+    assert (full.host, full.port, full.username, full.password) == ("broker", 9999, "u@x", "p/w")
+    assert full.tls is not None
+    assert full.version == "3.1.1"
+
+
+@pytest.mark.parametrize("url", ["http://x", "mqtt://", "mqtt://u:secret@h:99999999", "mqtt://h?version=4"])
+def test_another_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ReceiverError, match="broker: expected mqtt") as caught:
+        BrokerAddress.from_url(url)
+    assert "secret" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Receivers over real sockets, with a store in memory."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -226,6 +227,16 @@ async def test_a_port_in_use_is_one_clear_line(bench: Bench) -> None:
     taken = await bench.jt808()
     with pytest.raises(ReceiverError, match=f"cannot listen for NMEA on 127.0.0.1:{taken.port}"):
         await bench.nmea(port=taken.port)
+
+
+async def test_a_bound_socket_may_be_given(bench: Bench) -> None:
+    listener = bench._stack.enter_context(socket.socket())
+    listener.bind(("127.0.0.1", 0))
+    receiver = await bench.jt808(listener=listener)
+    assert receiver.port == listener.getsockname()[1]
+    line = await bench.call(receiver.port)
+    line.writer.write(FIRST)
+    assert (await line.answers(1))[0]["result"] == "done"
 
 
 async def test_leaving_the_receiver_answers_what_is_stored_and_hangs_up(bench: Bench) -> None:
