@@ -80,8 +80,10 @@ class BrokerAddress:
 class MqttReceiver:
     """Takes positions from a broker until it is left; reconnects with growing pauses, nothing lost at QoS 1.
 
-    `async with MqttReceiver(intake, address):`, or `run()` as a task; `connected` is set while messages flow. MQTT 5 is tried first, 3.1.1
-    where the broker does not speak it. Several receivers share a broker's load with `topic="$share/<group>/" + TOPIC`.
+    `async with MqttReceiver(intake, address):`, or `run()` as a task; `connected` is set while messages flow. MQTT 5
+    is tried first, 3.1.1 where the broker does not speak it. Several receivers share a broker's load with
+    `topic="$share/<group>/" + TOPIC`. mosquitto drops what waits behind a full window unless its
+    `max_queued_messages` is 0.
     `counts`: messages, bad_payloads, connections, failures, discarded (at QoS 0, with the inbox full).
     """
 
