@@ -1,0 +1,179 @@
+"""Pages: a frozen dataclass of what a page shows, and the template that shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from rules import catalogue_path
+from rules.load import Rule, load_catalogue
+from store.users import User
+from store.views import DayRow, FlagRow, Intake, OrderRow, Overview, QuarantineRow, StopRow, TripRow, VehicleRow
+from web.i18n import LANGUAGES, Words, language_of, translations
+from web.security import nonce_of
+from web.settings import WebSettings
+
+TEMPLATES = Path(__file__).parent / "templates"
+COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles")
+"""What every template may use besides its page's own fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Base of the pages; `template` names the file."""
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPage(Page):
+    """The form, what went wrong, and where to go on."""
+
+    template: ClassVar[str] = "sign_in.html"
+    fault: str
+    next_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPage(Page):
+    """The numbers of the day."""
+
+    template: ClassVar[str] = "overview.html"
+    overview: Overview
+    ledger: Sequence[Intake]
+    total: Intake
+    flags: Sequence[FlagRow]
+    days: Sequence[tuple[date, float, float]]
+    most_km: float
+
+
+@dataclass(frozen=True, slots=True)
+class LivePage(Page):
+    """The live map."""
+
+    template: ClassVar[str] = "live.html"
+    tile_url: str
+    tile_attribution: str
+
+
+@dataclass(frozen=True, slots=True)
+class VehiclesPage(Page):
+    """A list of vehicles."""
+
+    template: ClassVar[str] = "vehicles.html"
+    vehicles: Sequence[VehicleRow]
+    count: int
+    page: int
+    pages: int
+    search: str
+    unit: str
+    units: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class VehiclePage(Page):
+    """One vehicle: its days, trips and flags of a time."""
+
+    template: ClassVar[str] = "vehicle.html"
+    vehicle: VehicleRow
+    days: Sequence[DayRow]
+    trips: Sequence[TripRow]
+    flags: Sequence[FlagRow]
+    from_day: date
+    to_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class TripPage(Page):
+    """One trip with its map, chart and flags."""
+
+    template: ClassVar[str] = "trip.html"
+    trip: TripRow
+    order: OrderRow | None
+    flags: Sequence[FlagRow]
+    stops: Sequence[StopRow]
+    before: str | None
+    after: str | None
+    score_parts: Sequence[tuple[str, float]]
+    chart: dict[str, Any]
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsPage(Page):
+    """A list of flagged trips."""
+
+    template: ClassVar[str] = "flags.html"
+    flags: Sequence[FlagRow]
+    count: int
+    page: int
+    pages: int
+    rule: str
+    level: str
+    unit: str
+    rules: Sequence[str]
+    units: Sequence[tuple[str, str, str]]
+    from_day: date
+    to_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePage(Page):
+    """What was refused."""
+
+    template: ClassVar[str] = "quarantine.html"
+    rows: Sequence[QuarantineRow]
+    count: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage(Page):
+    """Something that is not there, or not for this person."""
+
+    template: ClassVar[str] = "error.html"
+    status: int
+
+
+class Renderer:
+    """Renders pages in the language of the request."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self._settings = settings
+        self._rules: dict[str, Rule] = {rule.rule_id: rule for rule in load_catalogue(catalogue_path())}
+        self.environments = {language: _environment(language) for language in LANGUAGES}
+
+    def render(self, request: Request, page: Page, user: User | None, status: int = 200) -> HTMLResponse:
+        """The page as a response."""
+        language = language_of(request)
+        common = {
+            "language": language,
+            "user": user,
+            "nonce": nonce_of(request),
+            "public_name": self._settings.public_name,
+            "path": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            "words": Words(language),
+            "rule_titles": {rule_id: rule.title[language] for rule_id, rule in self._rules.items()},
+        }
+        own = {field.name: getattr(page, field.name) for field in fields(page)}
+        text = self.environments[language].get_template(page.template).render(**common, **own)
+        return HTMLResponse(text, status_code=status, headers={"Content-Language": language})
+
+
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    return environment
