@@ -3,9 +3,8 @@
 import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from psycopg import Error as DatabaseError
 from typer.core import TyperGroup
@@ -34,11 +33,11 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The group of sub-commands, in the order of the table above."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is the library's
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - the signature is the library's
         """Names of all sub-commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002 - as above
         """Load one sub-command; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from web.app import create_app
-from web.settings import WebSettings
 
 from gongche.errors import GongcheError
 from gongche.home import Gongche, open_home
 from gongche.housekeeping import keep_house
+from ingest.database import DatabaseRegistry, DatabaseSink
 from ingest.intake import Intake
-from ingest.mqtt import receive_mqtt
-from ingest.tcp import serve_jt808, serve_nmea
+from ingest.jt808_session import Jt808Receiver
+from ingest.mqtt import BrokerAddress, MqttReceiver
+from ingest.nmea_session import NmeaReceiver
+from web.app import create_app
+from web.settings import WebSettings
 
 DISTRICTS = Path(__file__).resolve().parents[1] / "fixtures" / "districts.geojson"
 
@@ -49,7 +51,7 @@ async def run_service(
         tasks: list[asyncio.Task[None]] = []
         stack.push_async_callback(_cancel, tasks)
         if receivers:
-            tasks += await stack.enter_async_context(_receivers(gongche))
+            await stack.enter_async_context(_receivers(gongche, tasks))
             tasks.append(asyncio.create_task(keep_house(gongche), name="housekeeping"))
         tasks += [asyncio.create_task(part(), name="beside") for part in beside]
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -143,38 +145,36 @@ def _serve_pages(home: Path, listener: socket.socket) -> None:
 
 
 @asynccontextmanager
-async def _receivers(gongche: Gongche) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """The intake and a receiver for each protocol that is switched on; the intake closes last and flushes."""
+async def _receivers(gongche: Gongche, tasks: list[asyncio.Task[None]]) -> AsyncIterator[None]:
+    """The intake and a receiver for each protocol that is switched on; the intake closes last and stores what is left."""
     settings = gongche.settings
+    limits: dict[str, Any] = {"idle_timeout_s": settings.idle_timeout_s, "max_connections": settings.max_connections}
+    intake = Intake(
+        DatabaseSink(gongche.database),
+        capacity=settings.intake_queue,
+        group_size=settings.intake_group,
+        group_wait_s=settings.intake_wait_s,
+    )
     async with AsyncExitStack() as stack:
-        intake = await stack.enter_async_context(
-            Intake(
-                gongche.database,
-                queue_size=settings.intake_queue,
-                group_size=settings.intake_group,
-                group_wait_s=settings.intake_wait_s,
-            )
-        )
-        tasks = []
-        for serve, port, setting in (
-            (serve_jt808, settings.jt808_port, "jt808_port"),
-            (serve_nmea, settings.nmea_port, "nmea_port"),
-        ):
-            if port:
-                listener = stack.enter_context(bind(settings.listen_host, port, setting))
-                await stack.enter_async_context(
-                    serve(
-                        listener,
-                        intake,
-                        idle_timeout_s=settings.idle_timeout_s,
-                        max_connections=settings.max_connections,
-                    )
-                )
+        await stack.enter_async_context(intake)
+        if settings.jt808_port:
+            listener = stack.enter_context(bind(settings.listen_host, settings.jt808_port, "jt808_port"))
+            registry = DatabaseRegistry(gongche.database)
+            strict = settings.require_authentication
+            receiver = Jt808Receiver(intake, registry, listener=listener, require_authentication=strict, **limits)
+            await stack.enter_async_context(receiver)
+        if settings.nmea_port:
+            listener = stack.enter_context(bind(settings.listen_host, settings.nmea_port, "nmea_port"))
+            await stack.enter_async_context(NmeaReceiver(intake, listener=listener, **limits))
         url = settings.mqtt_url.get_secret_value()
         if url:
-            tasks.append(asyncio.create_task(receive_mqtt(url, intake, client_id=settings.mqtt_client_id), name="mqtt"))
-            stack.push_async_callback(_cancel, tasks)
-        yield tasks
+            mqtt = MqttReceiver(
+                intake, BrokerAddress.from_url(url), client_id=settings.mqtt_client_id, topic=settings.mqtt_topic
+            )
+            receiving = asyncio.create_task(mqtt.run(), name="mqtt")
+            tasks.append(receiving)
+            stack.push_async_callback(_cancel, [receiving])
+        yield
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

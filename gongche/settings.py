@@ -59,6 +59,14 @@ class Settings(BaseSettings):
     mqtt_client_id: str = Field(
         "gongche", min_length=1, max_length=64, description="Client id of the persistent session."
     )
+    mqtt_topic: str = Field(
+        "gongche/+/position",
+        min_length=1,
+        description="Topic to subscribe to; $share/<group>/… divides a cluster's load.",
+    )
+    require_authentication: bool = Field(
+        False, description="Take a JT/T 808 terminal's positions only after a right authentication on the connection."
+    )
     idle_timeout_s: float = Field(
         300.0, gt=0, description="Seconds of silence after which a terminal's connection ends."
     )

@@ -50,5 +50,7 @@ def _shown_file(path: Path, datum: str) -> dict[str, Any]:
     collection: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for feature in collection["features"]:
         geometry = shapely.from_geojson(json.dumps(feature["geometry"]))
-        feature["geometry"] = json.loads(shapely.to_geojson(shown_geometry(shapely.set_precision(geometry, 1e-5), datum)))
+        feature["geometry"] = json.loads(
+            shapely.to_geojson(shown_geometry(shapely.set_precision(geometry, 1e-5), datum))
+        )
     return collection

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import folium
@@ -23,7 +24,7 @@ ON_DUTY, OFF_HOURS = "#1d5fa8", "#d1480a"
 Shifts = Sequence[tuple[datetime, datetime]] | None
 
 
-class LocalMap(folium.Map):  # type: ignore[misc]  # folium ships no types
+class LocalMap(folium.Map):
     """A folium map that loads Leaflet from us and nothing else from anywhere."""
 
     default_js = [("leaflet", f"{VENDOR}/leaflet/leaflet.js")]  # noqa: RUF012 - folium's own attribute
@@ -74,7 +75,9 @@ def draw(drawing: TripDrawing, texts: dict[str, str], words: Words, nonce: str) 
         # A run ends where the next begins, so that the line has no hole.
         line = places[begin : min(end + 1, len(places))].tolist()
         if len(line) > 1:
-            folium.PolyLine(line, color=OFF_HOURS if late else ON_DUTY, weight=5, opacity=0.9, smooth_factor=0.5).add_to(view)
+            folium.PolyLine(
+                line, color=OFF_HOURS if late else ON_DUTY, weight=5, opacity=0.9, smooth_factor=0.5
+            ).add_to(view)
     _add_ends(view, places.tolist(), drawing, texts, words)
     if len(places):
         view.fit_bounds([places.min(axis=0).tolist(), places.max(axis=0).tolist()], padding=(24, 24), max_zoom=16)
@@ -86,7 +89,7 @@ def _runs(off: BoolArray) -> list[tuple[int, int, bool]]:
     if not len(off):
         return []
     bounds = np.concatenate(([0], np.flatnonzero(np.diff(off)) + 1, [len(off)]))
-    return [(int(a), int(b), bool(off[a])) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [(int(a), int(b), bool(off[a])) for a, b in pairwise(bounds.tolist())]
 
 
 def _add_outlines(view: Any, drawing: TripDrawing, texts: dict[str, str]) -> None:
@@ -131,7 +134,7 @@ def _add_ends(view: Any, places: list[list[float]], drawing: TripDrawing, texts:
 
 
 def _document(view: Any, texts: dict[str, str], nonce: str) -> str:
-    """folium's document with our legend, our script, and the nonce on every inline script."""
+    """The document that folium makes, with our legend, our script, and the nonce on every inline script."""
     root = view.get_root()
     legend = "".join(
         f'<span><i style="background:{colour}"></i>{escape(texts[name])}</span>'

@@ -1,6 +1,5 @@
 """`gongche simulate`: a fleet with its ground truth, as files."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -40,4 +39,5 @@ def simulate_command(
             interval_s=interval,
             progress=report,
         )
-    print_facts(asdict(done), as_json)
+    facts = {name: getattr(done, name) for name in ("vehicles", "days", "positions", "trips", "misused_trips")}
+    print_facts(facts, as_json)

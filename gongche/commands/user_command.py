@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from store.users import add_user
 
 from gongche.console import HomeOption, home_folder, say
 from gongche.errors import GongcheError, WrongUseError
 from gongche.home import open_home
 from store.fleet import load_units
+from store.users import add_user
 
 app = typer.Typer(no_args_is_help=True)
 

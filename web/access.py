@@ -1,0 +1,46 @@
+"""What every handler needs first: the person who asks, and the database."""
+
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+
+from store.database import Database
+from store.users import User, user_of
+from web.render import Renderer
+from web.security import SESSION_COOKIE
+from web.settings import WebSettings
+
+
+def current_user(request: Request) -> User:
+    """Who asks; 401 when nobody is signed in."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token:
+        with database_of(request).connection() as conn:
+            user = user_of(conn, token)
+        if user is not None:
+            return user
+    raise HTTPException(401, "not signed in")
+
+
+def database_of(request: Request) -> Database:
+    """The database of this application."""
+    database: Database = request.app.state.database
+    return database
+
+
+def renderer_of(request: Request) -> Renderer:
+    """The renderer of this application."""
+    renderer: Renderer = request.app.state.renderer
+    return renderer
+
+
+def settings_of(request: Request) -> WebSettings:
+    """The settings of this application."""
+    settings: WebSettings = request.app.state.settings
+    return settings
+
+
+Person = Annotated[User, Depends(current_user)]
+Data = Annotated[Database, Depends(database_of)]
+Show = Annotated[Renderer, Depends(renderer_of)]
+Settings = Annotated[WebSettings, Depends(settings_of)]

@@ -1,0 +1,99 @@
+"""The pages as an ASGI application. Each handler asks first who the person is and what that person may see."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
+
+from store.database import Database
+from web import pages, sign_in, trip_page
+from web.live import LiveFeed
+from web.render import ErrorPage, Renderer
+from web.security import FailedSignIns, SecurityHeaders
+from web.settings import WebSettings
+
+STATIC = Path(__file__).parent / "static"
+_YEAR_S = 365 * 86_400
+
+
+class VendorFiles(StaticFiles):
+    """Files of installed packages: they change with the package only, so a browser may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One file, with a long life."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
+        return response
+
+
+def create_app(settings: WebSettings, database: Database) -> FastAPI:
+    """The application over an open database."""
+    feed = LiveFeed(database, settings.tile_datum)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await feed.close()
+
+    app = FastAPI(title=settings.public_name, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.settings = settings
+    app.state.database = database
+    app.state.renderer = Renderer(settings)
+    app.state.feed = feed
+    app.state.failures = FailedSignIns()
+    app.include_router(sign_in.router)
+    app.include_router(pages.router)
+    app.include_router(trip_page.router)
+    app.mount("/static/vendor/leaflet", VendorFiles(directory=_package("js_lib_leaflet") / "static" / "js_lib_leaflet"))
+    app.mount("/static/vendor/plotly", _PlotlyFile(directory=_package("plotly") / "package_data"))
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_exception_handler(StarletteHTTPException, _show_error)
+    app.add_exception_handler(RequestValidationError, _show_bad_request)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
+    host = urlsplit(settings.tile_url).netloc.replace("{s}.", "*.")
+    app.add_middleware(SecurityHeaders, image_hosts=f"https://{host} http://{host}" if host else "")
+    return app
+
+
+class _PlotlyFile(VendorFiles):
+    """Of plotly's folder only the script that browsers need."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if path != "plotly.min.js":
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+async def _show_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    if request.url.path.startswith("/api/"):
+        body = {"error": {"code": error.status_code, "message": str(error.detail)}}
+        return JSONResponse(body, status_code=error.status_code)
+    if error.status_code == 401:
+        return RedirectResponse(f"/sign-in?next={request.url.path}", status_code=303)
+    renderer: Renderer = request.app.state.renderer
+    return renderer.render(request, ErrorPage(error.status_code), None, error.status_code)
+
+
+async def _show_bad_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    detail = f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
+    return await _show_error(request, StarletteHTTPException(400, detail))

@@ -1,0 +1,172 @@
+"""Overview, live map, vehicles, flagged trips, quarantine."""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from geo.localtime import FLEET_ZONE
+from store import views
+from store.users import log_access
+from store.views import PAGE_ROWS, Intake
+from web.access import Data, Person, Settings, Show
+from web.geometry import base_map
+from web.render import FlagsPage, LivePage, OverviewPage, QuarantinePage, VehiclePage, VehiclesPage
+
+router = APIRouter()
+
+OVERVIEW_DAYS = 14
+QUARANTINE_DAYS = 90
+PageNumber = Annotated[int, Query(ge=1, le=100_000)]
+Text = Annotated[str, Query(max_length=100)]
+Day = Annotated[date | None, Query()]
+
+
+@router.get("/")
+def overview(request: Request, user: Person, data: Data, show: Show) -> Response:
+    """The numbers of the day."""
+    today = _today()
+    with data.connection() as conn:
+        numbers = views.overview(conn, user, today)
+        ledger = views.intake_since(conn, datetime.now(FLEET_ZONE) - timedelta(hours=24))
+        flags, _ = views.flags(conn, user, from_day=today - timedelta(days=365), to_day=today, rows=8)
+        days = views.kilometres_by_day(conn, user, today - timedelta(days=OVERVIEW_DAYS), today)
+    total = Intake(
+        "",
+        *(sum(getattr(row, name) for row in ledger) for name in ("received", "accepted", "duplicate", "quarantined")),
+    )
+    page = OverviewPage(numbers, ledger, total, flags, days, max([km for _, km, _ in days], default=0.0) or 1.0)
+    return show.render(request, page, user)
+
+
+@router.get("/map")
+def live_map(request: Request, user: Person, show: Show, settings: Settings) -> Response:
+    """The live map."""
+    return show.render(request, LivePage(settings.tile_url, settings.tile_attribution), user)
+
+
+@router.get("/api/base-map")
+def base(user: Person, settings: Settings) -> JSONResponse:
+    """Outlines and streets of the base map, as GeoJSON."""
+    assert user
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return JSONResponse(base_map(settings.districts_path, settings.streets_path, settings.tile_datum), headers=headers)
+
+
+@router.get("/api/live")
+async def live(request: Request, user: Person) -> StreamingResponse:
+    """Where the vehicles are, as server-sent events."""
+    return StreamingResponse(request.app.state.feed.stream(user), media_type="text/event-stream")
+
+
+@router.get("/vehicles")
+def vehicles(
+    request: Request, user: Person, data: Data, show: Show, search: Text = "", unit: Text = "", page: PageNumber = 1
+) -> Response:
+    """A list of vehicles."""
+    with data.connection() as conn:
+        found, count = views.vehicles(conn, user, search=search.strip(), unit=unit, page=page)
+        _, units = views.rules_and_units(conn, user)
+    return show.render(request, VehiclesPage(found, count, page, _pages(count), search, unit, units), user)
+
+
+@router.get("/vehicles/{vehicle_id}")
+def vehicle(
+    request: Request,
+    user: Person,
+    data: Data,
+    show: Show,
+    vehicle_id: int,
+    from_day: Day = None,
+    to_day: Day = None,
+) -> Response:
+    """One vehicle; the look is written down before the data is read."""
+    last = to_day or _today()
+    first = from_day or last - timedelta(days=OVERVIEW_DAYS)
+    with data.connection() as conn:
+        found = views.vehicle(conn, user, vehicle_id)
+        if found is None:
+            raise HTTPException(404, "no such vehicle")
+        log_access(conn, user.user_id, "vehicle", str(vehicle_id))
+    with data.connection() as conn:
+        days = views.vehicle_days(conn, vehicle_id, first, last)
+        trips = views.trips(conn, user, vehicle_id, first, last)
+        flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id)
+    return show.render(request, VehiclePage(found, days, trips, flags, first, last), user)
+
+
+@router.get("/flags")
+def flagged(
+    request: Request,
+    user: Person,
+    data: Data,
+    show: Show,
+    rule: Text = "",
+    level: Text = "",
+    unit: Text = "",
+    from_day: Day = None,
+    to_day: Day = None,
+    page: PageNumber = 1,
+) -> Response:
+    """Flagged trips, the gravest and newest first."""
+    last = to_day or _today()
+    first = from_day or last - timedelta(days=31)
+    with data.connection() as conn:
+        found, count = views.flags(
+            conn, user, from_day=first, to_day=last, rule=rule, level=level, unit=unit, page=page
+        )
+        rules, units = views.rules_and_units(conn, user)
+    shown = FlagsPage(found, count, page, _pages(count), rule, level, unit, rules, units, first, last)
+    return show.render(request, shown, user)
+
+
+@router.get("/api/flags")
+def flags_json(
+    user: Person, data: Data, from_day: Day = None, to_day: Day = None, page: PageNumber = 1
+) -> dict[str, Any]:
+    """Flagged trips as JSON."""
+    last = to_day or _today()
+    first = from_day or last - timedelta(days=31)
+    with data.connection() as conn:
+        found, count = views.flags(conn, user, from_day=first, to_day=last, page=page)
+    names = (
+        "flag_id",
+        "rule",
+        "rule_version",
+        "level",
+        "points",
+        "trip_id",
+        "plate",
+        "reason_zh",
+        "reason_en",
+        "numbers",
+    )
+    rows = [
+        {
+            **{name: getattr(flag, name) for name in names},
+            "start_time": flag.start_time.astimezone(FLEET_ZONE).isoformat(),
+            "end_time": flag.end_time.astimezone(FLEET_ZONE).isoformat(),
+        }
+        for flag in found
+    ]
+    return {"flags": rows, "count": count, "page": page, "pages": _pages(count)}
+
+
+@router.get("/quarantine")
+def quarantine(request: Request, user: Person, data: Data, show: Show, page: PageNumber = 1) -> Response:
+    """What was refused, for auditor and administrator."""
+    if not user.may_see_quarantine:
+        raise HTTPException(403, "for auditor and administrator")
+    since = datetime.now(FLEET_ZONE) - timedelta(days=QUARANTINE_DAYS)
+    with data.connection() as conn:
+        rows, count = views.quarantine(conn, since, page)
+    return show.render(request, QuarantinePage(rows, count, page, _pages(count)), user)
+
+
+def _today() -> date:
+    return datetime.now(FLEET_ZONE).date()
+
+
+def _pages(count: int) -> int:
+    return max(1, -(-count // PAGE_ROWS))
