@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
+from babel.support import NullTranslations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -147,7 +148,8 @@ class Renderer:
     def __init__(self, settings: WebSettings) -> None:
         self._settings = settings
         self._rules: dict[str, Rule] = {rule.rule_id: rule for rule in load_catalogue(catalogue_path())}
-        self.environments = {language: _environment(language) for language in LANGUAGES}
+        self.translations = {language: translations(language) for language in LANGUAGES}
+        self.environments = {language: _environment(texts) for language, texts in self.translations.items()}
 
     def render(self, request: Request, page: Page, user: User | None, status: int = 200) -> HTMLResponse:
         """The page as a response."""
@@ -166,7 +168,7 @@ class Renderer:
         return HTMLResponse(text, status_code=status, headers={"Content-Language": language})
 
 
-def _environment(language: str) -> Environment:
+def _environment(texts: NullTranslations) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -175,5 +177,5 @@ def _environment(language: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

@@ -73,8 +73,7 @@ def trip_map(request: Request, user: Person, data: Data, show: Show, settings: S
         settings.tile_attribution,
         settings.tile_datum,
     )
-    gettext = show.environments[language].globals["gettext"]
-    assert callable(gettext)
+    gettext = show.translations[language].gettext
     texts = {
         "start": gettext("Start"),
         "end": gettext("End"),
