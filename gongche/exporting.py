@@ -100,12 +100,15 @@ def _texts(rows: pd.DataFrame) -> pd.DataFrame:
     shown = rows.copy()
     for name in shown.columns:
         if isinstance(shown[name].dtype, pd.DatetimeTZDtype):
-            shown[name] = [None if when is pd.NaT else when.isoformat() for when in shown[name]]
+            shown[name] = pd.Series(
+                [None if when is pd.NaT else when.isoformat() for when in shown[name]], index=shown.index, dtype="str"
+            )
         elif shown[name].dtype == object:
-            shown[name] = [
+            texts = [
                 json.dumps(each, ensure_ascii=False) if isinstance(each, dict | list) else _iso(each)
                 for each in shown[name]
             ]
+            shown[name] = pd.Series(texts, index=shown.index, dtype=object)
     return shown
 
 

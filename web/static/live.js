@@ -9,14 +9,16 @@
   const map = L.map(element, { preferCanvas: true }).setView([23.13, 113.32], 10);
   const vehicles = new Map();
   if (element.dataset.tiles) L.tileLayer(element.dataset.tiles, { attribution: L.Util.template("{text}", { text: escaped(element.dataset.attribution) }) }).addTo(map);
-  const ground = L.layerGroup().addTo(map);
+  // A pane of its own under the vehicles, whichever of the two comes first.
+  map.createPane("ground").style.zIndex = 350;
+  const onGround = { pane: "ground", renderer: L.canvas({ pane: "ground" }), interactive: false };
   const cars = L.layerGroup().addTo(map);
   window.gongcheMap = map;
   window.gongcheVehicles = vehicles;
 
   fetch("/api/base-map").then((answer) => answer.json()).then((base) => {
-    const districts = L.geoJSON(base.districts, { interactive: false, style: { color: "#8a94a0", weight: 1, fillColor: "#eef1f4", fillOpacity: 0.5 } }).addTo(ground);
-    if (base.streets) L.geoJSON(base.streets, { interactive: false, style: (street) => ({ color: "#c3cad2", weight: street.properties.class === "expressway" ? 2 : 0.7 }) }).addTo(ground);
+    const districts = L.geoJSON(base.districts, { ...onGround, style: { color: "#8a94a0", weight: 1, fillColor: "#eef1f4", fillOpacity: 0.5 } }).addTo(map);
+    if (base.streets) L.geoJSON(base.streets, { ...onGround, style: (street) => ({ color: "#c3cad2", weight: street.properties.class === "expressway" ? 2 : 0.7 }) }).addTo(map);
     if (!vehicles.size) map.fitBounds(districts.getBounds());
   });
 
