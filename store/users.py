@@ -31,6 +31,11 @@ class User:
     unit_id: int | None
 
     @property
+    def sees_unit(self) -> int | None:
+        """The unit to whose subtree this person's view is limited; None: all units."""
+        return self.unit_id if self.role == "manager" else None
+
+    @property
     def may_see_quarantine(self) -> bool:
         """Whether what was refused is shown: it names terminals of all units."""
         return self.role in {"auditor", "admin"}

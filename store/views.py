@@ -14,7 +14,7 @@ from store.users import User
 _MINE = """
 WITH RECURSIVE subtree AS (
     SELECT unit_id FROM unit WHERE unit_id = %(own_unit)s
-    UNION ALL SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
+    UNION SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
 ), mine AS (
     SELECT v.vehicle_id, v.code, v.plate, v.class, v.model, v.unit_id, u.code AS unit_code, u.name_zh AS unit_zh,
            u.name_en AS unit_en
@@ -194,7 +194,7 @@ def overview(conn: Connection[Any], user: User, today: date) -> Overview:
                     WHERE day = %(today)s) AS trips_today,
                    (SELECT count(*) FROM flag JOIN mine USING (vehicle_id) WHERE withdrawn_at IS NULL) AS flags_open
             """,
-            {"own_unit": user.unit_id, "today": today, "online": ONLINE_MINUTES},
+            {"own_unit": user.sees_unit, "today": today, "online": ONLINE_MINUTES},
         ).fetchone()
     assert row is not None
     return row
@@ -210,7 +210,7 @@ def kilometres_by_day(
         SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day JOIN mine USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s GROUP BY day ORDER BY day LIMIT 400
         """,
-        {"own_unit": user.unit_id, "from": from_day, "to": to_day},
+        {"own_unit": user.sees_unit, "from": from_day, "to": to_day},
     ).fetchall()
 
 
@@ -240,11 +240,12 @@ def flags(
     trip_id: str = "",
     page: int = 1,
     rows: int = PAGE_ROWS,
+    newest_first: bool = False,
 ) -> tuple[list[FlagRow], int]:
-    """One page of open flags, the gravest and newest first, and how many there are."""
+    """One page of open flags and how many there are; the gravest first, or the newest."""
     parameters = {
-        "own_unit": user.unit_id, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
-        "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows,
+        "own_unit": user.sees_unit, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
+        "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows, "newest": newest_first,
     }  # fmt: skip
     chosen = """
         FROM flag f JOIN mine USING (vehicle_id)
@@ -262,7 +263,8 @@ def flags(
             """
             + chosen
             + """
-            ORDER BY array_position(ARRAY['red', 'yellow', 'prompt'], level), start_time DESC, flag_id
+            ORDER BY CASE WHEN %(newest)s THEN 0 ELSE array_position(ARRAY['red', 'yellow', 'prompt'], level) END,
+                     start_time DESC, array_position(ARRAY['red', 'yellow', 'prompt'], level), flag_id
             LIMIT %(rows)s OFFSET %(skip)s
             """,
             parameters,
@@ -273,11 +275,15 @@ def flags(
 
 
 def rules_and_units(conn: Connection[Any], user: User) -> tuple[list[str], list[tuple[str, str, str]]]:
-    """Rules that have open flags, and the units (code, zh, en) whose vehicles this person may see."""
-    rules = conn.execute("SELECT DISTINCT rule FROM flag WHERE withdrawn_at IS NULL ORDER BY rule LIMIT 200").fetchall()
+    """Rules with open flags, and the units (code, zh, en), of the vehicles this person may see."""
+    rules = conn.execute(
+        _MINE
+        + "SELECT DISTINCT rule FROM flag JOIN mine USING (vehicle_id) WHERE withdrawn_at IS NULL ORDER BY rule LIMIT 200",
+        {"own_unit": user.sees_unit},
+    ).fetchall()
     units = conn.execute(
         _MINE + "SELECT DISTINCT unit_code, unit_zh, unit_en FROM mine ORDER BY unit_code LIMIT 2000",
-        {"own_unit": user.unit_id},
+        {"own_unit": user.sees_unit},
     ).fetchall()
     return [rule for (rule,) in rules], units
 
@@ -294,7 +300,7 @@ def vehicles(
 ) -> tuple[list[VehicleRow], int]:
     """One page of vehicles by plate, and how many there are; `search` is part of a plate or code."""
     parameters = {
-        "own_unit": user.unit_id, "search": search, "unit": unit, "rows": rows, "skip": (page - 1) * rows,
+        "own_unit": user.sees_unit, "search": search, "unit": unit, "rows": rows, "skip": (page - 1) * rows,
     }  # fmt: skip
     chosen = """
         WHERE (%(unit)s = '' OR unit_code = %(unit)s)
@@ -314,7 +320,7 @@ def vehicle(conn: Connection[Any], user: User, vehicle_id: int) -> VehicleRow | 
     """A vehicle this person may see; None otherwise."""
     with conn.cursor(row_factory=class_row(VehicleRow)) as cursor:
         return cursor.execute(
-            _MINE + _VEHICLE + "WHERE vehicle_id = %(vehicle)s", {"own_unit": user.unit_id, "vehicle": vehicle_id}
+            _MINE + _VEHICLE + "WHERE vehicle_id = %(vehicle)s", {"own_unit": user.sees_unit, "vehicle": vehicle_id}
         ).fetchone()
 
 
@@ -335,7 +341,7 @@ def live_since(conn: Connection[Any], since: datetime | None) -> list[tuple[Any,
 
 def visible_vehicles(conn: Connection[Any], user: User) -> frozenset[int]:
     """Ids of the vehicles this person may see."""
-    rows = conn.execute(_MINE + "SELECT vehicle_id FROM mine", {"own_unit": user.unit_id}).fetchall()
+    rows = conn.execute(_MINE + "SELECT vehicle_id FROM mine", {"own_unit": user.sees_unit}).fetchall()
     return frozenset(number for (number,) in rows)
 
 
@@ -368,7 +374,7 @@ def trips(conn: Connection[Any], user: User, vehicle_id: int, from_day: date, to
         return cursor.execute(
             _MINE + _TRIP + "WHERE t.vehicle_id = %(vehicle)s AND t.day BETWEEN %(from)s AND %(to)s"
             " ORDER BY t.start_time DESC LIMIT 1000",
-            {"own_unit": user.unit_id, "vehicle": vehicle_id, "from": from_day, "to": to_day},
+            {"own_unit": user.sees_unit, "vehicle": vehicle_id, "from": from_day, "to": to_day},
         ).fetchall()
 
 
@@ -376,7 +382,7 @@ def trip(conn: Connection[Any], user: User, trip_id: str) -> TripRow | None:
     """A trip of a vehicle this person may see; None otherwise."""
     with conn.cursor(row_factory=class_row(TripRow)) as cursor:
         return cursor.execute(
-            _MINE + _TRIP + "WHERE t.trip_id = %(trip)s", {"own_unit": user.unit_id, "trip": trip_id}
+            _MINE + _TRIP + "WHERE t.trip_id = %(trip)s", {"own_unit": user.sees_unit, "trip": trip_id}
         ).fetchone()
 
 

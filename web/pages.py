@@ -30,7 +30,9 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
     with data.connection() as conn:
         numbers = views.overview(conn, user, today)
         ledger = views.intake_since(conn, datetime.now(FLEET_ZONE) - timedelta(hours=24))
-        flags, _ = views.flags(conn, user, from_day=today - timedelta(days=365), to_day=today, rows=8)
+        flags, _ = views.flags(
+            conn, user, from_day=today - timedelta(days=365), to_day=today, rows=8, newest_first=True
+        )
         days = views.kilometres_by_day(conn, user, today - timedelta(days=OVERVIEW_DAYS), today)
     total = Intake(
         "",
