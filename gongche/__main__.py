@@ -43,7 +43,7 @@ class Commands(TyperGroup):
             return None
         module = importlib.import_module(f"gongche.commands.{cmd_name}_command")
         command = typer.main.get_command(module.app)
-        command.short_help = COMMANDS[cmd_name]
+        command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
         return command
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -96,24 +97,26 @@ def _local(time_us: "np.typing.NDArray[np.int64]") -> "pd.Series[Any]":
 
 
 def _texts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Times as ISO 8601 with offset, structures as JSON."""
+    """Times as ISO 8601 with offset, one precision a column; structures as JSON."""
     shown = rows.copy()
     for name in shown.columns:
-        if isinstance(shown[name].dtype, pd.DatetimeTZDtype):
-            shown[name] = pd.Series(
-                [None if when is pd.NaT else when.isoformat() for when in shown[name]], index=shown.index, dtype="str"
-            )
-        elif shown[name].dtype == object:
+        column = shown[name]
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            whole = bool((column.dropna().dt.microsecond == 0).all())
             texts = [
-                json.dumps(each, ensure_ascii=False) if isinstance(each, dict | list) else _iso(each)
-                for each in shown[name]
+                None if each is pd.NaT else each.isoformat(timespec="seconds" if whole else "microseconds")
+                for each in column
             ]
-            shown[name] = pd.Series(texts, index=shown.index, dtype=object)
+            shown[name] = pd.Series(texts, index=shown.index, dtype="str")
+        elif column.dtype == object:
+            shown[name] = pd.Series([_plain(each) for each in column], index=shown.index, dtype=object)
     return shown
 
 
-def _iso(value: object) -> object:
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def _plain(value: object) -> object:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _with_geometry(conn: Connection[Any], what: str, rows: pd.DataFrame) -> gpd.GeoDataFrame:

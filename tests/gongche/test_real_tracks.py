@@ -1,0 +1,39 @@
+"""Real tracks of four public collections, read where they lie, to trips."""
+
+import os
+from pathlib import Path
+
+import geopandas
+import pytest
+
+from tests.gongche.conftest import Run, result
+
+TRACKS = Path(os.environ.get("GONGCHE_TRACKS") or Path(__file__).parents[3] / "shared" / "data" / "trajectories")
+PERIOD = ("--from", "2010-01-01", "--to", "2026-11-01")
+
+pytestmark = pytest.mark.skipif(
+    not TRACKS.is_dir(), reason=f"no tracks at {TRACKS} (GONGCHE_TRACKS says where they are)"
+)
+
+
+def test_real_tracks_become_trips(gongche: Run, tmp_path: Path) -> None:
+    """Counts of received rows are the files' own; each of the 13 enviroCar tracks is one drive."""
+    received = {"envirocar_tracks.csv.gz": 2684, "uci_gotrack_points.csv.gz": 18107, "liverpool_bus_route14.csv": 1533}
+    for name, rows in received.items():
+        counts = result(gongche("import", str(TRACKS / name), "--json"))
+        assert counts["received"] == rows
+        assert counts["accepted"] + counts["duplicate"] + counts["quarantined"] == rows
+    assert result(gongche("import", str(TRACKS / "goal_driving_onfoot.zip"), "--json"))["accepted"] > 50_000
+    assert result(gongche("store", "seal", "--json"))["rows"] > 70_000
+    audited = result(gongche("audit", *PERIOD, "--json"))
+    assert (audited["vehicles"], audited["flags"]) == (980, 0)
+    path = tmp_path / "trips.geojson"
+    assert gongche("export", "trips", *PERIOD, "--format", "geojson", "--out", str(path)).returncode == 0
+    trips = geopandas.read_file(path)
+    assert len(trips) == audited["trips"]
+    drives = trips[trips["vehicle"].str.startswith("envirocar")]
+    assert len(drives) == 13
+    assert 100_000 < drives["distance_m"].sum() < 200_000
+    west, south, east, north = drives.union_all().bounds
+    assert (5.8 < west, 47.2 < south, east < 15.1, north < 55.1) == (True,) * 4  # all of them lie in Germany
+    assert (drives.geometry.length > 0).all()
