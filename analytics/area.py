@@ -29,22 +29,14 @@ def outside_area(
     outside = np.zeros(len(track), dtype=np.bool_)
     rows = np.flatnonzero(area >= 0)
     outside[rows] = ~areas.inside(area[rows], track.lat_e7[rows], track.lon_e7[rows])
-    begin = np.flatnonzero(outside & ~_before(outside, track.vehicle_ix))
-    if not len(begin):
+    out = np.flatnonzero(outside)
+    if not len(out):
         return outside
-    new = np.ones(len(track), dtype=np.bool_)
-    new[1:] = (np.diff(outside) != 0) | (np.diff(track.vehicle_ix) != 0)
-    ends = np.append(np.flatnonzero(new)[1:], len(track)) - 1
-    end = ends[np.searchsorted(ends, begin)]
-    lasting = (track.fix_time[end] - track.fix_time[begin]) / SECOND_US
-    brief = (end - begin + 1 < thresholds.outside_count) & (lasting < thresholds.outside_s)
-    for first, last in zip(begin[brief].tolist(), end[brief].tolist(), strict=True):
-        outside[first : last + 1] = False
+    new = np.ones(len(out), dtype=np.bool_)
+    new[1:] = (np.diff(out) != 1) | (np.diff(track.vehicle_ix[out]) != 0)
+    begin = np.flatnonzero(new)
+    count = np.diff(np.append(begin, len(out)))
+    lasting = (track.fix_time[out[begin + count - 1]] - track.fix_time[out[begin]]) / SECOND_US
+    brief = (count < thresholds.outside_count) & (lasting < thresholds.outside_s)
+    outside[out[np.repeat(brief, count)]] = False
     return outside
-
-
-def _before(outside: BoolArray, vehicle_ix: Int32Array) -> BoolArray:
-    """Whether the position before, of the same vehicle, is outside too."""
-    before = np.zeros(len(outside), dtype=np.bool_)
-    before[1:] = outside[:-1] & (np.diff(vehicle_ix) == 0)
-    return before

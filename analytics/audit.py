@@ -1,18 +1,18 @@
 """The audit: positions of whole vehicles in, trips, stops and vehicle-days out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
 from analytics.clean import doubtful, mark_doubt, usable
 from analytics.context import FleetContext
-from analytics.features import split_steps, stops_table, trips_table
+from analytics.features import split_steps, stops_table, trip_steps, trips_table
 from analytics.rollup import vehicle_days_table
-from analytics.segment import TRIP, Steps, segment
+from analytics.segment import Segments, Steps, segment
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import FloatArray, Int64Array
-from geo.localtime import SECOND_US
+from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions, canonical, clock_fault
 
 CHUNK_POSITIONS = 262_144
@@ -46,37 +46,42 @@ def audit(
 
     Raises
     ------
-    UnknownDayError   A trip touches a day that its duty calendar does not know.
+    UnknownDayError   A trip that touches the days asked for touches one that its duty calendar does not know.
     """
     ordered = canonical(positions)
-    parts = [_audit_chunk(chunk, context, thresholds) for chunk in _chunks(ordered)]
+    parts = [_audit_chunk(chunk, context, from_day, to_day, thresholds) for chunk in _chunks(ordered)]
     return Tables(
         *(_within([part[table] for part in parts], from_day, to_day) for table in range(3)),
     )
 
 
 def _audit_chunk(
-    positions: Positions, context: FleetContext, thresholds: Thresholds
+    positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     status = mark_doubt(positions, thresholds)
     good = np.flatnonzero(usable(status))
     track = positions.take(good)
-    segments, steps = segment(track, _silence_s(positions, good), thresholds)
-    parts = split_steps(track, steps, context, thresholds)
+    everything, steps = segment(track, _silence_s(positions, good), thresholds)
+    segments = _touching(everything, from_day, to_day)
+    parts = split_steps(track, segments, steps, context, thresholds)
     trips = trips_table(track, segments, steps, parts, context, thresholds)
-    sums = _step_sums(steps, segments.first[segments.kind == TRIP], segments.last[segments.kind == TRIP], trips)
+    sums = _step_sums(steps, segments, trips)
     sums |= {"off_hours_m": parts.off_hours_m, "out_of_area_m": parts.out_of_area_m}
-    days = vehicle_days_table(positions, doubtful(status), track, sums, trips)
+    days = vehicle_days_table(positions, doubtful(status), track, steps, sums, trips)
     return trips, stops_table(track, segments, context), days
 
 
-def _step_sums(steps: Steps, first: Int64Array, last: Int64Array, trips: pd.DataFrame) -> dict[str, FloatArray]:
+def _touching(segments: Segments, from_day: int, to_day: int) -> Segments:
+    """The segments that touch these days: of the days around them no calendar need know anything."""
+    keep = (local_day(segments.start_time) <= to_day) & (local_day(segments.end_time) >= from_day)
+    return Segments(*(getattr(segments, column.name)[keep] for column in fields(segments)))
+
+
+def _step_sums(steps: Steps, segments: Segments, trips: pd.DataFrame) -> dict[str, FloatArray]:
     """What each step adds to its day: metres with their interval, and time in motion; nothing outside trips."""
-    n = len(steps.metres)
-    trip_of = np.full(n, -1)
-    count = last - first
-    within = np.repeat(first + 1, count) + np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    trip_of[within] = np.repeat(np.arange(len(first)), count)
+    trip_of = np.full(len(steps.metres), -1)
+    within, trip = trip_steps(segments)
+    trip_of[within] = trip
     counts = (trip_of >= 0) & steps.moving
     metres = np.where(counts, steps.metres, 0.0)
     total = np.append(np.maximum(trips["distance_m"].to_numpy(dtype=np.float64), 1e-9), 1.0)

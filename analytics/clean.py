@@ -24,22 +24,24 @@ def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32
 
     Notes
     -----
-    Among positions of one vehicle with one fix time the first in canonical order counts. FROZEN and TELEPORT are judged
-    among the positions that are good so far: a wrong clock must not make its neighbours look impossible.
+    Among positions of one vehicle with one fix time the first usable one in canonical order counts: a report without a
+    fix must not hide the fix of the same second. FROZEN and TELEPORT are judged among the positions that are good so
+    far: a wrong clock must not make its neighbours look impossible.
     """
     status = positions.status.copy()
     n = len(positions)
     if n == 0:
         return status
-    tied = np.zeros(n, dtype=np.bool_)
-    tied[1:] = (np.diff(positions.vehicle_ix) == 0) & (np.diff(positions.fix_time) == 0)
-    _set(status, tied, Status.DUPLICATE_TIME)
     _set(status, _out_of_range(positions), Status.OUT_OF_RANGE)
     _set(status, clock_fault(positions.fix_time, positions.received_at), Status.CLOCK)
+    _set(status, _tied(positions, usable(status)), Status.DUPLICATE_TIME)
     _set(status, _frozen(positions, np.flatnonzero(usable(status)), thresholds), Status.FROZEN)
     # A reflection may hold for two reports: the second pass finds the one that its neighbour hid.
     for _ in range(2):
-        _set(status, _teleported(positions, np.flatnonzero(usable(status)), thresholds), Status.TELEPORT)
+        jumped = _teleported(positions, np.flatnonzero(usable(status)), thresholds)
+        _set(status, jumped, Status.TELEPORT)
+        if not jumped.any():
+            break
     return status
 
 
@@ -57,6 +59,19 @@ def doubtful(status: UInt32Array) -> BoolArray:
 
 def _set(status: UInt32Array, where: BoolArray, bit: Status) -> None:
     status[where] |= np.uint32(bit)
+
+
+def _tied(positions: Positions, good: BoolArray) -> BoolArray:
+    """Positions with the fix time of one before them; the good ones among themselves."""
+    tied = np.zeros(len(positions), dtype=np.bool_)
+    tied[1:] = (positions.vehicle_ix[1:] == positions.vehicle_ix[:-1]) & (
+        positions.fix_time[1:] == positions.fix_time[:-1]
+    )
+    if tied.any():
+        rows = np.flatnonzero(good)
+        tied[rows[1:]] = (np.diff(positions.vehicle_ix[rows]) == 0) & (np.diff(positions.fix_time[rows]) == 0)
+        tied[rows[:1]] = False
+    return tied
 
 
 def _out_of_range(positions: Positions) -> BoolArray:
@@ -87,17 +102,18 @@ def _teleported(positions: Positions, good: Int64Array, thresholds: Thresholds) 
     marked = np.zeros(len(positions), dtype=np.bool_)
     if len(good) < 3:
         return marked
-    before, here, after = good[:-2], good[1:-1], good[2:]
-    one_vehicle = positions.vehicle_ix[before] == positions.vehicle_ix[after]
-    way_in, way_out = _way(positions, before, here), _way(positions, here, after)
-    direct = _way(positions, before, after)
-    t_in, t_out = _seconds(positions, before, here), _seconds(positions, here, after)
+    way, seconds = _way(positions, good[:-1], good[1:]), _seconds(positions, good[:-1], good[1:])
     limit = thresholds.teleport_mps
-    impossible = (way_in > limit * t_in) & (way_out > limit * t_out) & (direct <= limit * (t_in + t_out))
-    speed = positions.speed_mps[here]
-    standing = np.where(np.isnan(speed), True, speed < thresholds.moving_mps)
-    there_and_back = np.minimum(way_in, way_out) - direct
-    jumped = standing & (there_and_back > thresholds.jump_m) & (t_in + t_out <= thresholds.jump_span_s)
+    # Either fault needs a long way both in and out, which rules out nearly every position before the costly rest.
+    far, fast = way > thresholds.jump_m, way > limit * seconds
+    rows = np.flatnonzero((far[:-1] & far[1:]) | (fast[:-1] & fast[1:]))
+    before, here, after = good[rows], good[rows + 1], good[rows + 2]
+    direct, span = _way(positions, before, after), seconds[rows] + seconds[rows + 1]
+    one_vehicle = positions.vehicle_ix[before] == positions.vehicle_ix[after]
+    impossible = fast[rows] & fast[rows + 1] & (direct <= limit * span)
+    standing = ~(positions.speed_mps[here] >= thresholds.moving_mps)  # NaN may stand
+    there_and_back = np.minimum(way[rows], way[rows + 1]) - direct
+    jumped = standing & (there_and_back > thresholds.jump_m) & (span <= thresholds.jump_span_s)
     marked[here] = one_vehicle & (impossible | jumped)
     return marked
 

@@ -113,7 +113,7 @@ def trips_table(
             "distance_high_m": high,
             "odometer_m": _odometer(track, first, last),
             "duration_s": duration,
-            "moving_s": np.minimum(duration, _sum(np.where(steps.moving, steps.seconds, 0.0), first, last)),
+            "moving_s": _sum(np.where(steps.moving, steps.seconds, 0.0), first, last),
             "max_speed_mps": _fastest(track, first, last),
             "off_hours_s": off_s,
             "off_hours_m": _sum(parts.off_hours_m, first, last),
@@ -169,18 +169,32 @@ def stops_table(track: Positions, segments: Segments, context: FleetContext) -> 
     )
 
 
-def split_steps(track: Positions, steps: Steps, context: FleetContext, thresholds: Thresholds = DEFAULT) -> StepParts:
+def split_steps(
+    track: Positions,
+    segments: Segments,
+    steps: Steps,
+    context: FleetContext,
+    thresholds: Thresholds = DEFAULT,
+) -> StepParts:
     """What of each step of a trip lies outside duty hours, and outside the area; a step over the limit in proportion."""
     outside = outside_area(track, context.area_ix, context.areas, thresholds)
-    ends = np.flatnonzero(steps.kind == TRIP)
+    ends, _ = trip_steps(segments)
     calendar = context.calendar_ix[track.vehicle_ix[ends]]
-    clock_end = duty_clock(context.calendars, calendar, track.fix_time[ends])
-    clock_start = duty_clock(context.calendars, calendar, track.fix_time[ends - 1])
+    start, end = steps.start[ends], steps.end[ends]
+    duty = duty_clock(context.calendars, calendar, end) - duty_clock(context.calendars, calendar, start)
     off, out = np.zeros(len(track)), np.zeros(len(track))
-    off[ends] = 1 - (clock_end - clock_start) / np.maximum(track.fix_time[ends] - track.fix_time[ends - 1], 1)
+    off[ends] = 1 - duty / np.maximum(end - start, 1)
     out[ends] = (outside[ends].astype(np.float64) + outside[ends - 1]) / 2
     metres = np.where(steps.moving, steps.metres, 0.0)
     return StepParts(metres * off, metres * out, steps.seconds * out)
+
+
+def trip_steps(segments: Segments) -> tuple[Int64Array, Int64Array]:
+    """Every step that belongs to a trip, by the position that ends it, and the number of its trip; ascending."""
+    rows = np.flatnonzero(segments.kind == TRIP)
+    first, count = segments.first[rows], segments.last[rows] - segments.first[rows]
+    trip = np.repeat(np.arange(len(rows)), count)
+    return first[trip] + 1 + np.arange(len(trip)) - np.repeat(np.cumsum(count) - count, count), trip
 
 
 def _sum(values: FloatArray, first: Int64Array, last: Int64Array) -> FloatArray:

@@ -74,10 +74,16 @@ def driver_cards(
     low = min(int(swipes.swiped_at.min()), int(start.min()))
     span = max(int(swipes.swiped_at.max()), int(end.max())) - low + 1
     axis = swipes.vehicle_ix.astype(np.int64) * span + (swipes.swiped_at - low)
-    last = np.searchsorted(axis, vehicle_ix.astype(np.int64) * span + (until - low), side="right") - 1
-    known = (last >= 0) & (swipes.vehicle_ix[last] == vehicle_ix)
-    inserted = known & swipes.inserted[last]
-    card[inserted] = swipes.driver_card[last[inserted]]
+    of_trip = vehicle_ix.astype(np.int64) * span
+    swipe = np.searchsorted(axis, of_trip + (start - low), side="right") - 1
+    was_in = (swipe >= 0) & (swipes.vehicle_ix[swipe] == vehicle_ix) & swipes.inserted[swipe]
+    # Else the first one put in after it. What is taken out again at the end of the trip was in all the same.
+    insertions = np.flatnonzero(swipes.inserted)
+    after = np.searchsorted(axis[insertions], of_trip + (start - low), side="right")
+    in_time = ~was_in & (after < np.searchsorted(axis[insertions], of_trip + (until - low), side="right"))
+    swipe[in_time] = insertions[after[in_time]]
+    inserted = was_in | in_time
+    card[inserted] = swipes.driver_card[swipe[inserted]]
     missing[np.isin(vehicle_ix, swipes.vehicle_ix)] = 1.0
     missing[inserted] = 0.0
     return card, missing

@@ -7,29 +7,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analytics.segment import Steps
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
-from geo.localtime import DAY_US, UTC_OFFSET_US, local_day
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import NO_ODOMETER, Positions
 
 _DAYS = 1 << 31  # day numbers fit below it, so vehicle and day pack into one int64
 
 
 def vehicle_days_table(
-    positions: Positions, doubt: BoolArray, track: Positions, sums: Mapping[str, FloatArray], trips: pd.DataFrame
+    positions: Positions,
+    doubt: BoolArray,
+    track: Positions,
+    steps: Steps,
+    sums: Mapping[str, FloatArray],
+    trips: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row for each vehicle and local day with positions: the columns of table `vehicle_day`, and vehicle_ix.
 
     Parameters
     ----------
     positions : every position, in canonical order; `doubt` marks the doubtful ones.
-    track : the usable ones.
+    track, steps : the usable ones, and what lies between them.
     sums : column → float64 (len(track),)   What each step adds; a step over midnight gives each day its part.
     trips : with vehicle_ix and day.
     """
     keys, day_of = np.unique(_key(positions.vehicle_ix, local_day(positions.fix_time)), return_inverse=True)
     count = len(keys)
     start, end = np.zeros(len(track), dtype=np.int64), np.zeros(len(track), dtype=np.int64)
-    later, earlier, share = _midnight(track)
+    later, earlier, share = _midnight(steps)
     for side, day in ((start, earlier), (end, later)):
         side[:] = np.searchsorted(keys, _key(track.vehicle_ix, day))
     table: dict[str, NDArray[Any]] = {
@@ -41,7 +47,7 @@ def vehicle_days_table(
             np.searchsorted(keys, _key(trips["vehicle_ix"].to_numpy(), trips["day"].to_numpy())), minlength=count
         )[:count],
     }
-    for name, values in {**sums, "odometer_m": _odometer_steps(track)}.items():
+    for name, values in {**sums, "odometer_m": _odometer_steps(track, steps)}.items():
         table[name] = (
             np.bincount(end, weights=values * (1 - share), minlength=count)[:count]
             + np.bincount(start, weights=values * share, minlength=count)[:count]
@@ -55,27 +61,23 @@ def _key(vehicle_ix: Int32Array, day: Int32Array) -> Int64Array:
     return vehicle_ix.astype(np.int64) * _DAYS + day
 
 
-def _midnight(track: Positions) -> tuple[Int32Array, Int32Array, FloatArray]:
-    """Local day of each step's end and of its start, and the share of its time that lies before its last midnight."""
-    end = local_day(track.fix_time)
-    start = end.copy()
-    share = np.zeros(len(track))
-    crossing = np.flatnonzero((np.diff(end) != 0) & (np.diff(track.vehicle_ix) == 0)) + 1
-    start[crossing] = end[crossing - 1]
+def _midnight(steps: Steps) -> tuple[Int32Array, Int32Array, FloatArray]:
+    """Local day of each step's end and of its start, and the share of its time that lies before the midnight between."""
+    start, end = local_day(steps.start), local_day(steps.end)
+    share = np.zeros(len(end))
+    crossing = np.flatnonzero(start != end)
     midnight = end[crossing].astype(np.int64) * DAY_US - UTC_OFFSET_US
-    begun = track.fix_time[crossing - 1]
-    share[crossing] = (midnight - begun) / (track.fix_time[crossing] - begun)
+    share[crossing] = (midnight - steps.start[crossing]) / (steps.end[crossing] - steps.start[crossing])
     return end, start, share
 
 
-def _odometer_steps(track: Positions) -> FloatArray:
+def _odometer_steps(track: Positions, steps: Steps) -> FloatArray:
     """Growth of the odometer within each step, metres; 0 where an end has none, it ran backwards or leapt."""
     growth = np.zeros(len(track))
     if len(track) < 2:
         return growth
     before, after = track.odometer_m[:-1], track.odometer_m[1:]
-    seconds = np.diff(track.fix_time) / 1e6
+    seconds = np.diff(track.fix_time) / SECOND_US
     plausible = (before != NO_ODOMETER) & (after >= before) & (after - before <= 1000 + 60 * seconds)
-    one_vehicle = np.diff(track.vehicle_ix) == 0
-    growth[1:] = np.where(plausible & one_vehicle, after - before, 0)
+    growth[1:] = np.where(plausible & (steps.start[1:] < steps.end[1:]), after - before, 0)
     return growth

@@ -22,13 +22,14 @@ def private_score(trips: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    trips : columns order_cover, off_hours_share, rest_day, destination_controlled, residence, out_of_area_share,
-        card_missing (0 … 1, NaN unknown: no points), vehicle_class.
+    trips : columns dispatch_order (missing without one), vehicle_class, off_hours_share, rest_day, residence,
+        destination_controlled, out_of_area_share, card_missing (0 … 1, NaN unknown: no points).
 
     Returns
     -------
-    DataFrame   Columns of PARTS and `private_score`, 0 … 100. A trip under a dispatch order scores 0 in all: what an
-    order allows is not private, whether it keeps to its order is another question.
+    DataFrame   Columns of PARTS and `private_score`, their sum to a tenth of a point, 0 … 100. A trip under
+    a dispatch order scores 0 in all: what an order allows is not private, whether it keeps to its order is another
+    question.
     """
     without_order = (trips["dispatch_order"].isna()).astype(float)
     day_work = (~trips["vehicle_class"].isin(ROUND_THE_CLOCK)).astype(float)
@@ -43,5 +44,5 @@ def private_score(trips: pd.DataFrame) -> pd.DataFrame:
     }
     scores = pd.DataFrame(
         {name: evidence[name] * points * without_order for name, (points, _) in PARTS.items()}, index=trips.index
-    )
-    return scores.assign(private_score=scores.sum(axis=1).clip(upper=100.0)).round(1)
+    ).round(1)  # before they are summed, so that the parts a person reads add up to the sum
+    return scores.assign(private_score=scores.sum(axis=1).round(1).clip(upper=100.0))

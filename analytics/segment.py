@@ -6,9 +6,12 @@ period is read around it, in whatever order or chunks it came.
 
 1. A step is *moving* by reported speed, else by displacement; with the ignition off only if it ends up far away.
 2. A step is a *gap* when nothing was reported for `gap_s`, or when it hides a displacement that long a time.
-3. A position *dwells* when some window of `stop_s` about it lies in a box of `stop_box_m`, or when it lies in a run of
+3. A step *dwells* when some window of `stop_s` about it lies in a box of `stop_box_m`, or when it lies in a run of
    `ignition_off_s` without ignition. Runs of dwelling lose the moving steps at their ends.
 4. What is neither is a trip, without the standing steps at its ends; what is too short to be one is part of the stop.
+
+A vehicle of which a whole local day knows no usable place begins anew after it: who asks for one day and its
+neighbours could not see both ends of such a silence, and the answer must not depend on the days asked for.
 """
 
 from dataclasses import dataclass
@@ -18,11 +21,11 @@ import numpy as np
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.distance import distance_m, metres_per_degree, step_distance_m
-from geo.localtime import SECOND_US
+from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions, Status
 
 STOP, GAP, TRIP = 0, 1, 2
-_BREAK = 3  # the step into a vehicle's first position is no step
+_BREAK = 3  # the step into a vehicle's first position, or over a whole day without one, is no step
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,23 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What lies between each position and the one before it; entry 0 of each vehicle is no step."""
+    """What lies between each position and the one before it; entry 0 of each vehicle is no step.
+
+    `start` and `end`, µs UTC, are the fix times, except where a trip begins or ends within its first or last step:
+    then what belongs to the trip.
+    """
 
     metres: FloatArray
-    seconds: FloatArray
+    start: Int64Array
+    end: Int64Array
     moving: BoolArray
     kind: Int32Array
+
+    @property
+    def seconds(self) -> FloatArray:
+        """Time from start to end, seconds; float64 (n,)."""
+        seconds: FloatArray = (self.end - self.start) / SECOND_US
+        return seconds
 
 
 def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT) -> tuple[Segments, Steps]:
@@ -65,24 +79,31 @@ def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DE
     """
     n = len(track)
     first = np.ones(n, dtype=np.bool_)
-    first[1:] = np.diff(track.vehicle_ix) != 0
+    first[1:] = (np.diff(track.vehicle_ix) != 0) | (np.diff(local_day(track.fix_time)) > 1)
     metres = step_distance_m(track.lat_e7, track.lon_e7, track.vehicle_ix)
+    metres[first] = 0.0
     seconds = np.zeros(n)
     seconds[1:] = np.diff(track.fix_time) / SECOND_US
     seconds[first] = 0.0
     moving = _moving(track, metres, seconds, thresholds) & ~first
     hidden = (seconds > thresholds.gap_s) & (metres > thresholds.unseen_step_m)
     gap = ((silence_s > thresholds.gap_s) | hidden) & ~first
-    dwelling = _dwelling(track, gap | first, thresholds)
     kind = np.full(n, TRIP, dtype=np.int32)
-    kind[1:][dwelling[1:] & dwelling[:-1]] = STOP
+    kind[_dwelling(track, gap | first, thresholds)] = STOP
     kind[gap] = GAP
     kind[first] = _BREAK
     _trim(kind, moving, STOP, TRIP)
     _drop_short_stops(kind, track, thresholds)
     _trim(kind, ~moving, TRIP, STOP)
     _drop_short_trips(kind, track, metres, moving, thresholds)
-    return _runs(kind, track, metres, thresholds), Steps(metres, seconds, moving, kind)
+    segments = _runs(kind, track, metres, thresholds)
+    start = np.append(track.fix_time[:1], track.fix_time[:-1])
+    start[first] = track.fix_time[first]
+    end = track.fix_time.copy()
+    trips = np.flatnonzero(segments.kind == TRIP)
+    start[segments.first[trips] + 1] = segments.start_time[trips]
+    end[segments.last[trips]] = segments.end_time[trips]
+    return segments, Steps(metres, start, end, moving, kind)
 
 
 def _moving(track: Positions, metres: FloatArray, seconds: FloatArray, thresholds: Thresholds) -> BoolArray:
@@ -100,19 +121,20 @@ def _ignition_off(track: Positions) -> BoolArray:
 
 
 def _dwelling(track: Positions, broken: BoolArray, thresholds: Thresholds) -> BoolArray:
-    """Positions that lie in a window of `stop_s` inside a box, or in a long run without ignition."""
+    """Steps that lie in a window of `stop_s` inside a box, or in a long run without ignition."""
     n = len(track)
     stretch = np.cumsum(broken, dtype=np.int64)
     cover = np.zeros(n + 1, dtype=np.int64)
     start, end = _windows(track, stretch, thresholds)
-    _add(cover, *_within_box(track, start, end, thresholds))
+    start, end = _within_box(track, start, end, thresholds)
+    _add(cover, start + 1, end)
     off = _ignition_off(track)
     new = np.ones(n, dtype=np.bool_)
     new[1:] = broken[1:] | (off[1:] != off[:-1])
     begin = np.flatnonzero(new)
     stop = np.append(begin[1:], n) - 1 if n else begin
     long = off[begin] & (track.fix_time[stop] - track.fix_time[begin] >= thresholds.ignition_off_s * SECOND_US)
-    _add(cover, begin[long], stop[long])
+    _add(cover, begin[long] + 1, stop[long])
     dwelling: BoolArray = np.cumsum(cover[:n]) > 0
     return dwelling
 
@@ -242,12 +264,12 @@ def _runs(kind: Int32Array, track: Positions, metres: FloatArray, thresholds: Th
     )
     # The step that leaves a stop may have begun long before the car did: count back the metres it made.
     leaving = begin[departs]
-    needed_us = (metres[leaving] / thresholds.departure_mps * SECOND_US).astype(np.int64)
+    needed_us = ((metres[leaving] / thresholds.departure_mps + thresholds.pull_out_s) * SECOND_US).astype(np.int64)
     when = np.maximum(track.fix_time[leaving - 1], track.fix_time[leaving] - needed_us)
     start_time[departs] = when
     end_time[departs - 1] = when
     coming = end[arrives - 1]
-    needed_us = (metres[coming] / thresholds.departure_mps * SECOND_US).astype(np.int64)
+    needed_us = ((metres[coming] / thresholds.departure_mps + thresholds.pull_out_s) * SECOND_US).astype(np.int64)
     when = np.minimum(track.fix_time[coming], track.fix_time[coming - 1] + needed_us)
     start_time[arrives] = when
     end_time[arrives - 1] = when

@@ -8,6 +8,7 @@
 A missing value fulfils nothing but `missing = true`: what is not known proves nothing.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Test:
     def holds(self, table: pd.DataFrame) -> BoolArray:
         """For which rows it holds; bool (n,)."""
         column = table[self.feature]
-        known = column.notna().to_numpy()
+        known = (column.notna() & (column != "")).to_numpy()  # a place in no zone has the empty text for its kind
         if self.operator == "missing":
             absent: BoolArray = known != self.threshold
             return absent
@@ -77,7 +78,7 @@ def fault_in(feature: str, operator: str, threshold: object, text_features: froz
         return f"{feature}: expected one of {', '.join(OPERATORS)}, got {operator!r}"
     if operator == "missing":
         return None if isinstance(threshold, bool) else f"{feature}.missing: expected true or false, got {threshold!r}"
-    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and math.isfinite(threshold)
     if operator in COMPARISONS:
         if feature in text_features:
             return f"{feature}.{operator}: a text has no order; use eq, any_of or missing"

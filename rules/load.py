@@ -1,11 +1,12 @@
 """Rule files to rules. Every fault in every file is found before anything is refused."""
 
+import math
 import re
 import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,16 @@ class _Reader:
         self.fields = fields
         self.faults: list[RuleFault] = []
 
-    def fault(self, key: str, message: str) -> None:
-        self.faults.append(RuleFault(self.path, self.line_of(key), message))
+    def fault(self, key: str, message: str, *, table: str = "", number: int = 0) -> None:
+        """Note a fault of a key: of the table's, or of the number-th table of that name."""
+        line = self.line_of(key, self.line_of(table)) if table else self.line_of(key, number=number)
+        self.faults.append(RuleFault(self.path, line, message))
 
-    def line_of(self, key: str) -> int:
-        """Line a key or table stands on; 1 where it is missing. tomllib gives values without their lines."""
+    def line_of(self, key: str, first: int = 1, number: int = 0) -> int:
+        """Line of a key or table from `first` on, where it is missing `first`. tomllib gives values without their lines."""
         pattern = re.compile(rf"^\s*(\[+\s*)?(\w+\.)?{re.escape(key)}\s*(=|\.|\])")
-        return next((number for number, line in enumerate(self.lines, 1) if pattern.match(line)), 1)
+        found = [line for line in range(first, len(self.lines) + 1) if pattern.match(self.lines[line - 1])]
+        return found[min(number, len(found) - 1)] if found else first
 
     def expect(self, key: str, kind: type | tuple[type, ...], described: str) -> Any:
         value = self.fields.get(key)
@@ -102,13 +106,20 @@ class _Reader:
             self.fault(key, f"{key}: expected one of {', '.join(values)}, got {value!r}")
         return str(value)
 
-    def texts(self, key: str, value: object) -> Mapping[str, str]:
+    def day(self, key: str, otherwise: date) -> date:
+        value = self.expect(key, date, "a date")
+        if isinstance(value, datetime):
+            self.fault(key, f"{key}: expected a date without a time, got {value}")
+            return otherwise
+        return value or otherwise
+
+    def texts(self, key: str, value: object, number: int = 0) -> Mapping[str, str]:
         if (
             not isinstance(value, dict)
             or set(value) != set(LANGUAGES)
             or not all(isinstance(t, str) and t for t in value.values())
         ):
-            self.fault(key, f"{key}: expected texts zh and en, got {value!r}")
+            self.fault(key, f"{key}: expected texts zh and en, got {value!r}", number=number)
             return dict.fromkeys(LANGUAGES, "")
         return value
 
@@ -139,6 +150,8 @@ def _rule(reader: _Reader) -> Rule:
         reader.fault("id", f"id: expected small letters, digits and hyphens, got {rule_id!r}")
     version = reader.expect("version", int, "a whole number")
     points = reader.expect("points", (int, float), "a number")
+    if points is not None and not (math.isfinite(points) and points >= 0):
+        reader.fault("points", f"points: expected a number from 0, got {points!r}")
     basis = reader.expect("basis", list, "a list of texts") or []
     if "basis" in fields and (not basis or not all(isinstance(text, str) for text in basis)):
         reader.fault("basis", f"basis: expected at least one text, got {basis!r}")
@@ -148,6 +161,9 @@ def _rule(reader: _Reader) -> Rule:
     reason = reader.texts("reason", fields.get("reason", dict.fromkeys(LANGUAGES, "-")))
     for language in LANGUAGES:
         _check_template(reader, language, reason[language])
+    effective_from, effective_to = reader.day("effective_from", date.min), reader.day("effective_to", date.max)
+    if effective_from > effective_to:
+        reader.fault("effective_to", f"effective_to: expected a day from {effective_from} on, got {effective_to}")
     return Rule(
         str(rule_id),
         version or 0,
@@ -157,10 +173,10 @@ def _rule(reader: _Reader) -> Rule:
         tuple(map(str, basis)),
         reader.texts("title", fields.get("title", dict.fromkeys(LANGUAGES, "-"))),
         reason,
-        tuple(reader.texts("innocent_causes", cause) for cause in causes),
+        tuple(reader.texts("innocent_causes", cause, number) for number, cause in enumerate(causes)),
         _classes(reader),
-        reader.expect("effective_from", date, "a date") or date.min,
-        reader.expect("effective_to", date, "a date") or date.max,
+        effective_from,
+        effective_to,
         _tests(reader),
     )
 
@@ -168,18 +184,25 @@ def _rule(reader: _Reader) -> Rule:
 def _check_template(reader: _Reader, language: str, template: str) -> None:
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-    except ValueError as error:
-        reader.fault(language, f"reason.{language}: {error}")
-        return
-    for name in names:
-        if name not in SHOWN:
-            reader.fault(language, f"reason.{language}: no number is called {name!r}; there are {', '.join(SHOWN)}")
+        wrong = [name for name in names if name not in SHOWN]
+        for name in wrong:
+            message = f"reason.{language}: no number is called {name!r}; there are {', '.join(SHOWN)}"
+            reader.fault(language, message, table="reason")
+        if not wrong:
+            template.format(**{name: "" if name.endswith("_place") else 0.0 for name in SHOWN})
+    except (ValueError, LookupError, AttributeError) as error:
+        reader.fault(language, f"reason.{language}: {error}", table="reason")
 
 
 def _classes(reader: _Reader) -> tuple[str, ...]:
     given = reader.expect("applies_to", dict, "a table") or {}
     classes = given.get("class", list(CLASSES))
-    if set(given) - {"class"} or not isinstance(classes, list) or not classes or set(classes) - set(CLASSES):
+    if (
+        set(given) - {"class"}
+        or not isinstance(classes, list)
+        or not classes
+        or any(each not in CLASSES for each in classes)
+    ):
         reader.fault("applies_to", f"applies_to: expected class = a list out of {', '.join(CLASSES)}, got {given!r}")
         return ()
     return tuple(classes)

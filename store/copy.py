@@ -5,7 +5,8 @@ is null and every type has a fixed width, a batch of rows is one structured arra
 Source: PostgreSQL documentation, COPY, "Binary Format".
 """
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ _WIRE: dict[str, np.dtype[Any]] = {
     "real": np.dtype(">f4"),
     "timestamptz": np.dtype(">i8"),  # in numpy: int64 µs since 1970 UTC
 }
+
+_WIRE_NATIVE = {kind: dtype.newbyteorder("=") for kind, dtype in _WIRE.items()}
 
 
 def copy_in(conn: Connection[Any], table: str, types: Mapping[str, str], columns: Mapping[str, NDArray[Any]]) -> None:
@@ -54,7 +57,10 @@ def copy_in(conn: Connection[Any], table: str, types: Mapping[str, str], columns
 
 
 def copy_out(
-    conn: Connection[Any], query: sql.Composable, types: Mapping[str, str], parameters: Mapping[str, Any]
+    conn: Connection[Any],
+    query: sql.Composable,
+    types: Mapping[str, str],
+    parameters: Mapping[str, Any] | Sequence[Any],
 ) -> dict[str, NDArray[Any]]:
     """Columns of a query's rows, in native byte order; the query must give the columns of `types`, none null."""
     layout = _layout(types)
@@ -70,9 +76,47 @@ def copy_out(
     assert rows == 0 or (block["fields"] == len(types)).all()
     found = {}
     for name, kind in types.items():
-        values = block[name].astype(_WIRE[kind].newbyteorder("="))
+        values = block[name].astype(_WIRE_NATIVE[kind])
         found[name] = values + _EPOCH_US if kind == "timestamptz" else values
     return found
+
+
+def copy_arrays_out(
+    conn: Connection[Any], query: sql.Composable, types: Mapping[str, str], parameters: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """Columns out of a query that gives one array (`array_agg`) for each column of `types`, no element null.
+
+    The arrays of all rows are put one after the other.
+    """
+    pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in types}
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(query), parameters) as copy,
+    ):
+        for name, values in _arrays(copy, types):
+            pieces[name].append(values)
+    found = {}
+    for name, kind in types.items():
+        values = np.concatenate(pieces[name]) if pieces[name] else np.empty(0, _WIRE_NATIVE[kind])
+        found[name] = values + _EPOCH_US if kind == "timestamptz" else values
+    return found
+
+
+def _arrays(messages: Iterable[Any], types: Mapping[str, str]) -> Iterable[tuple[str, NDArray[Any]]]:
+    """(column, values) of each array field; PostgreSQL sends a row per message, the header before the first."""
+    elements = {name: np.dtype([("length", ">i4"), ("value", _WIRE[kind])]) for name, kind in types.items()}
+    header = len(_HEADER)
+    for message in messages:
+        at = header
+        header = 0
+        if len(message) - at <= len(_TRAILER):
+            continue
+        at += 2  # count of fields
+        for name, element in elements.items():
+            # Length of the field, dimensions, null flag, element type, length of the dimension, its lower bound.
+            size, _, _, _, count, _ = struct.unpack_from(">6i", message, at)
+            yield name, np.frombuffer(message, element, count, at + 24)["value"].astype(_WIRE_NATIVE[types[name]])
+            at += 4 + size
 
 
 def _layout(types: Mapping[str, str]) -> np.dtype[Any]:

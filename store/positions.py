@@ -1,10 +1,10 @@
-"""Table `position` and what follows from each row: the vehicle's latest place, the day that is open again.
+"""Table `position`: batches in by one idempotent merge, tracks and days out as columns.
 
 A position repeats another when vehicle, fix time and all that was sent are equal. Receipt time and the LATE mark are not
-what was sent: they differ when a terminal sends a position again.
+what was sent: they differ when a terminal sends a position again. A stored row keeps the earliest receipt of all its
+repetitions and is LATE only if each of them was, so what is stored depends on the set of rows and not on their order.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +15,11 @@ from psycopg import Connection, sql
 from psycopg.errors import UniqueViolation
 
 from geo.arrays import BoolArray, Int16Array, Int32Array, Int64Array
-from geo.localtime import DAY_US, day_date, day_start_us, local_day
-from geo.positions import EARLIEST_FIX_US, SENT_BITS, Positions, Status, canonical, clock_fault
-from store.copy import copy_in, copy_out
+from geo.localtime import day_start_us, local_day
+from geo.positions import SENT_BITS, Positions, Status, canonical
+from store.arrivals import keep_notes, move_latest, open_days
+from store.copy import copy_arrays_out, copy_in, copy_out
+from store.partitions import ensure_partitions, time_text
 
 _KEY = {"vehicle_id": "int", "fix_time": "timestamptz"}
 _SENT = {
@@ -32,17 +34,23 @@ _SENT = {
     "status": "int",
 }
 _ROW = {**_KEY, **_SENT, "received_at": "timestamptz"}
-_STAGED = {"row_no": "int", "variant": "smallint", **_ROW}
 _COLUMNS = sql.SQL(", ").join(map(sql.Identifier, _ROW))
-# NaN equals NaN in PostgreSQL, so IS NOT DISTINCT FROM is not needed; the mark LATE (128) is left out of status.
+_STAGED_COLUMNS = sql.SQL(", ").join(sql.Identifier("s", name) for name in _ROW)
+# NaN equals NaN in PostgreSQL; the mark LATE (128) is left out of status.
 _SAME = sql.SQL(" AND ").join(
     sql.SQL("(p.status & ~128) = (s.status & ~128)")
     if name == "status"
     else sql.SQL("p.{0} = s.{0}").format(sql.Identifier(name))
     for name in _SENT
 )
-# A partition of its own for each day that can be true; what lies outside stands in the default partition.
-_FUTURE_DAYS = 2
+# From here on COPY straight into the table is tried first: it is twice as fast as by staging, but a single known row
+# undoes it and leaves dead rows behind, which small groups of a busy receiver should not risk each time.
+_STRAIGHT_ROWS = 5_000
+# Known rows are looked for day by day, so that each question is planned for one partition; over more days than this
+# one question over all partitions is cheaper.
+_DAYS_ONE_BY_ONE = 31
+# What a timestamptz and a datetime can both hold: years 1 to 9999, a day inside the ends.
+_FIRST_US, _LAST_US = -62_135_510_400_000_000, 253_402_214_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,10 @@ def merge_positions(
     vehicle_ids : int32 (v,)   vehicle_id of each vehicle_ix of the batch.
     notes : row index → what the position carried beyond the columns; kept for the rows that are new.
 
+    Raises
+    ------
+    ValueError   A time outside the years 1 to 9999.
+
     Notes
     -----
     A row with other content under a known (vehicle, fix time) is kept as the next variant. Marks the vehicle-days open
@@ -76,20 +88,32 @@ def merge_positions(
     fresh = np.zeros(len(batch), dtype=np.bool_)
     if not len(batch):
         return Merged(0, 0, fresh)
+    _check_times(batch)
     vehicle_id = vehicle_ids[batch.vehicle_ix]
-    rows, rank = _distinct(batch, vehicle_id)
-    _ensure_partitions(conn, batch)
-    columns = _columns(batch, vehicle_id, rows)
+    rows, rank, late = _distinct(batch, vehicle_id)
+    columns = _columns(batch, vehicle_id, rows, late)
+    ensure_partitions(conn, batch.fix_time, batch.received_at)
+    straight = len(rows) >= _STRAIGHT_ROWS and not rank.any() and _copy_straight(conn, columns)
+    changed: Int64Array = np.empty(0, dtype=np.int64)
     variant = rank
-    if rank.any() or not _copy_new(conn, columns):
-        _stage(conn, columns, rank)
-        variant = _insert(conn, rank)
+    if not straight:
+        _stage(conn, columns)
+        variant, changed = _insert(conn, columns, rank)
     new = variant >= 0
     fresh[rows[new]] = True
     if notes:
-        _keep_notes(conn, batch, vehicle_id, dict(zip(rows[new].tolist(), variant[new].tolist(), strict=True)), notes)
-    _open_days(conn, vehicle_id[fresh], batch.fix_time[fresh])
-    _move_latest(conn, batch.take(fresh), vehicle_id[fresh])
+        variant_of = dict(zip(rows[new].tolist(), variant[new].tolist(), strict=True))
+        keep_notes(
+            conn,
+            (
+                (int(vehicle_id[row]), int(batch.fix_time[row]), variant_of[row], note)
+                for row, note in notes.items()
+                if row in variant_of
+            ),
+        )
+    stirred = np.concatenate((rows[new], rows[changed]))
+    open_days(conn, vehicle_id[stirred], batch.fix_time[stirred])
+    move_latest(conn, batch.take(fresh), vehicle_id[fresh])
     accepted = int(new.sum())
     return Merged(accepted, len(batch) - accepted, fresh)
 
@@ -97,8 +121,8 @@ def merge_positions(
 def read_track(conn: Connection[Any], vehicle_id: int, from_us: int, to_us: int) -> Positions:
     """One vehicle's positions with from_us ≤ fix_time < to_us (µs UTC), in canonical order; vehicle_ix is 0."""
     where = sql.SQL("vehicle_id = %(vehicle)s AND fix_time >= %(from)s AND fix_time < %(to)s")
-    columns = _select(conn, where, {"vehicle": vehicle_id, "from": _stamp(from_us), "to": _stamp(to_us)})
-    return _batch(columns, np.zeros(len(columns["vehicle_id"]), dtype=np.int32))
+    span = {"from": time_text(from_us), "to": time_text(to_us)}
+    return _read(conn, where, {"vehicle": vehicle_id, **span})[0]
 
 
 def read_day(
@@ -106,42 +130,63 @@ def read_day(
 ) -> tuple[Positions, Int32Array]:
     """All positions of a local day of the vehicles with ids [first, last], in canonical order, and their vehicle ids."""
     where = sql.SQL("vehicle_id BETWEEN %(first)s AND %(last)s AND fix_time >= %(from)s AND fix_time < %(to)s")
-    span = {"from": _stamp(day_start_us(day)), "to": _stamp(day_start_us(day + 1))}
-    columns = _select(conn, where, {"first": first_vehicle, "last": last_vehicle, **span})
-    ids, vehicle_ix = np.unique(columns["vehicle_id"], return_inverse=True)
-    return _batch(columns, vehicle_ix.astype(np.int32)), ids.astype(np.int32)
+    span = {"from": time_text(day_start_us(day)), "to": time_text(day_start_us(day + 1))}
+    return _read(conn, where, {"first": first_vehicle, "last": last_vehicle, **span})
 
 
-def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int16Array]:
-    """Rows without repetitions, sorted by key, and each one's rank among those of the same key."""
-    content: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in _SENT}
-    content["status"] = batch.status & np.uint32(SENT_BITS & ~Status.LATE)
+def _read(conn: Connection[Any], where: sql.Composable, span: Mapping[str, Any]) -> tuple[Positions, Int32Array]:
+    # A row of the answer is a vehicle's hour or day, a field all its values of one column: psycopg hands over row by
+    # row, which costs more than what is in it. 1.8 times as fast as a row per position (README of benchmarks/).
+    aggregates = sql.SQL(", ").join(sql.SQL("array_agg({})").format(sql.Identifier(name)) for name in _ROW)
+    query = sql.SQL("SELECT {} FROM position WHERE {} GROUP BY vehicle_id, date_trunc('day', fix_time, 'UTC')")
+    columns = copy_arrays_out(conn, query.format(aggregates, where), _ROW, span)
+    ids, vehicle_ix = np.unique(columns.pop("vehicle_id"), return_inverse=True)
+    positions = Positions.from_columns(len(vehicle_ix), vehicle_ix=vehicle_ix, **columns)
+    return canonical(positions), ids.astype(np.int32)
+
+
+def _check_times(batch: Positions) -> None:
+    for name in ("fix_time", "received_at"):
+        column = getattr(batch, name)
+        for value in (int(column.min()), int(column.max())):
+            if not _FIRST_US <= value < _LAST_US:
+                raise ValueError(f"{name}: expected a time in the years 1 to 9999, got {value} µs since 1970")
+
+
+def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int16Array, BoolArray]:
+    """Rows without repetitions, sorted by key; each one's rank among those of the same key; and whether it is LATE.
+
+    Of repetitions the first received stands for all.
+    """
+    late = batch.has(Status.LATE)
     order = np.lexsort((batch.fix_time, vehicle_id))
     tied = (np.diff(vehicle_id[order]) == 0) & (np.diff(batch.fix_time[order]) == 0)
     if not tied.any():
-        return order, np.zeros(len(order), dtype=np.int16)
-    bits = [column.view(np.int32) if column.dtype == np.float32 else column for column in content.values()]
+        return order, np.zeros(len(order), dtype=np.int16), late[order]
+    sent: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in _SENT}
+    sent["status"] = batch.status & np.uint32(SENT_BITS & ~Status.LATE)
+    bits = [column.view(np.int32) if column.dtype == np.float32 else column for column in sent.values()]
     order = np.lexsort((batch.received_at, *bits, batch.fix_time, vehicle_id))
-    tied = (np.diff(vehicle_id[order]) == 0) & (np.diff(batch.fix_time[order]) == 0)
-    same = tied.copy()
+    keyed = np.diff(vehicle_id[order], prepend=-1) != 0  # ids are positive
+    keyed[1:] |= np.diff(batch.fix_time[order]) != 0
+    new = keyed.copy()
     for column in bits:
-        same &= column[order][1:] == column[order][:-1]
-    keep = np.concatenate(([True], ~same))
-    rows = order[keep]
-    first = np.concatenate(([True], (np.diff(vehicle_id[rows]) != 0) | (np.diff(batch.fix_time[rows]) != 0)))
-    position = np.arange(len(rows))
-    rank = position - position[first][np.cumsum(first) - 1]
-    return rows, rank.astype(np.int16)
+        new[1:] |= column[order][1:] != column[order][:-1]
+    first = np.flatnonzero(new)
+    at_key = np.flatnonzero(keyed[first])
+    rank = np.arange(len(first)) - np.repeat(at_key, np.diff(at_key, append=len(first)))
+    return order[first], rank.astype(np.int16), np.logical_and.reduceat(late[order], first)
 
 
-def _columns(batch: Positions, vehicle_id: Int32Array, rows: Int64Array) -> dict[str, NDArray[Any]]:
+def _columns(batch: Positions, vehicle_id: Int32Array, rows: Int64Array, late: BoolArray) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {name: getattr(batch, name)[rows] for name in _ROW if name != "vehicle_id"}
-    columns["status"] = (batch.status[rows] & np.uint32(SENT_BITS)).astype(np.int32)
+    sent = (batch.status[rows] & np.uint32(SENT_BITS & ~Status.LATE)).astype(np.int32)
+    columns["status"] = sent | np.where(late, np.int32(Status.LATE), np.int32(0))
     return {**columns, "vehicle_id": vehicle_id[rows]}
 
 
-def _copy_new(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> bool:
-    """COPY straight into the table, as if no row were there yet, which is the rule; False, and undone, if one is."""
+def _copy_straight(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> bool:
+    """COPY into the table, as if no row were there yet, which is the rule; False, and undone, if one is."""
     try:
         with conn.transaction():
             copy_in(conn, "position", _ROW, columns)
@@ -150,173 +195,121 @@ def _copy_new(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> bool:
     return True
 
 
-def _stage(conn: Connection[Any], columns: dict[str, NDArray[Any]], rank: Int16Array) -> None:
+def _stage(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> None:
     conn.execute(
-        """
-        CREATE TEMP TABLE IF NOT EXISTS staged_position (row_no int, LIKE position INCLUDING DEFAULTS)
-        ON COMMIT DELETE ROWS
-        """
+        "CREATE TEMP TABLE IF NOT EXISTS staged_position (row_no int, LIKE position INCLUDING DEFAULTS) "
+        "ON COMMIT DELETE ROWS"
     )
-    conn.execute("TRUNCATE staged_position")
-    copy_in(conn, "staged_position", _STAGED, {**columns, "row_no": np.arange(len(rank)), "variant": rank})
+    conn.execute("DELETE FROM staged_position")
+    numbers = np.arange(len(columns["vehicle_id"]), dtype=np.int32)
+    copy_in(conn, "staged_position", {"row_no": "int", **_ROW}, {"row_no": numbers, **columns})
 
 
-def _insert(conn: Connection[Any], rank: Int16Array) -> Int16Array:
-    """Insert what is staged; the variant each row got, int16 (n,), −1 where it was there already.
+def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]], rank: Int16Array) -> tuple[Int16Array, Int64Array]:
+    """Insert what is staged; the variant each row got, int16 (n,), −1 where it is a repetition, and the changed rows.
 
-    Finds out which rows are known, gives those with other content the next variant, and looks again if another writer
-    came between.
+    In each round every key brings at most one row, which takes the variant after the highest. Two writers with other
+    contents for one key therefore meet at the same variant: one waits, loses, and looks again, so that no content is
+    stored twice. The second round is for later rows of a key and for lost races, both rare.
     """
     variant = np.full(len(rank), -1, dtype=np.int16)
+    undecided = np.ones(len(rank), dtype=np.bool_)
+    changed: list[Int64Array] = []
     while True:
-        known = conn.execute(
-            sql.SQL(
-                """
-                SELECT s.row_no, bool_or({same}), max(p.variant)
-                FROM staged_position s JOIN position p USING (vehicle_id, fix_time)
-                WHERE p.fix_time BETWEEN (SELECT min(fix_time) FROM staged_position)
-                                     AND (SELECT max(fix_time) FROM staged_position)
-                GROUP BY s.row_no
-                """
-            ).format(same=_SAME)
-        ).fetchall()
-        wanted = rank.copy()
-        for row, is_same, highest in known:
-            wanted[row] = -1 if is_same else highest + 1 + rank[row]
-        missing = np.flatnonzero((wanted >= 0) & (variant < 0))
-        if not len(missing):
-            return variant
-        conn.execute(
-            "UPDATE staged_position s SET variant = w.variant FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant)"
-            " WHERE s.row_no = w.row_no",
-            (missing.tolist(), wanted[missing].tolist()),
-        )
-        entered = conn.execute(
-            sql.SQL(
-                """
-                WITH entered AS (
-                    INSERT INTO position ({0}, variant)
-                    SELECT {0}, variant FROM staged_position WHERE row_no = ANY(%s) ORDER BY vehicle_id, fix_time, variant
-                    ON CONFLICT DO NOTHING RETURNING vehicle_id, fix_time, variant
-                ) SELECT s.row_no FROM staged_position s JOIN entered USING (vehicle_id, fix_time, variant)
-                WHERE s.row_no = ANY(%s)
-                """
-            ).format(_COLUMNS),
-            (missing.tolist(), missing.tolist()),
-        ).fetchall()
-        done = np.array([row for (row,) in entered], dtype=np.int64)
-        variant[done] = wanted[done]
+        known = _known(conn, columns)
+        row, repeated = known["row_no"], known["twin"] >= 0
+        repetition = row[repeated & undecided[row]]
+        undecided[repetition] = False
+        changed.append(_change_receipt(conn, known, repetition))
+        if not undecided.any():
+            return variant, np.concatenate(changed)
+        following = np.zeros(len(rank), dtype=np.int16)
+        following[row] = known["highest"] + 1
+        chosen = _first_of_each_key(columns, np.flatnonzero(undecided))
+        entered = chosen[_enter(conn, columns, chosen, following[chosen])]
+        variant[entered] = following[entered]
+        undecided[entered] = False
 
 
-def _ensure_partitions(conn: Connection[Any], batch: Positions) -> None:
-    """Make the day partitions that a batch needs, if it is the first of its day."""
-    newest = int(batch.received_at.max()) + _FUTURE_DAYS * DAY_US
-    sane = (batch.fix_time >= EARLIEST_FIX_US) & (batch.fix_time < newest)
-    for day in np.unique(local_day(batch.fix_time[sane])).tolist():
-        name = f"position_{day_date(day):%Y%m%d}"
-        if _exists(conn, name):
-            continue
-        conn.execute("SELECT pg_advisory_xact_lock(hashtext('position partition'))")
-        if _exists(conn, name):
-            continue
-        span = {"from": _stamp(day_start_us(day)), "to": _stamp(day_start_us(day + 1))}
-        table = sql.Identifier(name)
-        conn.execute(sql.SQL("CREATE TABLE {} (LIKE position INCLUDING ALL)").format(table))
-        # A terminal whose clock ran ahead may have left rows of this day in the default partition.
+def _known(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Staged rows whose key is known: highest variant there, variant of the same content or −1, receipt changed by it.
+
+    LATERAL with OFFSET 0 makes it one probe of the key's index for each row, whatever the planner thinks of a table it
+    knows nothing about; a scan of the day would cost a busy receiver seconds.
+    """
+    query = sql.SQL(
+        """
+        SELECT s.row_no, max(p.variant) AS highest,
+               coalesce(max(p.variant) FILTER (WHERE {same}), -1::smallint) AS twin,
+               coalesce(bool_or(s.received_at < p.received_at OR (p.status & ~s.status & 128) <> 0)
+                        FILTER (WHERE {same}), false)::int AS earlier
+        FROM staged_position s
+        CROSS JOIN LATERAL (
+            SELECT * FROM position
+            WHERE vehicle_id = s.vehicle_id AND fix_time = s.fix_time AND fix_time >= %(from)s AND fix_time < %(to)s
+            OFFSET 0
+        ) p
+        WHERE s.fix_time >= %(from)s AND s.fix_time < %(to)s
+        GROUP BY s.row_no
+        """
+    ).format(same=_SAME)
+    types = {"row_no": "int", "highest": "smallint", "twin": "smallint", "earlier": "int"}
+    days = np.unique(local_day(columns["fix_time"])).tolist()
+    spans = [(day, day + 1) for day in days] if len(days) <= _DAYS_ONE_BY_ONE else [(days[0], days[-1] + 1)]
+    found = [
+        copy_out(conn, query, types, {"from": time_text(day_start_us(start)), "to": time_text(day_start_us(end))})
+        for start, end in spans
+    ]
+    return {name: np.concatenate([each[name] for each in found]) for name in types}
+
+
+def _change_receipt(conn: Connection[Any], known: dict[str, NDArray[Any]], repetition: Int32Array) -> Int64Array:
+    """Give stored rows the earlier receipt of their repetitions; the staged rows that did so."""
+    earlier = (known["earlier"] == 1) & np.isin(known["row_no"], repetition)
+    rows, variants = known["row_no"][earlier], known["twin"][earlier]
+    if len(rows):
         conn.execute(
-            sql.SQL(
-                """
-                WITH moved AS (DELETE FROM position_other WHERE fix_time >= %(from)s AND fix_time < %(to)s RETURNING *)
-                INSERT INTO {} SELECT * FROM moved
-                """
-            ).format(table),
-            span,
-        )
-        conn.execute(
-            sql.SQL("ALTER TABLE position ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                table, sql.Literal(span["from"]), sql.Literal(span["to"])
+            """
+            WITH wanted AS MATERIALIZED (
+                SELECT p.vehicle_id, p.fix_time, p.variant, s.received_at, s.status
+                FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant)
+                JOIN staged_position s USING (row_no)
+                JOIN position p ON (p.vehicle_id, p.fix_time, p.variant) = (s.vehicle_id, s.fix_time, w.variant)
+                ORDER BY 1, 2, 3 FOR UPDATE OF p
             )
+            UPDATE position p
+            SET received_at = least(p.received_at, w.received_at), status = p.status & (w.status | ~128)
+            FROM wanted w
+            WHERE (p.vehicle_id, p.fix_time, p.variant) = (w.vehicle_id, w.fix_time, w.variant)
+            """,
+            (rows.tolist(), variants.tolist()),
+            prepare=False,
         )
+    return rows.astype(np.int64)
 
 
-def _exists(conn: Connection[Any], name: str) -> bool:
-    row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-    return row is not None and bool(row[0])
+def _first_of_each_key(columns: dict[str, NDArray[Any]], rows: Int64Array) -> Int64Array:
+    first = np.diff(columns["vehicle_id"][rows], prepend=-1) != 0
+    first[1:] |= np.diff(columns["fix_time"][rows]) != 0
+    return rows[first]
 
 
-def _keep_notes(
-    conn: Connection[Any],
-    batch: Positions,
-    vehicle_id: Int32Array,
-    variant_of: Mapping[int, int],
-    notes: Mapping[int, Mapping[str, Any]],
-) -> None:
-    kept = [row for row in notes if row in variant_of]
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO position_note (vehicle_id, fix_time, variant, note) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            [
-                (int(vehicle_id[row]), _stamp(int(batch.fix_time[row])), variant_of[row], json.dumps(notes[row]))
-                for row in kept
-            ],
-        )
-
-
-def _open_days(conn: Connection[Any], vehicle_id: Int32Array, fix_time: Int64Array) -> None:
-    pairs = (
-        np.unique(np.column_stack((local_day(fix_time), vehicle_id)), axis=0) if len(vehicle_id) else np.empty((0, 2))
-    )
-    conn.execute(
+def _enter(
+    conn: Connection[Any], columns: dict[str, NDArray[Any]], rows: Int64Array, variant: Int16Array
+) -> NDArray[Any]:
+    """Insert these staged rows, a key at most once; index or mask of those that went in."""
+    query = sql.SQL(
         """
-        INSERT INTO open_day (day, vehicle_id)
-        SELECT date '1970-01-01' + d, v FROM unnest(%s::int[], %s::int[]) AS pair(d, v)
-        ON CONFLICT (day, vehicle_id) DO UPDATE SET revision = open_day.revision + 1
-        """,
-        (pairs[:, 0].tolist(), pairs[:, 1].tolist()),
-    )
-
-
-def _move_latest(conn: Connection[Any], fresh: Positions, vehicle_id: Int32Array) -> None:
-    trusted = np.flatnonzero(fresh.has(Status.FIX_VALID) & ~clock_fault(fresh.fix_time, fresh.received_at))
-    if not len(trusted):
-        return
-    order = trusted[np.lexsort((fresh.fix_time[trusted], vehicle_id[trusted]))]
-    last = order[np.concatenate((np.diff(vehicle_id[order]) != 0, [True]))]
-    columns = {name: getattr(fresh, name)[last].tolist() for name in ("lat_e7", "lon_e7", "speed_mps", "course_deg")}
-    conn.execute(
+        INSERT INTO position ({}, variant)
+        SELECT {}, w.variant
+        FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant) JOIN staged_position s USING (row_no)
+        ORDER BY s.vehicle_id, s.fix_time
+        ON CONFLICT DO NOTHING RETURNING vehicle_id, fix_time
         """
-        INSERT INTO latest (vehicle_id, fix_time, lat_e7, lon_e7, speed_mps, course_deg, status, received_at)
-        SELECT * FROM unnest(%(vehicle_id)s::int[], %(fix_time)s::timestamptz[], %(lat_e7)s::int[], %(lon_e7)s::int[],
-                             %(speed_mps)s::real[], %(course_deg)s::real[], %(status)s::int[],
-                             %(received_at)s::timestamptz[])
-        ON CONFLICT (vehicle_id) DO UPDATE SET
-            fix_time = excluded.fix_time, lat_e7 = excluded.lat_e7, lon_e7 = excluded.lon_e7,
-            speed_mps = excluded.speed_mps, course_deg = excluded.course_deg, status = excluded.status,
-            received_at = excluded.received_at
-        WHERE excluded.fix_time > latest.fix_time
-        """,
-        {
-            **columns,
-            "vehicle_id": vehicle_id[last].tolist(),
-            "fix_time": [_stamp(when) for when in fresh.fix_time[last].tolist()],
-            "status": (fresh.status[last] & np.uint32(SENT_BITS)).astype(np.int64).tolist(),
-            "received_at": [_stamp(when) for when in fresh.received_at[last].tolist()],
-        },
-    )
-
-
-def _select(conn: Connection[Any], where: sql.Composable, parameters: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    query = sql.SQL("SELECT {} FROM position WHERE {} ORDER BY vehicle_id, fix_time").format(_COLUMNS, where)
-    return copy_out(conn, query, _ROW, parameters)
-
-
-def _batch(columns: dict[str, NDArray[Any]], vehicle_ix: Int32Array) -> Positions:
-    given = {name: column for name, column in columns.items() if name != "vehicle_id"}
-    return canonical(Positions.from_columns(len(vehicle_ix), vehicle_ix=vehicle_ix, **given))
-
-
-def _stamp(time_us: int) -> str:
-    """A timestamptz literal of any instant a terminal may claim, beyond what datetime holds; exact."""
-    seconds, micros = divmod(int(time_us), 1_000_000)
-    return f"{np.datetime64(seconds, 's')}.{micros:06}+00"
+    ).format(_COLUMNS, _STAGED_COLUMNS)
+    entered = copy_out(conn, query, _KEY, (rows.tolist(), variant.tolist()))
+    if len(entered["fix_time"]) == len(rows):
+        return np.ones(len(rows), dtype=np.bool_)
+    keys = set(zip(entered["vehicle_id"].tolist(), entered["fix_time"].tolist(), strict=True))
+    wanted = zip(columns["vehicle_id"][rows].tolist(), columns["fix_time"][rows].tolist(), strict=True)
+    return np.array([key in keys for key in wanted], dtype=np.bool_)

@@ -35,5 +35,5 @@ def test_real_tracks_become_trips(gongche: Run, tmp_path: Path) -> None:
     assert len(drives) == 13
     assert 100_000 < drives["distance_m"].sum() < 200_000
     west, south, east, north = drives.union_all().bounds
-    assert (5.8 < west, 47.2 < south, east < 15.1, north < 55.1) == (True,) * 4  # all of them lie in Germany
+    assert (west > 5.8, south > 47.2, east < 15.1, north < 55.1) == (True,) * 4  # all of them lie in Germany
     assert (drives.geometry.length > 0).all()
