@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -16,23 +15,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from store.database import Database
-from web import pages, sign_in, trip_page
+from web import assets, pages, sign_in, trip_page
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
 from web.security import FailedSignIns, SecurityHeaders
 from web.settings import WebSettings
+from web.shelf import ZoneShelf
 
 STATIC = Path(__file__).parent / "static"
-_YEAR_S = 365 * 86_400
 
 
-class VendorFiles(StaticFiles):
-    """Files of installed packages: they change with the package only, so a browser may keep them."""
+class OwnFiles(StaticFiles):
+    """Our own files: a browser asks each time whether they changed, and mostly hears that they did not."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """One file, with a long life."""
+        """One file, to be asked for again."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
+        response.headers["Cache-Control"] = "no-cache"
         return response
 
 
@@ -50,35 +49,19 @@ def create_app(settings: WebSettings, database: Database) -> FastAPI:
     app.state.database = database
     app.state.renderer = Renderer(settings)
     app.state.feed = feed
+    app.state.zones = ZoneShelf(database)
     app.state.failures = FailedSignIns()
     app.include_router(sign_in.router)
     app.include_router(pages.router)
     app.include_router(trip_page.router)
-    app.mount("/static/vendor/leaflet", VendorFiles(directory=_package("js_lib_leaflet") / "static" / "js_lib_leaflet"))
-    app.mount("/static/vendor/plotly", _PlotlyFile(directory=_package("plotly") / "package_data"))
-    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount(assets.VENDOR, assets.vendor_files)
+    app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)
     app.add_exception_handler(RequestValidationError, _show_bad_request)
     app.add_middleware(GZipMiddleware, minimum_size=1024)
     host = urlsplit(settings.tile_url).netloc.replace("{s}.", "*.")
     app.add_middleware(SecurityHeaders, image_hosts=f"https://{host} http://{host}" if host else "")
     return app
-
-
-class _PlotlyFile(VendorFiles):
-    """Of plotly's folder only the script that browsers need."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        if path != "plotly.min.js":
-            raise HTTPException(404)
-        return await super().get_response(path, scope)
-
-
-def _package(name: str) -> Path:
-    spec = find_spec(name)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
 
 
 async def _show_error(request: Request, error: Exception) -> Response:

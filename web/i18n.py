@@ -1,14 +1,17 @@
 """Two languages: English texts stand in the templates, Chinese ones in locale/zh.po."""
 
+import math
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any, Protocol
 
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
+from babel.units import format_unit
 from starlette.requests import Request
 
 from geo.localtime import FLEET_ZONE
@@ -43,33 +46,67 @@ def language_of(request: Request) -> str:
     return "zh"
 
 
-class Words:
-    """How numbers and times read in a language."""
+class Named(Protocol):
+    """Something with a name in both languages."""
 
-    def __init__(self, language: str) -> None:
+    @property
+    def name_zh(self) -> str: ...  # noqa: D102 - as it says
+    @property
+    def name_en(self) -> str: ...  # noqa: D102 - as it says
+
+
+class Words:
+    """How texts, numbers with their units, and times read in a language."""
+
+    def __init__(self, language: str, texts: NullTranslations) -> None:
+        self.language = language
         self._locale = LOCALE_NAMES[language]
+        self._gap = " " if language == "en" else ""
+        self.text = texts.gettext
+        """The text for an English one."""
+
+    def name_of(self, named: Named) -> str:
+        """The name of a unit or zone; the Chinese one where it has no English one."""
+        return named.name_zh if self.language == "zh" else named.name_en or named.name_zh
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """A number with separators and so many decimals; a dash where there is none."""
-        if value is None:
+        if value is None or math.isnan(value):
             return "—"
-        pattern = "#,##0." + "0" * digits if digits else "#,##0"
-        return format_decimal(value, format=pattern, locale=self._locale)
+        return format_decimal(value, format=_pattern(digits), locale=self._locale)
+
+    def unit(self, value: float | None, unit: str, digits: int = 0) -> str:
+        """A number with a unit by its CLDR name; a dash where there is none."""
+        if value is None or math.isnan(value):
+            return "—"
+        return format_unit(value, unit, length="short", format=_pattern(digits), locale=self._locale)
 
     def km(self, metres: float | None, digits: int = 1) -> str:
         """Metres as kilometres."""
-        return "—" if metres is None else f"{self.number(metres / 1000, digits)} km"
+        return "—" if metres is None else self.unit(metres / 1000, "length-kilometer", digits)
+
+    def km_range(self, low_m: float, high_m: float, digits: int = 1) -> str:
+        """An interval of metres as kilometres."""
+        return f"{self.number(low_m / 1000, digits)} – {self.km(high_m, digits)}"
 
     def minutes(self, seconds: float | None) -> str:
-        """Seconds as hours and minutes, h:mm."""
+        """Seconds as hours and minutes."""
         if seconds is None:
             return "—"
-        whole = round(seconds / 60)
-        return f"{whole // 60}:{whole % 60:02} h"
+        hours, minutes = divmod(round(seconds / 60), 60)
+        shown = [self.unit(hours, "duration-hour")] if hours else []
+        return self._gap.join([*shown, self.unit(minutes, "duration-minute")])
 
     def kmh(self, mps: float | None) -> str:
         """Metres a second as kilometres an hour."""
-        return "—" if mps is None else f"{self.number(mps * 3.6)} km/h"
+        return "—" if mps is None else self.unit(mps * 3.6, "speed-kilometer-per-hour")
+
+    def measure(self, value: Any, unit: str) -> str:
+        """A number of a flag or feature as a person reads it, by the unit it is kept in."""
+        if not isinstance(value, int | float):
+            return "—" if value is None else str(value)
+        readers = {"m": lambda: self.km(value, 2), "s": lambda: self.minutes(value), "m/s": lambda: self.kmh(value)}
+        return readers.get(unit, lambda: self.number(value, 0 if value == int(value) else 1))()
 
     def when(self, instant: datetime | None) -> str:
         """Local date and time to the second."""
@@ -82,3 +119,7 @@ class Words:
     def day(self, day: date) -> str:
         """A date with its weekday."""
         return f"{day.isoformat()} {format_date(day, 'EEE', locale=self._locale)}"
+
+
+def _pattern(digits: int) -> str:
+    return "#,##0." + "0" * digits if digits else "#,##0"

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from geo.localtime import FLEET_ZONE
 from store import views
@@ -45,15 +45,17 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
 @router.get("/map")
 def live_map(request: Request, user: Person, show: Show, settings: Settings) -> Response:
     """The live map."""
-    return show.render(request, LivePage(settings.tile_url, settings.tile_attribution), user)
+    ground = base_map(settings.districts_path, settings.streets_path, settings.tile_datum)
+    return show.render(request, LivePage(settings.tile_url, settings.tile_attribution, ground.url), user)
 
 
 @router.get("/api/base-map")
-def base(user: Person, settings: Settings) -> JSONResponse:
-    """Outlines and streets of the base map, as GeoJSON."""
+def ground(user: Person, settings: Settings) -> Response:
+    """Outlines and streets of the base map, as GeoJSON; pages ask with its version, so a browser may keep it."""
     assert user
-    headers = {"Cache-Control": "private, max-age=3600"}
-    return JSONResponse(base_map(settings.districts_path, settings.streets_path, settings.tile_datum), headers=headers)
+    base = base_map(settings.districts_path, settings.streets_path, settings.tile_datum)
+    headers = {"Cache-Control": "private, max-age=604800, immutable"}
+    return Response(base.text, media_type="application/json", headers=headers)
 
 
 @router.get("/api/live")

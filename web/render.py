@@ -15,9 +15,11 @@ from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.users import User
 from store.views import DayRow, FlagRow, Intake, OrderRow, Overview, QuarantineRow, StopRow, TripRow, VehicleRow
+from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
 from web.security import nonce_of
 from web.settings import WebSettings
+from web.terms import LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles")
@@ -60,6 +62,7 @@ class LivePage(Page):
     template: ClassVar[str] = "live.html"
     tile_url: str
     tile_attribution: str
+    base_map_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,15 @@ class TripPage(Page):
     template: ClassVar[str] = "trip.html"
     trip: TripRow
     order: OrderRow | None
-    flags: Sequence[FlagRow]
+    flags: Sequence[tuple[FlagRow, Sequence[NumberLine]]]
     stops: Sequence[StopRow]
     before: str | None
     after: str | None
-    score_parts: Sequence[tuple[str, float]]
+    score_parts: Sequence[ScorePart]
     chart: dict[str, Any]
     positions: int
+    doubtful: int
+    innocent_causes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,17 @@ class Renderer:
         self._rules: dict[str, Rule] = {rule.rule_id: rule for rule in load_catalogue(catalogue_path())}
         self.translations = {language: translations(language) for language in LANGUAGES}
         self.environments = {language: _environment(texts) for language, texts in self.translations.items()}
+        self._words = {language: Words(language, texts) for language, texts in self.translations.items()}
+
+    def words_of(self, request: Request) -> Words:
+        """How the language of a request reads."""
+        return self._words[language_of(request)]
+
+    def innocent_causes(self, request: Request, rule_ids: Sequence[str]) -> list[str]:
+        """What may explain flags of these rules without misuse, each once, in the language of the request."""
+        language = language_of(request)
+        rules = [self._rules[rule_id] for rule_id in rule_ids if rule_id in self._rules]
+        return list(dict.fromkeys(cause[language] for rule in rules for cause in rule.innocent_causes))
 
     def render(self, request: Request, page: Page, user: User | None, status: int = 200) -> HTMLResponse:
         """The page as a response."""
@@ -160,7 +176,7 @@ class Renderer:
             "nonce": nonce_of(request),
             "public_name": self._settings.public_name,
             "path": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            "words": Words(language),
+            "words": self._words[language],
             "rule_titles": {rule_id: rule.title[language] for rule_id, rule in self._rules.items()},
         }
         own = {field.name: getattr(page, field.name) for field in fields(page)}
@@ -177,5 +193,8 @@ def _environment(texts: NullTranslations) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    environment.globals |= {
+        "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "leaflet": LEAFLET, "plotly": PLOTLY,
+    }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

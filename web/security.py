@@ -29,13 +29,15 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
         nonce = secrets.token_urlsafe(16)
-        scope.setdefault("state", {})["nonce"] = nonce
+        state = scope.setdefault("state", {})
+        state["nonce"] = nonce
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                styles = "'unsafe-inline'" if state.get("inline_styles") else f"'nonce-{nonce}'"
                 headers["Content-Security-Policy"] = (
-                    f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+                    f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' {styles}; "
                     f"img-src 'self' data: {self._image_hosts}; object-src 'none'; base-uri 'none'; "
                     f"form-action 'self'; frame-ancestors 'self'"
                 )
@@ -43,7 +45,7 @@ class SecurityHeaders:
                 headers["Referrer-Policy"] = "same-origin"
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
                 if not scope["path"].startswith("/static/"):
-                    headers["Cache-Control"] = "no-store"
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -52,6 +54,11 @@ class SecurityHeaders:
 def nonce_of(connection: HTTPConnection) -> str:
     """The nonce of this request's inline scripts."""
     return str(connection.state.nonce)
+
+
+def allow_inline_styles(request: Request) -> None:
+    """Let this page alone take inline styles: plotly writes style elements that carry no nonce."""
+    request.state.inline_styles = True
 
 
 def is_same_origin(request: Request) -> bool:

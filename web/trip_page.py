@@ -7,21 +7,23 @@ import numpy as np
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, Response
 
+from analytics.clean import doubtful, mark_doubt, usable
+from analytics.thresholds import DEFAULT
+from geo.arrays import BoolArray
 from geo.distance import step_distance_m
-from geo.localtime import to_datetime, to_us
+from geo.localtime import SECOND_US, to_datetime, to_us
 from geo.positions import Positions, Status
-from geo.zones import Zone, ZoneIndex
 from store import views
-from store.fleet import load_zones
 from store.positions import read_track
 from store.users import User, log_access
 from store.views import TripRow
 from web.access import Data, Person, Settings, Show
 from web.geometry import base_map, shown
-from web.i18n import Words, language_of
 from web.render import TripPage
-from web.security import nonce_of
-from web.trip_map import TripDrawing, draw, off_hours_of
+from web.security import allow_inline_styles, nonce_of
+from web.shelf import ZoneShelf
+from web.terms import numbers_in_words, score_in_words
+from web.trip_map import TripDrawing, document, draw, off_hours_of
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -46,9 +48,21 @@ def trip_page(request: Request, user: Person, data: Data, show: Show, settings: 
         order = views.order(conn, trip.dispatch_order) if trip.dispatch_order else None
         stops = views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
         before, after = views.neighbours(conn, trip.vehicle_id, trip.start_time)
-    parts = [(name, value) for name, value in trip.features.items() if name.startswith("score_") and value]
-    chart = _chart(track, off_hours_of(track, shifts).tolist(), settings.tile_datum)
-    page = TripPage(trip, order, flags, stops, before, after, parts, chart, len(track))
+    words = show.words_of(request)
+    allow_inline_styles(request)
+    page = TripPage(
+        trip=trip,
+        order=order,
+        flags=[(flag, numbers_in_words(flag, words)) for flag in flags],
+        stops=stops,
+        before=before,
+        after=after,
+        score_parts=score_in_words(trip.features, words),
+        chart=_chart(track, off_hours_of(track, shifts), settings.tile_datum),
+        positions=len(track),
+        doubtful=int(doubtful(mark_doubt(track)).sum()),
+        innocent_causes=show.innocent_causes(request, [flag.rule for flag in flags]),
+    )
     return show.render(request, page, user)
 
 
@@ -61,29 +75,16 @@ def trip_map(request: Request, user: Person, data: Data, show: Show, settings: S
         track = _track(conn, trip)
         shifts = views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
         stops = views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
-        zones = _zones(conn, trip)
-    language = language_of(request)
+        area_id = views.zones_of_vehicle(conn, trip.vehicle_id).get("area")
+    shelf: ZoneShelf = request.app.state.zones
+    area = None if area_id is None else shelf.zone(area_id)
+    good = track.take(usable(mark_doubt(track)))
+    places = shelf.places_touched(good.lat, good.lon)
     drawing = TripDrawing(
-        track,
-        off_hours_of(track, shifts),
-        stops,
-        zones,
-        base_map(settings.districts_path, settings.streets_path, settings.tile_datum),
-        settings.tile_url,
-        settings.tile_attribution,
-        settings.tile_datum,
+        track, shifts, stops, area, places, settings.tile_url, settings.tile_attribution, settings.tile_datum
     )
-    gettext = show.translations[language].gettext
-    texts = {
-        "start": gettext("Start"),
-        "end": gettext("End"),
-        "stop": gettext("Stop"),
-        "gap": gettext("Gap"),
-        "off_hours": gettext("Off-hours"),
-        "duty": gettext("On duty"),
-        "area": gettext("Permitted area"),
-    }
-    return HTMLResponse(draw(drawing, texts, Words(language), nonce_of(request)))
+    ground = base_map(settings.districts_path, settings.streets_path, settings.tile_datum)
+    return HTMLResponse(document(draw(drawing, show.words_of(request)), nonce_of(request), ground.url))
 
 
 @router.get("/api/trips/{trip_id}/track")
@@ -129,26 +130,23 @@ def _track(conn: "Connection[Any]", trip: TripRow) -> Positions:
     return read_track(conn, trip.vehicle_id, to_us(trip.start_time), to_us(trip.end_time) + 1)
 
 
-def _zones(conn: "Connection[Any]", trip: TripRow) -> list[Zone]:
-    """The vehicle's permitted area and base, and the places the trip begins and ends at."""
-    zones = load_zones(conn)
-    own = set(views.zones_of_vehicle(conn, trip.vehicle_id).values())
-    places = [zone for zone in zones if zone.kind not in {"district", "city", "province"}]
-    ends = np.round(np.array([(trip.start_lat, trip.start_lon), (trip.end_lat, trip.end_lon)]) * 1e7).astype(np.int32)
-    touched = {places[number].zone_id for number in ZoneIndex(places).members(ends[:, 0], ends[:, 1])[1].tolist()}
-    return [zone for zone in zones if zone.zone_id in own | touched]
+def _chart(track: Positions, off_hours: BoolArray, datum: str) -> dict[str, Any]:
+    """Speed over time of the positions with a fix, and each one's place on the map; thinned evenly past a limit.
 
-
-def _chart(track: Positions, off_hours: list[bool], datum: str) -> dict[str, Any]:
-    """Speed over time, and for each point its place on the map; every position, thinned evenly past a limit."""
-    step = max(1, -(-len(track) // MAX_CHART_POINTS))
-    lat, lon = shown(track.lat, track.lon, datum)
+    gap: whether a silence longer than the gap threshold lies before the position, where the line breaks off.
+    """
+    rows = np.flatnonzero(usable(mark_doubt(track)))
+    rows = rows[:: max(1, -(-len(rows) // MAX_CHART_POINTS))]
+    shown_track, speeds = track.take(rows), _speeds(track)
+    lat, lon = shown(shown_track.lat, shown_track.lon, datum)
+    times = shown_track.fix_time
     return {
-        "time": [f"{to_datetime(when):%Y-%m-%d %H:%M:%S}" for when in track.fix_time[::step].tolist()],
-        "kmh": _speeds(track)[::step],
-        "off_hours": off_hours[::step],
-        "lat": lat[::step].round(6).tolist(),
-        "lon": lon[::step].round(6).tolist(),
+        "time": [f"{to_datetime(when):%Y-%m-%d %H:%M:%S}" for when in times.tolist()],
+        "kmh": [speeds[row] for row in rows.tolist()],
+        "off_hours": off_hours[rows].tolist(),
+        "gap": (np.diff(times, prepend=times[:1]) > DEFAULT.gap_s * SECOND_US).tolist(),
+        "lat": lat.round(6).tolist(),
+        "lon": lon.round(6).tolist(),
     }
 
 

@@ -13,10 +13,11 @@
   map.createPane("ground").style.zIndex = 350;
   const onGround = { pane: "ground", renderer: L.canvas({ pane: "ground" }), interactive: false };
   const cars = L.layerGroup().addTo(map);
+  map.attributionControl.setPrefix("Leaflet");
   window.gongcheMap = map;
   window.gongcheVehicles = vehicles;
 
-  fetch("/api/base-map").then((answer) => answer.json()).then((base) => {
+  fetch(element.dataset.ground).then((answer) => answer.json()).then((base) => {
     const districts = L.geoJSON(base.districts, { ...onGround, style: { color: "#8a94a0", weight: 1, fillColor: "#eef1f4", fillOpacity: 0.5 } }).addTo(map);
     if (base.streets) L.geoJSON(base.streets, { ...onGround, style: (street) => ({ color: "#c3cad2", weight: street.properties.class === "expressway" ? 2 : 0.7 }) }).addTo(map);
     if (!vehicles.size) map.fitBounds(districts.getBounds());

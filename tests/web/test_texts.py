@@ -1,0 +1,64 @@
+"""Every text on a page has a Chinese translation, and no translation is left over."""
+
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+
+from analytics.features import FEATURES
+from analytics.score import PARTS
+from rules.load import CLASSES, LEVELS
+from web import terms
+from web.i18n import Words, translations
+
+WEB = Path(terms.__file__).parent
+TEMPLATE_OPTIONS = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
+
+
+def _texts_of_pages() -> set[str]:
+    found: set[str] = set()
+    for path in sorted((WEB / "templates").glob("*.html")):
+        with path.open("rb") as file:
+            found |= {str(row[1]) for row in extract("jinja2.ext:babel_extract", file, options=TEMPLATE_OPTIONS)}
+    for path in sorted(WEB.glob("*.py")):
+        with path.open("rb") as file:
+            found |= {str(row[1]) for row in extract("python", file, keywords={"_": None, "text": None})}
+    return found
+
+
+@pytest.fixture(scope="module")
+def chinese() -> Catalog:
+    with (WEB / "locale" / "zh.po").open("rb") as file:
+        return read_po(file, locale="zh_CN")
+
+
+def test_every_text_has_a_translation_and_none_is_left_over(chinese: Catalog) -> None:
+    used = _texts_of_pages()
+    known = {str(message.id) for message in chinese if message.id}
+    assert len(used) > 100
+    assert sorted(used - known) == []
+    assert sorted(known - used) == []
+    assert [message.id for message in chinese if message.id and not message.string] == []
+
+
+def test_a_translation_takes_the_same_values(chinese: Catalog) -> None:
+    assert [message.id for message in chinese if message.id and len(message.check())] == []
+
+
+def test_every_name_that_data_carries_has_a_text() -> None:
+    assert set(terms.FEATURES) == set(FEATURES)
+    assert set(terms.SCORE_PARTS) == set(PARTS)
+    assert set(terms.VEHICLE_CLASSES) == set(CLASSES)
+    assert set(terms.LEVELS) == set(LEVELS)
+
+
+def test_numbers_carry_their_unit_in_each_language() -> None:
+    zh, en = Words("zh", translations("zh")), Words("en", translations("en"))
+    assert (zh.km(12_345.0), en.km(12_345.0)) == ("12.3公里", "12.3 km")
+    assert (zh.minutes(4_860.0), en.minutes(4_860.0)) == ("1小时21分钟", "1 hr 21 min")
+    assert (zh.minutes(59.0), en.minutes(3_599.0)) == ("1分钟", "1 hr 0 min")
+    assert en.kmh(17.0) == "61 km/h"
+    assert en.measure(0.62, "") == "0.6"
+    assert en.km(None) == en.kmh(float("nan")) == en.number(None) == "—"

@@ -1,0 +1,135 @@
+"""English texts for the names that data carries: features, classes of vehicles, kinds of zones, sources."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from analytics.score import PARTS
+from store.views import FlagRow
+from web.i18n import Words
+
+
+def _(text: str) -> str:
+    """Mark a text for translation; it is translated where it is shown."""
+    return text
+
+
+FEATURES = {
+    "distance_m": _("Distance"),
+    "odometer_m": _("Odometer"),
+    "duration_s": _("Duration"),
+    "moving_s": _("Time in motion"),
+    "max_speed_mps": _("Highest speed"),
+    "off_hours_s": _("Off-hours time"),
+    "off_hours_m": _("Off-hours distance"),
+    "off_hours_share": _("Off-hours share of the time"),
+    "out_of_area_s": _("Time out of area"),
+    "out_of_area_m": _("Distance out of area"),
+    "out_of_area_share": _("Out-of-area share of the distance"),
+    "dispatch_order": _("Dispatch order"),
+    "order_cover": _("Share of the time the order covers"),
+    "driver_card": _("Driver's card"),
+    "card_missing": _("No driver's card"),
+    "rest_day": _("Weekend or holiday"),
+    "holiday": _("Public holiday"),
+    "origin_kind": _("Kind of place it began at"),
+    "destination_kind": _("Kind of place it ended at"),
+    "destination_controlled": _("Ended at a controlled venue"),
+    "residence": _("Began or ended at a residence"),
+    "vehicle_class": _("Class"),
+    "private_score": _("Evidence of private use"),
+}
+"""Name of each feature that a rule may compare."""
+
+SCORE_PARTS = {
+    "score_no_order": _("No dispatch order"),
+    "score_off_hours": _("Off-hours"),
+    "score_rest_day": _("Weekend or holiday"),
+    "score_venue": _("Ended at a controlled venue"),
+    "score_residence": _("Began or ended at a residence"),
+    "score_out_of_area": _("Out of area"),
+    "score_no_card": _("No driver's card"),
+}
+
+VEHICLE_CLASSES = {
+    "ordinary": _("ordinary duty"),
+    "confidential": _("confidential mail"),
+    "emergency": _("emergency"),
+    "law_enforcement": _("law enforcement"),
+    "special_technical": _("special technical"),
+}
+
+ZONE_KINDS = {
+    "district": _("district"),
+    "city": _("city"),
+    "province": _("province"),
+    "base": _("base"),
+    "golf_course": _("golf course"),
+    "entertainment": _("entertainment"),
+    "bath_house": _("bath house"),
+    "hotel": _("hotel"),
+    "school": _("school"),
+    "restaurant": _("restaurant"),
+    "residential": _("residential area"),
+    "work_site": _("work site"),
+}
+
+LEVELS = {"red": _("Red"), "yellow": _("Yellow"), "prompt": _("Prompt")}
+SOURCES = {"jt808": "JT/T 808", "nmea": "NMEA 0183", "mqtt": "MQTT", "import": _("Import")}
+_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "eq": "=", "any_of": "∈"}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLine:
+    """A number of a flag in words: what it is, what was found, what it was compared with, how far beyond that it lies."""
+
+    name: str
+    found: str
+    threshold: str
+    margin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePart:
+    """A part of the score of private use: its points, and how many it can give."""
+
+    name: str
+    points: float
+    most: float
+
+
+def numbers_in_words(flag: FlagRow, words: Words) -> list[NumberLine]:
+    """Each number of a flag beside its threshold."""
+    return [_line(number, words) for number in flag.numbers]
+
+
+def score_in_words(features: dict[str, Any], words: Words) -> list[ScorePart]:
+    """Every part of a trip's score; those that gave nothing too."""
+    return [
+        ScorePart(words.text(SCORE_PARTS[name]), float(features.get(name) or 0.0), most)
+        for name, (most, _reason) in PARTS.items()
+    ]
+
+
+def _line(number: dict[str, Any], words: Words) -> NumberLine:
+    feature, unit = number["feature"], number["unit"]
+    name = words.text(FEATURES.get(feature, feature))
+    value, threshold = number["value"], number["threshold"]
+    if number["operator"] == "missing":
+        found = words.text("missing") if value is None else words.measure(value, unit)
+        return NumberLine(name, found, words.text("missing") if threshold else words.text("known"), "")
+    several = threshold if isinstance(threshold, list) else [threshold]
+    wanted = ", ".join(_value(feature, each, unit, words) for each in several)
+    margin = number.get("margin")
+    return NumberLine(
+        name,
+        _value(feature, value, unit, words),
+        f"{_SIGNS[number['operator']]} {wanted}",
+        "" if margin is None else words.measure(margin, unit),
+    )
+
+
+def _value(feature: str, value: Any, unit: str, words: Words) -> str:
+    kinds = {"vehicle_class": VEHICLE_CLASSES, "origin_kind": ZONE_KINDS, "destination_kind": ZONE_KINDS}.get(
+        feature, {}
+    )
+    return words.text(kinds[value]) if value in kinds else words.measure(value, unit)
