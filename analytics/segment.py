@@ -89,7 +89,7 @@ def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DE
     hidden = (seconds > thresholds.gap_s) & (metres > thresholds.unseen_step_m)
     gap = ((silence_s > thresholds.gap_s) | hidden) & ~first
     kind = np.full(n, TRIP, dtype=np.int32)
-    kind[_dwelling(track, gap | first, thresholds)] = STOP
+    kind[_dwelling(track, gap | first, moving, thresholds)] = STOP
     kind[gap] = GAP
     kind[first] = _BREAK
     _trim(kind, moving, STOP, TRIP)
@@ -120,8 +120,8 @@ def _ignition_off(track: Positions) -> BoolArray:
     return track.has(Status.IGNITION_KNOWN) & ~track.has(Status.IGNITION_ON)
 
 
-def _dwelling(track: Positions, broken: BoolArray, thresholds: Thresholds) -> BoolArray:
-    """Steps that lie in a window of `stop_s` inside a box, or in a long run without ignition."""
+def _dwelling(track: Positions, broken: BoolArray, moving: BoolArray, thresholds: Thresholds) -> BoolArray:
+    """Steps that lie in a window of `stop_s` inside a box, or in a long run without ignition in which nobody towed it."""
     n = len(track)
     stretch = np.cumsum(broken, dtype=np.int64)
     cover = np.zeros(n + 1, dtype=np.int64)
@@ -130,7 +130,7 @@ def _dwelling(track: Positions, broken: BoolArray, thresholds: Thresholds) -> Bo
     _add(cover, start + 1, end)
     off = _ignition_off(track)
     new = np.ones(n, dtype=np.bool_)
-    new[1:] = broken[1:] | (off[1:] != off[:-1])
+    new[1:] = broken[1:] | moving[1:] | (off[1:] != off[:-1])
     begin = np.flatnonzero(new)
     stop = np.append(begin[1:], n) - 1 if n else begin
     long = off[begin] & (track.fix_time[stop] - track.fix_time[begin] >= thresholds.ignition_off_s * SECOND_US)
