@@ -1,0 +1,1 @@
+"""Seeded benchmarks, one command each: `python -m benchmarks.NAME --json`."""
