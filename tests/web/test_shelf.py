@@ -1,7 +1,8 @@
 import numpy as np
 
+from store.database import Database
 from store.fleet import load_zones
-from tests.web.city import City
+from tests.web.city import City, build_city
 from web.shelf import LIFE_S, ZoneShelf
 
 
@@ -13,14 +14,15 @@ def test_a_place_between_two_reports_is_touched_and_a_district_is_not_a_place(ci
     assert shelf.places_touched(np.array([]), np.array([])) == []
 
 
-def test_zones_are_read_again_when_they_have_grown_old(city: City) -> None:
+def test_zones_are_read_again_when_they_have_grown_old(database: Database) -> None:
+    build_city(database)
     now = 0.0
-    shelf = ZoneShelf(city.database, clock=lambda: now)
-    with city.database.connection() as conn:
+    shelf = ZoneShelf(database, clock=lambda: now)
+    with database.connection() as conn:
         golf = next(zone for zone in load_zones(conn) if zone.code == "G1")
         conn.execute("UPDATE zone SET name_en = 'Old course' WHERE code = 'G1'")
     first = shelf.zone(golf.zone_id)
-    with city.database.connection() as conn:
+    with database.connection() as conn:
         conn.execute("UPDATE zone SET name_en = 'New course' WHERE code = 'G1'")
     still = shelf.zone(golf.zone_id)
     now = LIFE_S + 1

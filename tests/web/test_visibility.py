@@ -38,6 +38,7 @@ def test_units_that_stand_below_each_other_end_the_search(city: City) -> None:
         conn.execute("UPDATE unit SET parent_id = (SELECT unit_id FROM unit WHERE code = 'U11') WHERE code = 'U1'")
         conn.execute("SET LOCAL statement_timeout = '5s'")
         visible = views.visible_vehicles(conn, _manager(conn, "U1"))
+        conn.rollback()
     assert visible == {city.vehicle_ids["V1"], city.vehicle_ids["V11"]}
 
 
@@ -46,6 +47,7 @@ def test_rules_to_choose_from_are_those_of_visible_vehicles(city: City) -> None:
         conn.execute("UPDATE flag SET rule = 'other-rule' WHERE vehicle_id = %s", (city.vehicle_ids["V2"],))
         mine, _ = views.rules_and_units(conn, _manager(conn, "U1"))
         every, _ = views.rules_and_units(conn, INSPECTOR)
+        conn.rollback()
     assert mine == ["private-use-no-order"]
     assert every == ["other-rule", "private-use-no-order"]
 
@@ -58,5 +60,6 @@ def test_newest_flags_come_before_graver_ones_when_asked_for(city: City) -> None
         )
         gravest, _ = views.flags(conn, INSPECTOR, from_day=DAY, to_day=DAY)
         newest, _ = views.flags(conn, INSPECTOR, from_day=DAY, to_day=DAY, newest_first=True)
+        conn.rollback()
     assert [flag.level for flag in gravest] == ["red", "red", "prompt"]
     assert [flag.level for flag in newest] == ["prompt", "red", "red"]
