@@ -1,5 +1,6 @@
 """Trips and stops as tables: what each was, where, how far, and what a rule may ask of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,10 +97,10 @@ def trips_table(
     off_s = off_hours_s(context.calendars, calendar, start, end)
     trips = pd.DataFrame(
         {
-            "trip_id": [
+            "trip_id": _texts(
                 trip_id(number, when)
                 for number, when in zip(context.vehicle_ids[vehicle].tolist(), start.tolist(), strict=True)
-            ],
+            ),
             "vehicle_ix": vehicle,
             "day": local_day(start),
             "start_time": start,
@@ -120,8 +121,8 @@ def trips_table(
             "out_of_area_s": _sum(parts.out_of_area_s, first, last),
             "out_of_area_m": out_m,
             "dispatch_order": pd.Series(order, dtype=object),
-            "origin_place": origin,
-            "destination_place": destination,
+            "origin_place": _texts(origin),
+            "destination_place": _texts(destination),
             "off_hours_share": off_s / duration,
             "out_of_area_share": np.divide(out_m, distance, out=np.zeros(len(rows)), where=distance > 0),
             "order_cover": cover,
@@ -129,8 +130,8 @@ def trips_table(
             "card_missing": card_missing,
             "rest_day": rest.astype(float),
             "holiday": holiday.astype(float),
-            "origin_kind": origin_kind,
-            "destination_kind": destination_kind,
+            "origin_kind": _texts(origin_kind),
+            "destination_kind": _texts(destination_kind),
             "destination_controlled": np.isin(destination_kind.astype(str), list(CONTROLLED_VENUES)).astype(float),
             "residence": ((origin_kind == "residential") | (destination_kind == "residential")).astype(float),
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
@@ -163,8 +164,8 @@ def stops_table(track: Positions, segments: Segments, context: FleetContext) -> 
             "end_time": until,
             "lat": lat * 1e-7,
             "lon": lon * 1e-7,
-            "kind": np.where(segments.kind[rows][piece] == GAP, "gap", "stop"),
-            "place": name,
+            "kind": _texts(np.where(segments.kind[rows][piece] == GAP, "gap", "stop")),
+            "place": _texts(name),
         }
     )
 
@@ -195,6 +196,11 @@ def trip_steps(segments: Segments) -> tuple[Int64Array, Int64Array]:
     first, count = segments.first[rows], segments.last[rows] - segments.first[rows]
     trip = np.repeat(np.arange(len(rows)), count)
     return first[trip] + 1 + np.arange(len(trip)) - np.repeat(np.cumsum(count) - count, count), trip
+
+
+def _texts(values: Iterable[str]) -> "pd.Series[str]":
+    """Texts as a column of one dtype, with or without rows."""
+    return pd.Series(list(values), dtype="str")
 
 
 def _sum(values: FloatArray, first: Int64Array, last: Int64Array) -> FloatArray:

@@ -51,7 +51,7 @@ def vehicle_days_table(
         table[name] = (
             np.bincount(end, weights=values * (1 - share), minlength=count)[:count]
             + np.bincount(start, weights=values * share, minlength=count)[:count]
-        )
+        ).astype(np.float64)  # of nothing bincount makes integers
     counted = np.bincount(end, weights=track.odometer_m != NO_ODOMETER, minlength=count)[:count] > 0
     table["odometer_m"] = np.where(counted, table["odometer_m"], np.nan)
     return pd.DataFrame(table)

@@ -39,7 +39,8 @@ def minutes(car: Car, kind: int) -> list[float]:
     """Lengths of the segments of a kind, minutes."""
     found = segments_of(car.positions())
     rows = found.kind == kind
-    return ((found.end_time - found.start_time)[rows] / SECOND_US / 60).tolist()
+    lengths: list[float] = ((found.end_time - found.start_time)[rows] / SECOND_US / 60).tolist()
+    return lengths
 
 
 @pytest.fixture(params=[(True, True), (True, False), (False, False)], ids=["speed+ignition", "speed", "places only"])
@@ -266,18 +267,16 @@ def dwelling_twin(track: Positions, broken: np.ndarray, towed: np.ndarray) -> li
         north_m, east_m = (float(scale[0]) for scale in metres_per_degree(track.lat[first : first + 1]))
         lats = [int(track.lat_e7[row]) for row in range(first, last + 1)]
         lons = [int(track.lon_e7[row]) for row in range(first, last + 1)]
-        if (max(lats) - min(lats)) * 1e-7 * north_m <= DEFAULT.stop_box_m:
-            if (max(lons) - min(lons)) * 1e-7 * east_m <= DEFAULT.stop_box_m:
-                for row in range(first + 1, last + 1):
-                    covered[row] = True
+        high, wide = (max(lats) - min(lats)) * 1e-7 * north_m, (max(lons) - min(lons)) * 1e-7 * east_m
+        if max(high, wide) <= DEFAULT.stop_box_m:
+            covered[first + 1 : last + 1] = [True] * (last - first)
     off = [bool(status & Status.IGNITION_KNOWN) and not status & Status.IGNITION_ON for status in track.status.tolist()]
     for first in range(n):
         for last in range(first + 1, n):
             if not off[last] or not off[first] or broken[last] or towed[last]:
                 break
             if track.fix_time[last] - track.fix_time[first] >= DEFAULT.ignition_off_s * SECOND_US:
-                for row in range(first + 1, last + 1):
-                    covered[row] = True
+                covered[first + 1 : last + 1] = [True] * (last - first)
     return covered
 
 
