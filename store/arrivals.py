@@ -1,0 +1,93 @@
+"""What follows from positions that are new: their notes, the vehicle-days open again, each vehicle's latest place."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from psycopg import Connection
+
+from geo.arrays import Int32Array, Int64Array
+from geo.localtime import local_day
+from geo.positions import SENT_BITS, Positions, Status, clock_fault
+from store.partitions import time_text
+
+
+def keep_notes(conn: Connection[Any], notes: Iterable[tuple[int, int, int, Mapping[str, Any]]]) -> None:
+    """Keep what positions carried beyond the columns: (vehicle_id, fix_time µs UTC, variant, note) each."""
+    rows = [(vehicle, time_text(when), variant, _json(note)) for vehicle, when, variant, note in notes]
+    if not rows:
+        return
+    conn.execute(
+        """
+        INSERT INTO position_note (vehicle_id, fix_time, variant, note)
+        SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::smallint[], %s::jsonb[]) ON CONFLICT DO NOTHING
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def open_days(conn: Connection[Any], vehicle_id: Int32Array, fix_time: Int64Array) -> None:
+    """Mark the local days of these positions as holding rows that no sealed part has; a marked one moves on by one."""
+    pairs = np.unique(local_day(fix_time).astype(np.int64) << 32 | vehicle_id)  # ids are positive
+    conn.execute(
+        """
+        INSERT INTO open_day (day, vehicle_id)
+        SELECT date '1970-01-01' + d, v FROM unnest(%s::int[], %s::int[]) AS pair(d, v) ORDER BY d, v
+        ON CONFLICT (day, vehicle_id) DO UPDATE SET revision = open_day.revision + 1
+        """,
+        ((pairs >> 32).tolist(), (pairs & 0xFFFFFFFF).tolist()),
+    )
+
+
+def move_latest(conn: Connection[Any], fresh: Positions, vehicle_id: Int32Array) -> None:
+    """Move each vehicle's latest place forward, by positions with a valid fix and a clock that can be right."""
+    trusted = np.flatnonzero(fresh.has(Status.FIX_VALID) & ~clock_fault(fresh.fix_time, fresh.received_at))
+    order = trusted[np.lexsort((fresh.fix_time[trusted], vehicle_id[trusted]))]
+    if not len(order):
+        return
+    last = order[np.append(np.diff(vehicle_id[order]) != 0, True)]
+    columns = {name: getattr(fresh, name)[last].tolist() for name in ("lat_e7", "lon_e7", "speed_mps", "course_deg")}
+    conn.execute(
+        """
+        INSERT INTO latest (vehicle_id, fix_time, lat_e7, lon_e7, speed_mps, course_deg, status, received_at)
+        SELECT * FROM unnest(%(vehicle_id)s::int[], %(fix_time)s::timestamptz[], %(lat_e7)s::int[], %(lon_e7)s::int[],
+                             %(speed_mps)s::real[], %(course_deg)s::real[], %(status)s::int[],
+                             %(received_at)s::timestamptz[])
+        ON CONFLICT (vehicle_id) DO UPDATE SET
+            fix_time = excluded.fix_time, lat_e7 = excluded.lat_e7, lon_e7 = excluded.lon_e7,
+            speed_mps = excluded.speed_mps, course_deg = excluded.course_deg, status = excluded.status,
+            received_at = excluded.received_at
+        WHERE excluded.fix_time > latest.fix_time
+        """,
+        {
+            **columns,
+            "vehicle_id": vehicle_id[last].tolist(),
+            "fix_time": [time_text(when) for when in fresh.fix_time[last].tolist()],
+            "status": (fresh.status[last] & np.uint32(SENT_BITS)).tolist(),
+            "received_at": [time_text(when) for when in fresh.received_at[last].tolist()],
+        },
+    )
+
+
+def _json(note: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(note, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError:
+        return json.dumps(_storable(note), ensure_ascii=False)
+    return json.dumps(_storable(note), ensure_ascii=False) if "\\u0000" in text else text
+
+
+def _storable(value: Any) -> Any:
+    """The value as jsonb can hold it: NUL and lone surrogates as visible signs, a number that is none as null."""
+    if isinstance(value, str):
+        return value.replace("\x00", "␀").encode(errors="replace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(each) for each in value]
+    return value
