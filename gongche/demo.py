@@ -153,6 +153,7 @@ def _allow_rounds(gongche: Gongche, fleet: Fleet, day: int) -> None:
 
 def _make_history(gongche: Gongche, state: State, first_day: int, days: int) -> Audited:
     folder = demo_folder(gongche.home)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with progress("simulating vehicles") as report:
         made = simulate(
             folder,

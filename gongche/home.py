@@ -42,6 +42,11 @@ def open_home(home: Path, **given: object) -> Iterator[Gongche]:
     """Open settings, database (embedded unless a URL is set) and archive; closed again at exit, the server stopped."""
     home = home.absolute()
     settings = load_settings(home, **given)
+    try:
+        # Root's home must let the embedded server's user pass to its own folder inside, and shows it nothing else.
+        home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise GongcheError(f"home folder {home}: {error.strerror}") from None
     with ExitStack() as stack:
         conninfo = settings.database_url.get_secret_value()
         if not conninfo:

@@ -6,13 +6,12 @@ from psycopg import Connection
 
 
 def status(conn: Connection[Any]) -> dict[str, Any]:
-    """Named facts: server, size, rows as the planner estimates them, partitions, archive, days that are open."""
+    """Named facts: server, size, positions accepted, partitions, archive, days that are open."""
     row = conn.execute(
         """
         SELECT current_setting('server_version'),
                pg_database_size(current_database()),
-               (SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_inherits i JOIN pg_class c
-                ON c.oid = i.inhrelid WHERE i.inhparent = 'position'::regclass),
+               (SELECT coalesce(sum(accepted), 0)::bigint FROM intake_count),
                (SELECT count(*) FROM pg_inherits WHERE inhparent = 'position'::regclass),
                (SELECT coalesce(max(sequence), 0) FROM archive_head),
                (SELECT count(*) FROM sealed_part),
@@ -24,7 +23,7 @@ def status(conn: Connection[Any]) -> dict[str, Any]:
     ).fetchone()
     assert row is not None
     names = (
-        "server", "database_bytes", "positions_estimated", "partitions", "sealings", "sealed_parts", "open_vehicle_days",
+        "server", "database_bytes", "positions", "partitions", "sealings", "sealed_parts", "open_vehicle_days",
         "oldest_open_day", "vehicle_days_to_audit", "quarantined",
     )  # fmt: skip
     return dict(zip(names, row, strict=True))
