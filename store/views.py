@@ -91,6 +91,22 @@ class VehicleRow:
 
 
 @dataclass(frozen=True, slots=True)
+class VehicleFacts:
+    """What is registered of a vehicle, beyond its row in a list."""
+
+    base_zh: str
+    base_en: str
+    area_zh: str
+    area_en: str
+    duty_calendar: str
+    consumption_l_100km: float | None
+    tank_l: float | None
+    baseline_km_month: float | None
+    baseline_source: str
+    terminals: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class DayRow:
     """A vehicle-day."""
 
@@ -322,6 +338,29 @@ def vehicle(conn: Connection[Any], user: User, vehicle_id: int) -> VehicleRow | 
         return cursor.execute(
             _MINE + _VEHICLE + "WHERE vehicle_id = %(vehicle)s", {"own_unit": user.sees_unit, "vehicle": vehicle_id}
         ).fetchone()
+
+
+def vehicle_facts(conn: Connection[Any], vehicle_id: int) -> VehicleFacts:
+    """What is registered of a vehicle that is known to be there; empty where nothing is."""
+    with conn.cursor(row_factory=class_row(VehicleFacts)) as cursor:
+        row = cursor.execute(
+            """
+            SELECT coalesce(b.name_zh, '') AS base_zh, coalesce(b.name_en, '') AS base_en,
+                   coalesce(a.name_zh, '') AS area_zh, coalesce(a.name_en, '') AS area_en,
+                   coalesce(nullif(d.name, ''), d.code, '') AS duty_calendar,
+                   consumption_l_100km, tank_l, baseline_km_month, baseline_source,
+                   ARRAY(SELECT terminal_no || ' (' || protocol || ')' FROM terminal t
+                         WHERE t.vehicle_id = v.vehicle_id ORDER BY terminal_no LIMIT 10) AS terminals
+            FROM vehicle v JOIN unit u USING (unit_id)
+            LEFT JOIN zone b ON b.zone_id = v.base_zone_id
+            LEFT JOIN zone a ON a.zone_id = coalesce(v.area_zone_id, u.area_zone_id)
+            LEFT JOIN duty_calendar d ON d.code = u.duty_calendar
+            WHERE v.vehicle_id = %s
+            """,
+            (vehicle_id,),
+        ).fetchone()
+    assert row is not None
+    return row
 
 
 def live_since(conn: Connection[Any], since: datetime | None) -> list[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from store.database import Database
+from store.errors import UnreachableError
 from web import assets, pages, sign_in, trip_page
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
@@ -58,6 +59,8 @@ def create_app(settings: WebSettings, database: Database) -> FastAPI:
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)
     app.add_exception_handler(RequestValidationError, _show_bad_request)
+    app.add_exception_handler(UnreachableError, _show_unreachable)
+    app.add_exception_handler(Exception, _show_fault)
     app.add_middleware(GZipMiddleware, minimum_size=1024)
     host = urlsplit(settings.tile_url).netloc.replace("{s}.", "*.")
     app.add_middleware(SecurityHeaders, image_hosts=f"https://{host} http://{host}" if host else "")
@@ -66,17 +69,29 @@ def create_app(settings: WebSettings, database: Database) -> FastAPI:
 
 async def _show_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
-    if request.url.path.startswith("/api/"):
-        body = {"error": {"code": error.status_code, "message": str(error.detail)}}
-        return JSONResponse(body, status_code=error.status_code)
-    if error.status_code == 401:
-        return RedirectResponse(f"/sign-in?next={request.url.path}", status_code=303)
-    renderer: Renderer = request.app.state.renderer
-    return renderer.render(request, ErrorPage(error.status_code), None, error.status_code)
+    return _error_answer(request, error.status_code, str(error.detail))
 
 
 async def _show_bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    detail = f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
-    return await _show_error(request, StarletteHTTPException(400, detail))
+    return _error_answer(request, 400, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
+
+
+async def _show_unreachable(request: Request, _error: Exception) -> Response:
+    return _error_answer(request, 503, "the database does not answer")
+
+
+async def _show_fault(request: Request, _error: Exception) -> Response:
+    """A fault of ours: it is logged with its traceback, and none of it is shown."""
+    return _error_answer(request, 500, "internal error")
+
+
+def _error_answer(request: Request, status: int, detail: str) -> Response:
+    if request.url.path.startswith("/api/") or request.url.path == "/health":
+        return JSONResponse({"error": {"code": status, "message": detail}}, status_code=status)
+    if status == 401:
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(asked, safe='/')}", status_code=303)
+    renderer: Renderer = request.app.state.renderer
+    return renderer.render(request, ErrorPage(status, detail), None, status)

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from geo.localtime import FLEET_ZONE
@@ -20,7 +21,7 @@ OVERVIEW_DAYS = 14
 QUARANTINE_DAYS = 90
 PageNumber = Annotated[int, Query(ge=1, le=100_000)]
 Text = Annotated[str, Query(max_length=100)]
-Day = Annotated[date | None, Query()]
+Day = Annotated[date | None, BeforeValidator(lambda text: text or None), Query()]  # an emptied field is no day
 
 
 @router.get("/")
@@ -94,10 +95,11 @@ def vehicle(
             raise HTTPException(404, "no such vehicle")
         log_access(conn, user.user_id, "vehicle", str(vehicle_id))
     with data.connection() as conn:
+        facts = views.vehicle_facts(conn, vehicle_id)
         days = views.vehicle_days(conn, vehicle_id, first, last)
         trips = views.trips(conn, user, vehicle_id, first, last)
         flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id)
-    return show.render(request, VehiclePage(found, days, trips, flags, first, last), user)
+    return show.render(request, VehiclePage(found, facts, days, trips, flags, first, last), user)
 
 
 @router.get("/flags")

@@ -14,7 +14,18 @@ from starlette.responses import HTMLResponse
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.users import User
-from store.views import DayRow, FlagRow, Intake, OrderRow, Overview, QuarantineRow, StopRow, TripRow, VehicleRow
+from store.views import (
+    DayRow,
+    FlagRow,
+    Intake,
+    OrderRow,
+    Overview,
+    QuarantineRow,
+    StopRow,
+    TripRow,
+    VehicleFacts,
+    VehicleRow,
+)
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
 from web.security import nonce_of
@@ -85,6 +96,7 @@ class VehiclePage(Page):
 
     template: ClassVar[str] = "vehicle.html"
     vehicle: VehicleRow
+    facts: VehicleFacts
     days: Sequence[DayRow]
     trips: Sequence[TripRow]
     flags: Sequence[FlagRow]
@@ -145,6 +157,7 @@ class ErrorPage(Page):
 
     template: ClassVar[str] = "error.html"
     status: int
+    detail: str
 
 
 class Renderer:
