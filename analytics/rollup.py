@@ -32,12 +32,15 @@ def vehicle_days_table(
     sums : column → float64 (len(track),)   What each step adds; a step over midnight gives each day its part.
     trips : with vehicle_ix and day.
     """
-    keys, day_of = np.unique(_key(positions.vehicle_ix, local_day(positions.fix_time)), return_inverse=True)
+    every = _key(positions.vehicle_ix, local_day(positions.fix_time))
+    new = np.ones(len(every), dtype=np.bool_)
+    new[1:] = every[1:] != every[:-1]  # canonical order is their order too, so nothing need be sorted
+    keys, day_of = every[new], np.cumsum(new) - 1
     count = len(keys)
-    start, end = np.zeros(len(track), dtype=np.int64), np.zeros(len(track), dtype=np.int64)
     later, earlier, share = _midnight(steps)
-    for side, day in ((start, earlier), (end, later)):
-        side[:] = np.searchsorted(keys, _key(track.vehicle_ix, day))
+    over = np.flatnonzero(share)  # few: the steps of which an earlier day has a part
+    end = np.searchsorted(keys, _key(track.vehicle_ix, later))
+    start = np.searchsorted(keys, _key(track.vehicle_ix[over], earlier[over]))
     table: dict[str, NDArray[Any]] = {
         "vehicle_ix": (keys // _DAYS).astype(np.int32),
         "day": (keys % _DAYS).astype(np.int32),
@@ -50,7 +53,7 @@ def vehicle_days_table(
     for name, values in {**sums, "odometer_m": _odometer_steps(track, steps)}.items():
         table[name] = (
             np.bincount(end, weights=values * (1 - share), minlength=count)[:count]
-            + np.bincount(start, weights=values * share, minlength=count)[:count]
+            + np.bincount(start, weights=values[over] * share[over], minlength=count)[:count]
         ).astype(np.float64)  # of nothing bincount makes integers
     counted = np.bincount(end, weights=track.odometer_m != NO_ODOMETER, minlength=count)[:count] > 0
     table["odometer_m"] = np.where(counted, table["odometer_m"], np.nan)

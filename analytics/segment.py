@@ -20,7 +20,7 @@ import numpy as np
 
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
-from geo.distance import distance_m, metres_per_degree, step_distance_m
+from geo.distance import metres_per_degree, step_distance_m
 from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions, Status
 
@@ -231,10 +231,14 @@ def _drop_short_trips(
         return
     driven = np.add.reduceat(np.append(np.where(moving, metres, 0.0), 0.0), np.column_stack((begin, end + 1)).ravel())
     lasting = (track.fix_time[end] - track.fix_time[begin - 1]) / SECOND_US
-    rows = np.repeat(begin - 1, end - begin + 1)
     steps = np.flatnonzero(kind == TRIP)
-    away = distance_m(track.lat_e7[rows], track.lon_e7[rows], track.lat_e7[steps], track.lon_e7[steps])
     counts = end - begin + 1
+    # Flat about the run's first place: exact enough at `trip_reach_m`, and the geodesic of long ways decides nothing.
+    north_m, east_m = (scale * 1e-7 for scale in metres_per_degree(track.lat[begin - 1]))
+    d_lat = track.lat_e7[steps].astype(np.int64) - np.repeat(track.lat_e7[begin - 1], counts)
+    d_lon = track.lon_e7[steps].astype(np.int64) - np.repeat(track.lon_e7[begin - 1], counts)
+    d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+    away = np.hypot(d_lat * np.repeat(north_m, counts), d_lon * np.repeat(east_m, counts))
     reach = np.maximum.reduceat(away, np.cumsum(counts) - counts)
     short = (
         (driven[::2] < thresholds.trip_min_m) | (lasting < thresholds.trip_min_s) | (reach < thresholds.trip_reach_m)

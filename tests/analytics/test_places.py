@@ -1,0 +1,36 @@
+"""The most telling zone names a place."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from analytics.places import KINDS, places_at
+from geo.zones import ZoneIndex
+from tests.analytics.tracks import place, square
+
+
+def names_at(index: ZoneIndex, *east_m: float) -> list[tuple[str, str]]:
+    lat, lon = place(np.zeros(len(east_m)), np.array(east_m))
+    name, kind = places_at(index, np.round(lat * 1e7).astype(np.int32), np.round(lon * 1e7).astype(np.int32))
+    return list(zip(name.tolist(), kind.tolist(), strict=True))
+
+
+def test_a_base_in_a_district_is_the_base_and_nowhere_is_empty() -> None:
+    index = ZoneIndex([square("d", "district", (-5000, 5000)), square("b", "base", (-100, 100))])
+    assert names_at(index, 0.0, 1000.0, 9000.0) == [("b地", "base"), ("d地", "district"), ("", "")]
+
+
+def test_among_equals_the_first_counts() -> None:
+    index = ZoneIndex([square("x", "hotel", (-100, 100)), square("y", "hotel", (-200, 200))])
+    assert names_at(index, 0.0, 150.0) == [("x地", "hotel"), ("y地", "hotel")]
+
+
+def test_each_kind_is_outranked_by_those_before_it() -> None:
+    for telling, other in pairwise(KINDS):
+        index = ZoneIndex([square("o", other, (-100, 100)), square("t", telling, (-100, 100))])
+        assert names_at(index, 0.0) == [("t地", telling)]
+
+
+def test_without_zones_or_places_there_is_nothing() -> None:
+    assert names_at(ZoneIndex([]), 0.0) == [("", "")]
+    assert names_at(ZoneIndex([square("x", "hotel", (-100, 100))])) == []
