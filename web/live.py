@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncGenerator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,15 @@ from web.geometry import shown
 
 POLL_S = 1.0
 HEARTBEAT_S = 15.0
+LIFETIME_S = 600.0
+"""A stream ends after this time; the browser connects again, and session and permission are asked anew."""
+
+COMMIT_LAG = timedelta(seconds=10)
+"""How long after its receipt a position may be committed and still be noticed: rows are not committed in the order
+they were received. The intake's writer waits 5 s at most; a longer lag only reads the same rows more often."""
+
 _BACKLOG = 100
+_log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
@@ -31,17 +40,19 @@ class LiveFeed:
         self._listeners: set[asyncio.Queue[list[Row] | None]] = set()
         self._poller: asyncio.Task[None] | None = None
 
-    async def stream(self, user: User) -> AsyncIterator[str]:
+    async def stream(self, user: User) -> AsyncGenerator[str, None]:
         """Server-sent events for one person: first all vehicles, then what changed, with heartbeats between."""
         queue: asyncio.Queue[list[Row] | None] = asyncio.Queue(maxsize=_BACKLOG)
         self._listeners.add(queue)
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll(), name="live feed")
+            self._poller.add_done_callback(self._poller_ended)
         try:
             visible = await asyncio.to_thread(self._visible, user)
             everything = await asyncio.to_thread(self._since, None)
             yield self._event(everything, visible)
-            while True:
+            until = asyncio.get_running_loop().time() + LIFETIME_S
+            while asyncio.get_running_loop().time() < until:
                 try:
                     rows = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
                 except TimeoutError:
@@ -63,18 +74,27 @@ class LiveFeed:
                 await self._poller
 
     async def _poll(self) -> None:
-        newest: datetime | None = None
         rows = await asyncio.to_thread(self._since, None)
-        if rows:
-            newest = rows[-1][-1]
+        handed = {row[0]: row for row in rows}
+        newest = max((row[-1] for row in rows), default=None)
         while self._listeners:
             await asyncio.sleep(POLL_S)
-            rows = await asyncio.to_thread(self._since, newest)
+            rows = await asyncio.to_thread(self._since, None if newest is None else newest - COMMIT_LAG)
+            rows = [row for row in rows if handed.get(row[0]) != row]
             if not rows:
                 continue
-            newest = rows[-1][-1]
+            handed |= {row[0]: row for row in rows}
+            newest = max(row[-1] for row in handed.values())
             for queue in list(self._listeners):
                 _offer(queue, rows)
+
+    def _poller_ended(self, poller: asyncio.Task[None]) -> None:
+        """End every stream when polling failed: a stream that only beats would look alive."""
+        if poller.cancelled() or poller.exception() is None:
+            return
+        _log.error("live map: cannot read the latest positions: %s", poller.exception())
+        for queue in list(self._listeners):
+            _offer(queue, None)
 
     def _since(self, since: datetime | None) -> list[Row]:
         with self._database.connection() as conn:

@@ -73,12 +73,19 @@
     state.textContent = state.dataset.live.replace("{seen}", vehicles.size).replace("{moving}", moving);
   }
 
-  const events = new EventSource("/api/live");
-  events.onmessage = (event) => {
-    JSON.parse(event.data).forEach(show);
-    count();
-  };
-  events.onerror = () => { state.textContent = state.dataset.lost; };
+  function listen() {
+    const events = new EventSource("/api/live");
+    events.onmessage = (event) => {
+      JSON.parse(event.data).forEach(show);
+      count();
+    };
+    events.onerror = () => {
+      state.textContent = state.dataset.lost;
+      // A browser tries again by itself unless the answer was a refusal, as it is while the service starts.
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 10000);
+    };
+  }
+  listen();
   setInterval(() => vehicles.forEach(paint), 30000);
 
   search.addEventListener("change", () => {
