@@ -11,6 +11,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -30,6 +31,7 @@ SERVER_USERS = ("postgres", "nobody")
 
 _SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.5432.lock")
 _START_TIMEOUT_S = 30.0
+_ORPHANS_TIMEOUT_S = 10.0
 _LOG_KEEP_BYTES = 5_000_000
 _SETTINGS = {
     "listen_addresses": "''",
@@ -58,14 +60,14 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, home: Path) -> None:
-        self.home = home.absolute()
+        self.home = home.resolve()  # a home reached by a link is the same home, with the same locks and socket
         self._root = self.home / "postgres"
         self._data = self._root / "data"
         self._user = _server_user()
         self._socket_dir = self._root / "socket"
         if len(str(self._socket_dir).encode()) > _SOCKET_PATH_LIMIT:
             name = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
-            self._socket_dir = Path(tempfile.gettempdir()) / f"gongche-{os.geteuid()}-{name}"
+            self._socket_dir = Path(tempfile.gettempdir()) / f"gongche-{self._user.pw_uid}-{name}"
         self._use: IO[bytes] | None = None
 
     @property
@@ -113,12 +115,15 @@ class EmbeddedPostgres:
             # Root's home must let the server's user pass to its own folder inside, and shows it nothing else.
             self.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True)
         for folder in (self._root, self._socket_dir):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            stat = folder.stat()
-            if os.geteuid() == 0 and stat.st_uid != self._user.pw_uid:
-                os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-            elif stat.st_uid not in {os.geteuid(), self._user.pw_uid}:
-                raise ServerError(f"{folder} belongs to another user (uid {stat.st_uid})")
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode):  # a link laid there by somebody else would have us open its target
+                raise ServerError(f"{folder}: expected a folder, got a file or link")
+            if found.st_uid not in {os.geteuid(), self._user.pw_uid}:
+                raise ServerError(f"{folder} belongs to another user (uid {found.st_uid})")
+            if found.st_uid != self._user.pw_uid:
+                os.chown(folder, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
             folder.chmod(0o700)
         closed = self._closed_to_server(self._root)
         if closed:
@@ -132,13 +137,13 @@ class EmbeddedPostgres:
         if os.geteuid() != 0:
             return None
         for folder in reversed(path.parents):
-            stat = folder.stat()
-            if stat.st_uid == self._user.pw_uid:
-                allowed = stat.st_mode & 0o100
-            elif stat.st_gid == self._user.pw_gid:
-                allowed = stat.st_mode & 0o010
+            found = folder.stat()
+            if found.st_uid == self._user.pw_uid:
+                allowed = found.st_mode & stat.S_IXUSR
+            elif found.st_gid == self._user.pw_gid:
+                allowed = found.st_mode & stat.S_IXGRP
             else:
-                allowed = stat.st_mode & 0o001
+                allowed = found.st_mode & stat.S_IXOTH
             if not allowed:
                 return folder
         return None
@@ -201,13 +206,29 @@ class EmbeddedPostgres:
         (self._data / "postgresql.auto.conf").write_text(
             "".join(f"{key} = {value}\n" for key, value in options.items())
         )
-        # pg_ctl detaches the server from us: Ctrl-C in our terminal is not for it, and it outlives us for others.
-        command = [str(binaries / "pg_ctl"), "start", "--pgdata", str(self._data), "--no-wait", "--silent"]
-        with tempfile.TemporaryFile() as output:
-            if self._run_as_server([*command, "--log", str(log)], output) != 0:
-                raise ServerError(f"embedded database in {self._root}: {_last_line(output)}")
+        # The number in them is of a process that is not this server, but PostgreSQL would believe it for any process of
+        # the same user. That two servers share the data is still held off by their shared memory.
+        for left in (self._data / "postmaster.pid", self._socket_dir / ".s.PGSQL.5432.lock"):
+            left.unlink(missing_ok=True)
+        self._launch(binaries, log)
         self._wait_until_ready()
         self._ensure_database()
+
+    def _launch(self, binaries: Path, log: Path) -> None:
+        """Start the server; pg_ctl detaches it, so that Ctrl-C in our terminal is not for it, and it outlives us."""
+        command = [str(binaries / "pg_ctl"), "start", "--pgdata", str(self._data), "--wait", "--silent"]
+        command += ["--timeout", str(int(_START_TIMEOUT_S)), "--log", str(log)]
+        deadline = time.monotonic() + _ORPHANS_TIMEOUT_S
+        while True:
+            written = log.stat().st_size if log.exists() else 0
+            with tempfile.TemporaryFile() as output:
+                if self._run_as_server(command, output) == 0:
+                    return
+                reason = _reason(log, written) or _last_line(output)
+            # A server that was killed leaves children, which notice at their next step and go.
+            if "still in use" not in reason or time.monotonic() > deadline:
+                raise ServerError(f"embedded database in {self._root}: {reason}")
+            time.sleep(0.05)
 
     def _initialise(self, binaries: Path) -> None:
         partial = self._root / "data.partial"
@@ -243,22 +264,13 @@ class EmbeddedPostgres:
             try:
                 psycopg.connect(target).close()
             except psycopg.OperationalError as error:
-                gone = (
-                    not (self._data / "postmaster.pid").exists() and time.monotonic() > deadline - _START_TIMEOUT_S + 1
-                )
+                gone = not (self._data / "postmaster.pid").exists()
                 if gone or time.monotonic() > deadline:
-                    raise ServerError(f"embedded database in {self._root}: {self._last_log_line(error)}") from None
+                    reason = str(error).strip().splitlines()[0]
+                    raise ServerError(f"embedded database in {self._root}: {reason}") from None
                 time.sleep(0.02)
             else:
                 return
-
-    def _last_log_line(self, error: Exception) -> str:
-        with contextlib.suppress(OSError):
-            lines = (self._root / "server.log").read_text(errors="replace").strip().splitlines()
-            fatal = [line for line in lines[-20:] if "FATAL" in line or "PANIC" in line]
-            if fatal:
-                return fatal[-1].split("] ", 1)[-1]
-        return str(error).strip().splitlines()[-1]
 
     def _ensure_database(self) -> None:
         target = psycopg.conninfo.make_conninfo(self.conninfo, dbname="postgres")
@@ -277,6 +289,16 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while (self._data / "postmaster.pid").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _reason(log: Path, written: int) -> str:
+    """Why a server did not start: the first line that says so of what it wrote to its log after `written` bytes."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(written)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+        fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
+        return (fatal or lines or [""])[0].split("] ", 1)[-1].strip()
+    return ""
 
 
 def _last_line(output: IO[bytes]) -> str:
