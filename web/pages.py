@@ -1,5 +1,6 @@
 """Overview, live map, vehicles, flagged trips, quarantine."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ router = APIRouter()
 
 OVERVIEW_DAYS = 14
 QUARANTINE_DAYS = 90
+_BEGINNING = datetime(1970, 1, 1, tzinfo=FLEET_ZONE)
 PageNumber = Annotated[int, Query(ge=1, le=100_000)]
 Text = Annotated[str, Query(max_length=100)]
 Day = Annotated[date | None, BeforeValidator(lambda text: text or None), Query()]  # an emptied field is no day
@@ -31,15 +33,13 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
     with data.connection() as conn:
         numbers = views.overview(conn, user, today)
         ledger = views.intake_since(conn, datetime.now(FLEET_ZONE) - timedelta(hours=24))
+        ever = views.intake_since(conn, _BEGINNING)
         flags, _ = views.flags(
             conn, user, from_day=today - timedelta(days=365), to_day=today, rows=8, newest_first=True
         )
         days = views.kilometres_by_day(conn, user, today - timedelta(days=OVERVIEW_DAYS), today)
-    total = Intake(
-        "",
-        *(sum(getattr(row, name) for row in ledger) for name in ("received", "accepted", "duplicate", "quarantined")),
-    )
-    page = OverviewPage(numbers, ledger, total, flags, days, max([km for _, km, _ in days], default=0.0) or 1.0)
+    most = max([km for _, km, _ in days], default=0.0) or 1.0
+    page = OverviewPage(numbers, ledger, _sum(ledger), _sum(ever), flags, days, most)
     return show.render(request, page, user)
 
 
@@ -168,6 +168,11 @@ def quarantine(request: Request, user: Person, data: Data, show: Show, page: Pag
     with data.connection() as conn:
         rows, count = views.quarantine(conn, since, page)
     return show.render(request, QuarantinePage(rows, count, page, _pages(count)), user)
+
+
+def _sum(ledger: Sequence[Intake]) -> Intake:
+    names = ("received", "accepted", "duplicate", "quarantined")
+    return Intake("", *(sum(getattr(row, name) for row in ledger) for name in names))
 
 
 def _today() -> date:

@@ -61,6 +61,7 @@ class OverviewPage(Page):
     overview: Overview
     ledger: Sequence[Intake]
     total: Intake
+    ever: Intake  # since the first position
     flags: Sequence[FlagRow]
     days: Sequence[tuple[date, float, float]]
     most_km: float

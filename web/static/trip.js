@@ -24,7 +24,7 @@
   const layout = {
     margin: { l: 52, r: 16, t: 28, b: 36 },
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "#1c2430" },
-    xaxis: { type: "date", gridcolor: "#eef1f4", tickformat: "%H:%M", hoverformat: "%Y-%m-%d %H:%M:%S" },
+    xaxis: { type: "date", gridcolor: "#eef1f4", tickformat: "%H:%M", hoverformat: "%Y-%m-%d %H:%M:%S", ticks: "outside", ticklen: 6, tickcolor: "#d9dee4" },
     yaxis: { title: { text: texts.speed }, rangemode: "tozero", gridcolor: "#eef1f4" },
     hovermode: "x",
     dragmode: window.matchMedia("(pointer: coarse)").matches ? false : "zoom",
