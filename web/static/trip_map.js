@@ -17,6 +17,13 @@ function tripMap(map, baseMapUrl) {
     if (base.streets) L.geoJSON(base.streets, { ...onGround, style: (street) => ({ color: "#c3cad2", weight: street.properties.class === "expressway" ? 2 : 0.7 }) }).addTo(map);
     document.documentElement.dataset.ground = "drawn";
   });
+  // A frame of another size, on paper above all, shows the whole track again.
+  const track = L.latLngBounds([]);
+  map.eachLayer((layer) => { if (layer instanceof L.Polyline && !(layer instanceof L.Polygon)) track.extend(layer.getBounds()); });
+  const whole = () => { if (track.isValid()) map.fitBounds(track, { padding: [24, 24], maxZoom: 16, animate: false }); };
+  map.on("resize", whole);
+  window.matchMedia("print").addEventListener("change", () => map.invalidateSize({ animate: false, debounceMoveend: false }));
+
   let marker = null;
   map.attributionControl.setPrefix("Leaflet");
   window.gongcheMap = map;
