@@ -5,8 +5,6 @@ file counts once the database says so, in the transaction that also advances the
 is written over by the next sealing.
 """
 
-import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -14,23 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
 
-from geo.arrays import Int32Array, Int64Array
+from geo.arrays import Int32Array
 from geo.localtime import day_date, day_number
-from geo.positions import DTYPES, Positions
+from geo.positions import Positions
 from store.database import Database
-from store.errors import StoreError
-from store.manifest import GENESIS, Manifest, Part, file_sha256, read_manifest, sha256, write_durably
+from store.errors import ArchiveError
+from store.manifest import GENESIS, Manifest, Part, make_folder, sha256, write_durably
+from store.parts import COLUMNS, columns_sha256, encode_part, part_columns, read_part
 from store.positions import read_day
+from store.verify import verify_archive
 
 VEHICLES_PER_BUCKET = 512
-ROWS_PER_GROUP = 65_536
-_SEAL_LOCK = "archive seal"
-_COLUMNS = ["vehicle_id", *(name for name in DTYPES if name != "vehicle_ix")]
-_FLOATS = [name for name in _COLUMNS if DTYPES.get(name) == np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +34,6 @@ class Sealed:
     days: int
     parts: int
     rows: int
-
-
-class ArchiveError(StoreError):
-    """A sealed part that cannot be read as it was sealed."""
 
 
 class Archive:
@@ -86,17 +76,20 @@ class Archive:
             """,
             (day_date(from_day), day_date(to_day), bucket),
         ).fetchall()
-        tables = [self._read_part(path) for path, _ in rows]
-        vehicle_id = _column(tables, "vehicle_id")
+        parts = [read_part(self.root / path, path) for path, _ in rows]
+        columns = {
+            name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, dtype)
+            for name, dtype in COLUMNS.items()
+        }
         # Days come in order and each is sorted, so a stable sort by vehicle alone makes the whole canonical.
-        within = (vehicle_id - bucket * VEHICLES_PER_BUCKET).astype(np.uint16)
+        within = (columns.pop("vehicle_id") - bucket * VEHICLES_PER_BUCKET).astype(np.uint16)
         order = np.argsort(within, kind="stable")
-        present = np.bincount(within, minlength=1) > 0
+        present = np.bincount(within) > 0
         number = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        columns = {name: _column(tables, name)[order] for name in _COLUMNS if name != "vehicle_id"}
-        positions = Positions(vehicle_ix=number[within[order]].astype(np.int32), **columns)
-        ids = (np.flatnonzero(present) + bucket * VEHICLES_PER_BUCKET).astype(np.int32)
-        return positions, ids
+        positions = Positions(
+            vehicle_ix=number[within[order]], **{name: column[order] for name, column in columns.items()}
+        )
+        return positions, (np.flatnonzero(present) + bucket * VEHICLES_PER_BUCKET).astype(np.int32)
 
     def buckets(self, conn: Connection[Any], from_day: int, to_day: int) -> list[int]:
         """Buckets that have a sealed part on any of these local days."""
@@ -106,57 +99,30 @@ class Archive:
         ).fetchall()
         return [bucket for (bucket,) in rows]
 
-    def verify(self, conn: Connection[Any]) -> list[str]:
-        """Check every manifest, part and link against hash, chain and database; one line for each fault, in chain order.
+    def verify(self, conn: Connection[Any] | None = None) -> list[str]:
+        """Check every manifest and part by hash, chain and database; one line for each fault, in the order of sealing.
 
-        An empty list means the archive is whole.
+        Without a database the newest manifest has no witness, so that a cut-off chain is not noticed. An empty list
+        means the archive is whole.
         """
-        found = {manifest.sequence: (manifest, digest) for manifest, digest in self._manifests()}
-        sealed = {
-            (day.isoformat(), bucket, version): (sequence, rows)
-            for day, bucket, version, sequence, rows in conn.execute(
-                "SELECT day, bucket, version, sequence, rows FROM sealed_part"
-            ).fetchall()
-        }
-        head = conn.execute("SELECT sequence, sha256 FROM archive_head").fetchone()
-        last = head[0] if head else 0
-        faults: list[str] = []
-        previous = GENESIS
-        for sequence in range(1, last + 1):
-            if sequence not in found:
-                faults.append(f"manifest {sequence}: missing or unreadable")
-                previous = ""
-                continue
-            manifest, digest = found[sequence]
-            if previous and manifest.previous_sha256 != previous:
-                faults.append(f"{manifest.path}: its link to manifest {sequence - 1} is broken")
-            previous = digest
-            for part in manifest.parts:
-                row = sealed.pop((manifest.day, part.bucket, part.version), None)
-                if row != (sequence, part.rows):
-                    faults.append(
-                        f"{part.path}: the database knows it otherwise: expected {(sequence, part.rows)}, got {row}"
-                    )
-                faults += self._check_part(part)
-        if head and previous and previous != head[1]:
-            faults.append(f"manifest {last}: expected sha256 {head[1]}, got {previous}")
-        faults += [f"day {day}, bucket {bucket}, version {v}: in no manifest" for day, bucket, v in sorted(sealed)]
-        return faults
+        return verify_archive(self.root, conn)
 
     def _seal_day(self, database: Database, day: int) -> Manifest | None:
-        with database.connection() as conn:
-            conn.isolation_level = IsolationLevel.REPEATABLE_READ
-            try:
-                with conn.transaction():
-                    return self._seal_in_transaction(conn, day)
-            finally:
-                conn.isolation_level = None
+        try:
+            with database.connection() as conn:
+                # Held to the end of the transaction; readers and writers of everything else go on.
+                conn.execute("LOCK TABLE archive_head IN SHARE ROW EXCLUSIVE MODE")
+                return self._seal_in_transaction(conn, day)
+        except OSError as error:
+            raise ArchiveError(f"archive: cannot write {error.filename or self.root}: {error.strerror}") from error
 
     def _seal_in_transaction(self, conn: Connection[Any], day: int) -> Manifest | None:
-        # Under REPEATABLE READ the snapshot is taken by the first statement that reads: the lock must come before it.
-        conn.execute("LOCK TABLE archive_head IN SHARE ROW EXCLUSIVE MODE")
+        # The revisions are read before the positions. A position that comes in between is sealed or is not; its day has
+        # a newer revision then and stays open. One snapshot for all would refuse to delete a row that moved on.
         date = day_date(day)
-        opened = conn.execute("SELECT vehicle_id, revision FROM open_day WHERE day = %s", (date,)).fetchall()
+        opened = conn.execute(
+            "SELECT vehicle_id, revision FROM open_day WHERE day = %s ORDER BY vehicle_id", (date,)
+        ).fetchall()
         if not opened:
             return None
         head = conn.execute("SELECT sequence, sha256 FROM archive_head").fetchone()
@@ -168,8 +134,7 @@ class Archive:
         )
         made = conn.execute("SELECT count(DISTINCT sequence) FROM sealed_part WHERE day = %s", (date,)).fetchone()
         assert made is not None
-        folder = self.root / "positions" / f"day={date}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.root / "positions" / f"day={date}")
         parts = []
         for bucket in sorted({vehicle // VEHICLES_PER_BUCKET for vehicle, _ in opened}):
             first = bucket * VEHICLES_PER_BUCKET
@@ -184,23 +149,10 @@ class Archive:
 
     def _write_part(self, day: str, bucket: int, version: int, positions: Positions, ids: Int32Array) -> Part:
         path = f"positions/day={day}/part-{bucket:05}-v{version}.parquet"
-        vehicle_id = ids[positions.vehicle_ix]
-        table = _table(positions, vehicle_id)
-        buffer = io.BytesIO()
-        with pq.ParquetWriter(
-            buffer,
-            table.schema,
-            compression="zstd",
-            use_dictionary=False,
-            column_encoding={
-                name: "BYTE_STREAM_SPLIT" if name in _FLOATS else "DELTA_BINARY_PACKED" for name in _delta_encodable()
-            },
-        ) as writer:
-            for start, stop in _groups(vehicle_id):
-                writer.write_table(table.slice(start, stop - start), row_group_size=max(1, stop - start))
-        data = buffer.getvalue()
+        columns = part_columns(positions, ids)
+        data = encode_part(columns)
         write_durably(self.root / path, data)
-        return Part(path, bucket, version, len(positions), sha256(data), columns_sha256(positions, vehicle_id))
+        return Part(path, bucket, version, len(positions), sha256(data), columns_sha256(columns))
 
     def _record(self, conn: Connection[Any], manifest: Manifest, opened: list[tuple[int, int]]) -> None:
         with conn.cursor() as cursor:
@@ -221,96 +173,20 @@ class Archive:
         vehicles, revisions = [vehicle for vehicle, _ in opened], [revision for _, revision in opened]
         conn.execute(
             """
-            DELETE FROM open_day o USING unnest(%s::int[], %s::bigint[]) AS seen(vehicle_id, revision)
-            WHERE o.day = %s AND o.vehicle_id = seen.vehicle_id AND o.revision = seen.revision
+            WITH locked AS MATERIALIZED (
+                SELECT o.day, o.vehicle_id, o.revision FROM open_day o
+                WHERE o.day = %(day)s AND o.vehicle_id = ANY(%(vehicles)s)
+                ORDER BY o.vehicle_id FOR UPDATE  -- in the order in which writers take them
+            )
+            DELETE FROM open_day o
+            USING locked JOIN unnest(%(vehicles)s::int[], %(revisions)s::bigint[]) AS seen(vehicle_id, revision)
+                USING (vehicle_id, revision)
+            WHERE o.day = locked.day AND o.vehicle_id = locked.vehicle_id
             """,
-            (vehicles, revisions, manifest.day),
+            {"day": manifest.day, "vehicles": vehicles, "revisions": revisions},
         )
         conn.execute(
-            "INSERT INTO stale_day (vehicle_id, day) SELECT v, %s FROM unnest(%s::int[]) AS v ON CONFLICT DO NOTHING",
+            "INSERT INTO stale_day (vehicle_id, day) SELECT v, %s FROM unnest(%s::int[]) AS v ORDER BY v"
+            " ON CONFLICT DO NOTHING",
             (manifest.day, vehicles),
         )
-
-    def _read_part(self, path: str) -> "pa.Table":
-        try:
-            return pq.read_table(self.root / path, columns=_COLUMNS, partitioning=None, memory_map=True)
-        except (OSError, pa.ArrowException) as error:
-            raise ArchiveError(f"archive: {path}: {str(error).splitlines()[0]}") from error
-
-    def _manifests(self) -> list[tuple[Manifest, str]]:
-        found = []
-        for path in sorted(self.root.glob("positions/day=*/manifest-v*.json")):
-            data = path.read_bytes()
-            try:
-                manifest = read_manifest(data)
-            except ValueError:
-                continue  # its number is then missing from the chain
-            if manifest.path == path.relative_to(self.root).as_posix():
-                found.append((manifest, sha256(data)))
-        return found
-
-    def _check_part(self, part: Part) -> list[str]:
-        path = self.root / part.path
-        if not path.is_file():
-            return [f"{part.path}: missing"]
-        digest = file_sha256(path)
-        if digest == part.file_sha256:
-            return []
-        fault = f"{part.path}: expected sha256 {part.file_sha256}, got {digest}"
-        try:
-            table = self._read_part(part.path)
-            same = _table_sha256(table) == part.columns_sha256
-        except ArchiveError:
-            same = False
-        return [
-            fault
-            + ("; its rows are those sealed, the file was written anew" if same else "; its rows are not those sealed")
-        ]
-
-
-def columns_sha256(positions: Positions, vehicle_id: Int32Array) -> str:
-    """Hash of the rows themselves: each column's little-endian bytes in canonical order, in the order of the columns.
-
-    It outlives the file format: a file written anew by another library can be proved to hold the same rows.
-    """
-    digest = hashlib.sha256()
-    for name in _COLUMNS:
-        column = vehicle_id if name == "vehicle_id" else getattr(positions, name)
-        digest.update(name.encode() + b"\0")
-        digest.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).data)
-    return digest.hexdigest()
-
-
-def _table_sha256(table: "pa.Table") -> str:
-    columns = {name: _column([table], name) for name in _COLUMNS if name != "vehicle_id"}
-    vehicle_id = _column([table], "vehicle_id")
-    return columns_sha256(Positions(vehicle_ix=np.zeros(len(vehicle_id), np.int32), **columns), vehicle_id)
-
-
-def _table(positions: Positions, vehicle_id: Int32Array) -> "pa.Table":
-    arrays = {name: getattr(positions, name) for name in _COLUMNS if name != "vehicle_id"}
-    return pa.table({"vehicle_id": vehicle_id, **arrays}).select(_COLUMNS)
-
-
-def _column(tables: list[Any], name: str) -> Any:
-    dtype = np.dtype(np.int32) if name == "vehicle_id" else DTYPES[name]
-    if not tables:
-        return np.empty(0, dtype=dtype)
-    return np.concatenate([table.column(name).to_numpy() for table in tables]).astype(dtype, copy=False)
-
-
-def _delta_encodable() -> list[str]:
-    """Columns with an encoding of their own; the narrow ones keep the plain one, which zstd alone packs well."""
-    narrow = {name for name in _COLUMNS if name in DTYPES and DTYPES[name].itemsize < 4}
-    return [name for name in _COLUMNS if name not in narrow]
-
-
-def _groups(vehicle_id: Int32Array) -> list[tuple[int, int]]:
-    """Row groups of about ROWS_PER_GROUP that end where a vehicle's rows end, so that one vehicle is read from few."""
-    ends: Int64Array = np.append(np.flatnonzero(np.diff(vehicle_id)) + 1, len(vehicle_id))
-    groups, start = [], 0
-    for end in ends.tolist():
-        if end - start >= ROWS_PER_GROUP or end == len(vehicle_id):
-            groups.append((start, end))
-            start = end
-    return groups

@@ -1,7 +1,6 @@
 """What follows from positions that are new: their notes, the vehicle-days open again, each vehicle's latest place."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,8 +14,13 @@ from store.partitions import time_text
 
 
 def keep_notes(conn: Connection[Any], notes: Iterable[tuple[int, int, int, Mapping[str, Any]]]) -> None:
-    """Keep what positions carried beyond the columns: (vehicle_id, fix_time µs UTC, variant, note) each."""
-    rows = [(vehicle, time_text(when), variant, _json(note)) for vehicle, when, variant, note in notes]
+    """Keep what positions carried beyond the columns: (vehicle_id, fix_time µs UTC, variant, note) each.
+
+    What JSON or jsonb cannot hold (NUL, NaN, half of a character) is refused with ValueError or the database's error.
+    """
+    rows = [
+        (vehicle, time_text(when), variant, json.dumps(note, allow_nan=False)) for vehicle, when, variant, note in notes
+    ]
     if not rows:
         return
     conn.execute(
@@ -69,25 +73,3 @@ def move_latest(conn: Connection[Any], fresh: Positions, vehicle_id: Int32Array)
             "received_at": [time_text(when) for when in fresh.received_at[last].tolist()],
         },
     )
-
-
-def _json(note: Mapping[str, Any]) -> str:
-    try:
-        text = json.dumps(note, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except ValueError:
-        return json.dumps(_storable(note), ensure_ascii=False)
-    return json.dumps(_storable(note), ensure_ascii=False) if "\\u0000" in text else text
-
-
-def _storable(value: Any) -> Any:
-    """The value as jsonb can hold it: NUL and lone surrogates as visible signs, a number that is none as null."""
-    if isinstance(value, str):
-        return value.replace("\x00", "␀").encode(errors="replace").decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {_storable(key): _storable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(each) for each in value]
-    return value

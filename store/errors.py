@@ -3,6 +3,7 @@
 StoreError
 ├── UnreachableError   no database answers, or it refuses us
 ├── SchemaError        the database's schema and this release do not fit
+├── ArchiveError       a sealed part cannot be written, or read as it was sealed
 └── ServerError        the embedded server cannot run here
 """
 
@@ -17,6 +18,10 @@ class UnreachableError(StoreError):
 
 class SchemaError(StoreError):
     """A schema newer than this release, or a migration that is not the one that was applied."""
+
+
+class ArchiveError(StoreError):
+    """A sealed part that cannot be written, or read as it was sealed."""
 
 
 class ServerError(StoreError):

@@ -44,7 +44,12 @@ class Manifest:
     @property
     def path(self) -> str:
         """Where it lies below the archive's root."""
-        return f"positions/day={self.day}/manifest-v{self.version}.json"
+        return manifest_path(self.day, self.version)
+
+
+def manifest_path(day: str, version: int) -> str:
+    """Where the manifest of a day's sealing lies below the archive's root."""
+    return f"positions/day={day}/manifest-v{version}.json"
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -62,21 +67,28 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, and stays after a power cut: aside, fsync, rename, fsync."""
     aside = path.with_name(path.name + ".partial")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.rename(path)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for their owner alone, and make their names durable."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
