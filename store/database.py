@@ -21,8 +21,9 @@ _CONNECT_TIMEOUT_S = 10.0
 class Database:
     """A migrated database behind a pool. Open with `Database.open`; a context manager."""
 
-    def __init__(self, pool: ConnectionPool[Connection[Any]], level: str) -> None:
+    def __init__(self, pool: ConnectionPool[Connection[Any]], level: str, address: str) -> None:
         self._pool = pool
+        self._address = address
         self.level = level
         """What the server offers: `plain`, `timescale-apache` or `timescale`."""
 
@@ -31,29 +32,30 @@ class Database:
         """Connect, bring the schema up to date, find the server's level.
 
         UnreachableError when nothing answers or the server is older than 15; SchemaError when the schema is newer than
-        this release.
+        this release or may not be made.
         """
+        address = _address(conninfo)
+        address = _address(conninfo)
         try:
             with psycopg.connect(conninfo, connect_timeout=int(_CONNECT_TIMEOUT_S)) as conn:
+                found = conn.info.server_version // 10_000
                 if conn.info.server_version < MIN_SERVER:
-                    found = conn.info.server_version // 10_000
-                    raise UnreachableError(
-                        f"database {_address(conninfo)}: expected PostgreSQL 15 or newer, got {found}"
-                    )
+                    raise UnreachableError(f"database {address}: expected PostgreSQL 15 or newer, got {found}")
                 migrate(conn)
                 level = _level(conn)
-        except psycopg.OperationalError as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-            raise UnreachableError(f"database {_address(conninfo)}: {reason}") from None
+        except psycopg.Error as error:
+            raise UnreachableError(f"database {address}: {_reason(error)}") from None
         pool = ConnectionPool(
             conninfo,
             min_size=1,
             max_size=pool_size,
             timeout=_CONNECT_TIMEOUT_S,
             configure=_configure,
+            # Without it each idle connection fails its next user once after the server was started anew.
+            check=ConnectionPool.check_connection,
             open=True,
         )
-        return cls(pool, level)
+        return cls(pool, level, address)
 
     def __enter__(self) -> Self:
         return self
@@ -63,12 +65,23 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
-        """A connection in a transaction: committed at the end, rolled back on an error."""
+        """A connection in a transaction: committed at the end, rolled back on an error.
+
+        UnreachableError when none comes free in time, or when the connection is lost on the way; whether a commit that
+        was under way is kept is then unknown, so it must be safe to do again.
+        """
+        conn: Connection[Any] | None = None
         try:
             with self._pool.connection() as conn:
                 yield conn
         except PoolTimeout:
-            raise UnreachableError(f"database: no connection came free in {_CONNECT_TIMEOUT_S:.0f} s") from None
+            raise UnreachableError(
+                f"database {self._address}: no connection came free in {_CONNECT_TIMEOUT_S:.0f} s"
+            ) from None
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if conn is not None and conn.closed:
+                raise UnreachableError(f"database {self._address}: {_reason(error)}") from error
+            raise
 
 
 def migrate(conn: Connection[Any], folder: Path = MIGRATIONS) -> list[str]:
@@ -119,13 +132,18 @@ def _missing(applied: dict[int, str], number: int, path: Path) -> bool:
 
 
 def _apply(conn: Connection[Any], number: int, path: Path) -> str:
-    with conn.transaction():
-        conn.execute(path.read_bytes())
-        conn.execute(
-            "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)",
-            (number, path.stem, _sha256(path)),
-        )
-    conn.commit()
+    try:
+        with conn.transaction():
+            conn.execute(path.read_bytes())
+            conn.execute(
+                "INSERT INTO schema_migration (number, name, sha256) VALUES (%s, %s, %s)",
+                (number, path.stem, _sha256(path)),
+            )
+        conn.commit()
+    except psycopg.errors.DatabaseError as error:
+        if conn.closed:
+            raise
+        raise SchemaError(f"migration {path.name}: {_reason(error)}") from error
     return path.stem
 
 
@@ -150,6 +168,12 @@ def _address(conninfo: str) -> str:
     """Where the database is, without the password."""
     try:
         parts = psycopg.conninfo.conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError:
-        return "(setting database_url)"
+    except psycopg.ProgrammingError:  # its message quotes the string, and with it the password
+        raise UnreachableError("database_url: expected postgresql://user:password@host:port/database") from None
     return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}/{parts.get('dbname') or ''}"
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in the first of libpq's lines, without where: the others are hints and further addresses."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line.rsplit(" failed: ", 1)[-1].strip()
