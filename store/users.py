@@ -16,6 +16,20 @@ _hasher = PasswordHasher()
 # Verified when the name is unknown, so that the answer takes as long as for a known one.
 _NOBODY = _hasher.hash(secrets.token_hex(16))
 
+# The vehicles a person may see: a manager those of the own unit's subtree, everybody else all.
+VISIBLE = """
+WITH RECURSIVE subtree AS (
+    SELECT unit_id FROM unit WHERE unit_id = %(own_unit)s
+    UNION SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
+), mine AS (
+    SELECT v.vehicle_id, v.code, v.plate, v.class, v.model, v.unit_id, u.code AS unit_code, u.name_zh AS unit_zh,
+           u.name_en AS unit_en
+    FROM vehicle v JOIN unit u USING (unit_id)
+    WHERE %(own_unit)s::int IS NULL OR v.unit_id IN (SELECT unit_id FROM subtree)
+)
+"""
+"""Start of a query: `mine` are the vehicles that a person may see, by the parameter own_unit."""
+
 
 class UserExistsError(StoreError):
     """A person of this name may sign in already."""

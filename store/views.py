@@ -1,6 +1,5 @@
 """What the pages read. Every query says whose vehicles a person may see, has a limit, and a time range where time counts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,20 +7,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from store.users import User
+from store.users import VISIBLE, User
 
-# The vehicles a person may see: a manager those of the own unit's subtree, everybody else all.
-_MINE = """
-WITH RECURSIVE subtree AS (
-    SELECT unit_id FROM unit WHERE unit_id = %(own_unit)s
-    UNION SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
-), mine AS (
-    SELECT v.vehicle_id, v.code, v.plate, v.class, v.model, v.unit_id, u.code AS unit_code, u.name_zh AS unit_zh,
-           u.name_en AS unit_en
-    FROM vehicle v JOIN unit u USING (unit_id)
-    WHERE %(own_unit)s::int IS NULL OR v.unit_id IN (SELECT unit_id FROM subtree)
-)
-"""
 ONLINE_MINUTES = 10
 PAGE_ROWS = 50
 
@@ -123,66 +110,6 @@ class DayRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TripRow:
-    """A trip, whole."""
-
-    trip_id: str
-    vehicle_id: int
-    plate: str
-    unit_zh: str
-    unit_en: str
-    day: date
-    start_time: datetime
-    end_time: datetime
-    start_lat: float
-    start_lon: float
-    end_lat: float
-    end_lon: float
-    distance_m: float
-    distance_low_m: float
-    distance_high_m: float
-    odometer_m: float | None
-    duration_s: float
-    moving_s: float
-    max_speed_mps: float | None
-    off_hours_s: float
-    off_hours_m: float
-    out_of_area_s: float
-    out_of_area_m: float
-    dispatch_order: str | None
-    origin_place: str
-    destination_place: str
-    private_score: float
-    features: dict[str, Any]
-    flags: int
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRow:
-    """The dispatch order of a trip."""
-
-    order_no: str
-    starts: datetime
-    ends: datetime
-    driver_card: str
-    purpose: str
-    destination: str
-    approved_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class StopRow:
-    """A stop or gap beside a trip."""
-
-    start_time: datetime
-    end_time: datetime
-    lat: float
-    lon: float
-    kind: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
 class QuarantineRow:
     """Something refused."""
 
@@ -199,7 +126,7 @@ def overview(conn: Connection[Any], user: User, today: date) -> Overview:
     """Numbers of the vehicles this person may see; today's from the rollup of the open day."""
     with conn.cursor(row_factory=class_row(Overview)) as cursor:
         row = cursor.execute(
-            _MINE
+            VISIBLE
             + """
             SELECT (SELECT count(*) FROM mine) AS vehicles,
                    (SELECT count(*) FROM latest JOIN mine USING (vehicle_id)
@@ -221,7 +148,7 @@ def kilometres_by_day(
 ) -> list[tuple[date, float, float]]:
     """(day, kilometres, of them off-hours) of the vehicles this person may see."""
     return conn.execute(
-        _MINE
+        VISIBLE
         + """
         SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day JOIN mine USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s GROUP BY day ORDER BY day LIMIT 400
@@ -272,7 +199,7 @@ def flags(
     """
     with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
         found = cursor.execute(
-            _MINE
+            VISIBLE
             + """
             SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, unit_zh, unit_en, start_time, end_time,
                    reason_zh, reason_en, numbers, rule_version
@@ -285,7 +212,7 @@ def flags(
             """,
             parameters,
         ).fetchall()
-    count = conn.execute(_MINE + "SELECT count(*) " + chosen, parameters).fetchone()
+    count = conn.execute(VISIBLE + "SELECT count(*) " + chosen, parameters).fetchone()
     assert count is not None
     return found, count[0]
 
@@ -293,12 +220,12 @@ def flags(
 def rules_and_units(conn: Connection[Any], user: User) -> tuple[list[str], list[tuple[str, str, str]]]:
     """Rules with open flags, and the units (code, zh, en), of the vehicles this person may see."""
     rules = conn.execute(
-        _MINE
+        VISIBLE
         + "SELECT DISTINCT rule FROM flag JOIN mine USING (vehicle_id) WHERE withdrawn_at IS NULL ORDER BY rule LIMIT 200",
         {"own_unit": user.sees_unit},
     ).fetchall()
     units = conn.execute(
-        _MINE + "SELECT DISTINCT unit_code, unit_zh, unit_en FROM mine ORDER BY unit_code LIMIT 2000",
+        VISIBLE + "SELECT DISTINCT unit_code, unit_zh, unit_en FROM mine ORDER BY unit_code LIMIT 2000",
         {"own_unit": user.sees_unit},
     ).fetchall()
     return [rule for (rule,) in rules], units
@@ -325,9 +252,9 @@ def vehicles(
     """
     with conn.cursor(row_factory=class_row(VehicleRow)) as cursor:
         found = cursor.execute(
-            _MINE + _VEHICLE + chosen + "ORDER BY plate LIMIT %(rows)s OFFSET %(skip)s", parameters
+            VISIBLE + _VEHICLE + chosen + "ORDER BY plate LIMIT %(rows)s OFFSET %(skip)s", parameters
         ).fetchall()
-    count = conn.execute(_MINE + "SELECT count(*) FROM mine" + chosen, parameters).fetchone()
+    count = conn.execute(VISIBLE + "SELECT count(*) FROM mine" + chosen, parameters).fetchone()
     assert count is not None
     return found, count[0]
 
@@ -336,7 +263,7 @@ def vehicle(conn: Connection[Any], user: User, vehicle_id: int) -> VehicleRow | 
     """A vehicle this person may see; None otherwise."""
     with conn.cursor(row_factory=class_row(VehicleRow)) as cursor:
         return cursor.execute(
-            _MINE + _VEHICLE + "WHERE vehicle_id = %(vehicle)s", {"own_unit": user.sees_unit, "vehicle": vehicle_id}
+            VISIBLE + _VEHICLE + "WHERE vehicle_id = %(vehicle)s", {"own_unit": user.sees_unit, "vehicle": vehicle_id}
         ).fetchone()
 
 
@@ -380,7 +307,7 @@ def live_since(conn: Connection[Any], since: datetime | None) -> list[tuple[Any,
 
 def visible_vehicles(conn: Connection[Any], user: User) -> frozenset[int]:
     """Ids of the vehicles this person may see."""
-    rows = conn.execute(_MINE + "SELECT vehicle_id FROM mine", {"own_unit": user.sees_unit}).fetchall()
+    rows = conn.execute(VISIBLE + "SELECT vehicle_id FROM mine", {"own_unit": user.sees_unit}).fetchall()
     return frozenset(number for (number,) in rows)
 
 
@@ -395,97 +322,6 @@ def vehicle_days(conn: Connection[Any], vehicle_id: int, from_day: date, to_day:
             """,
             (vehicle_id, from_day, to_day),
         ).fetchall()
-
-
-_TRIP = """
-    SELECT t.trip_id, t.vehicle_id, plate, unit_zh, unit_en, t.day, t.start_time, t.end_time, start_lat, start_lon,
-           end_lat, end_lon, distance_m, distance_low_m, distance_high_m, odometer_m, duration_s, moving_s,
-           max_speed_mps, off_hours_s, off_hours_m, out_of_area_s, out_of_area_m, dispatch_order, origin_place,
-           destination_place, private_score, features,
-           (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags
-    FROM trip t JOIN mine USING (vehicle_id)
-"""
-
-
-def trips(conn: Connection[Any], user: User, vehicle_id: int, from_day: date, to_day: date) -> list[TripRow]:
-    """A vehicle's trips that began on these days, newest first."""
-    with conn.cursor(row_factory=class_row(TripRow)) as cursor:
-        return cursor.execute(
-            _MINE + _TRIP + "WHERE t.vehicle_id = %(vehicle)s AND t.day BETWEEN %(from)s AND %(to)s"
-            " ORDER BY t.start_time DESC LIMIT 1000",
-            {"own_unit": user.sees_unit, "vehicle": vehicle_id, "from": from_day, "to": to_day},
-        ).fetchall()
-
-
-def trip(conn: Connection[Any], user: User, trip_id: str) -> TripRow | None:
-    """A trip of a vehicle this person may see; None otherwise."""
-    with conn.cursor(row_factory=class_row(TripRow)) as cursor:
-        return cursor.execute(
-            _MINE + _TRIP + "WHERE t.trip_id = %(trip)s", {"own_unit": user.sees_unit, "trip": trip_id}
-        ).fetchone()
-
-
-def neighbours(conn: Connection[Any], vehicle_id: int, start: datetime) -> tuple[str | None, str | None]:
-    """trip_id of the vehicle's trip before and after the one that began at an instant."""
-    row = conn.execute(
-        """
-        SELECT (SELECT trip_id FROM trip WHERE vehicle_id = %(v)s AND start_time < %(s)s ORDER BY start_time DESC LIMIT 1),
-               (SELECT trip_id FROM trip WHERE vehicle_id = %(v)s AND start_time > %(s)s ORDER BY start_time LIMIT 1)
-        """,
-        {"v": vehicle_id, "s": start},
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
-def stops_around(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> list[StopRow]:
-    """Stops and gaps that touch a time."""
-    with conn.cursor(row_factory=class_row(StopRow)) as cursor:
-        return cursor.execute(
-            """
-            SELECT start_time, end_time, lat, lon, kind, place FROM stop
-            WHERE vehicle_id = %s AND end_time >= %s AND start_time <= %s ORDER BY start_time LIMIT 100
-            """,
-            (vehicle_id, start, end),
-        ).fetchall()
-
-
-def order(conn: Connection[Any], order_no: str) -> OrderRow | None:
-    """A dispatch order."""
-    with conn.cursor(row_factory=class_row(OrderRow)) as cursor:
-        return cursor.execute(
-            "SELECT order_no, starts, ends, driver_card, purpose, destination, approved_by FROM dispatch_order"
-            " WHERE order_no = %s",
-            (order_no,),
-        ).fetchone()
-
-
-def duty_shifts(
-    conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime
-) -> list[tuple[datetime, datetime]] | None:
-    """Shifts of the vehicle's duty calendar that overlap a time; None for a vehicle without a calendar."""
-    row = conn.execute(
-        "SELECT u.duty_calendar FROM vehicle v JOIN unit u USING (unit_id) WHERE v.vehicle_id = %s", (vehicle_id,)
-    ).fetchone()
-    if row is None or row[0] is None:
-        return None
-    return conn.execute(
-        "SELECT starts, ends FROM duty_shift WHERE calendar = %s AND starts < %s AND ends > %s ORDER BY starts LIMIT 200",
-        (row[0], end, start),
-    ).fetchall()
-
-
-def zones_of_vehicle(conn: Connection[Any], vehicle_id: int) -> Mapping[str, int]:
-    """zone_id of the vehicle's permitted area and of its base, as far as it has them."""
-    row = conn.execute(
-        """
-        SELECT coalesce(v.area_zone_id, u.area_zone_id), v.base_zone_id FROM vehicle v JOIN unit u USING (unit_id)
-        WHERE v.vehicle_id = %s
-        """,
-        (vehicle_id,),
-    ).fetchone()
-    found = {} if row is None else {"area": row[0], "base": row[1]}
-    return {name: number for name, number in found.items() if number is not None}
 
 
 def quarantine(

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from geo.localtime import FLEET_ZONE
-from store import views
+from store import trip_views, views
 from store.users import log_access
 from store.views import PAGE_ROWS, Intake
 from web.access import Data, Person, Settings, Show
@@ -97,7 +97,7 @@ def vehicle(
     with data.connection() as conn:
         facts = views.vehicle_facts(conn, vehicle_id)
         days = views.vehicle_days(conn, vehicle_id, first, last)
-        trips = views.trips(conn, user, vehicle_id, first, last)
+        trips = trip_views.trips(conn, user, vehicle_id, first, last)
         flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id)
     return show.render(request, VehiclePage(found, facts, days, trips, flags, first, last), user)
 

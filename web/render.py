@@ -13,16 +13,14 @@ from starlette.responses import HTMLResponse
 
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
+from store.trip_views import OrderRow, StopRow, TripRow
 from store.users import User
 from store.views import (
     DayRow,
     FlagRow,
     Intake,
-    OrderRow,
     Overview,
     QuarantineRow,
-    StopRow,
-    TripRow,
     VehicleFacts,
     VehicleRow,
 )

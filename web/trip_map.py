@@ -18,7 +18,7 @@ from geo.arrays import BoolArray, FloatArray
 from geo.localtime import SECOND_US, to_datetime, to_us
 from geo.positions import Positions, Status
 from geo.zones import Zone
-from store.views import StopRow
+from store.trip_views import StopRow
 from web.assets import LEAFLET
 from web.geometry import shown, zone_feature
 from web.i18n import Words

@@ -13,10 +13,10 @@ from geo.arrays import BoolArray
 from geo.distance import step_distance_m
 from geo.localtime import SECOND_US, to_datetime, to_us
 from geo.positions import Positions, Status
-from store import views
+from store import trip_views, views
 from store.positions import read_track
+from store.trip_views import TripRow
 from store.users import User, log_access
-from store.views import TripRow
 from web.access import Data, Person, Settings, Show
 from web.geometry import base_map, shown
 from web.render import TripPage
@@ -43,11 +43,11 @@ def trip_page(request: Request, user: Person, data: Data, show: Show, settings: 
         trip = _logged(conn, user, trip_id)
     with data.connection() as conn:
         track = _track(conn, trip)
-        shifts = views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
+        shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
         flags, _ = views.flags(conn, user, from_day=date.min, to_day=date.max, trip_id=trip_id)
-        order = views.order(conn, trip.dispatch_order) if trip.dispatch_order else None
-        stops = views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
-        before, after = views.neighbours(conn, trip.vehicle_id, trip.start_time)
+        order = trip_views.order(conn, trip.dispatch_order) if trip.dispatch_order else None
+        stops = trip_views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
+        before, after = trip_views.neighbours(conn, trip.vehicle_id, trip.start_time)
     words = show.words_of(request)
     allow_inline_styles(request)
     page = TripPage(
@@ -73,9 +73,9 @@ def trip_map(request: Request, user: Person, data: Data, show: Show, settings: S
         trip = _logged(conn, user, trip_id)
     with data.connection() as conn:
         track = _track(conn, trip)
-        shifts = views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
-        stops = views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
-        area_id = views.zones_of_vehicle(conn, trip.vehicle_id).get("area")
+        shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
+        stops = trip_views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
+        area_id = trip_views.zones_of_vehicle(conn, trip.vehicle_id).get("area")
     shelf: ZoneShelf = request.app.state.zones
     area = None if area_id is None else shelf.zone(area_id)
     good = track.take(usable(mark_doubt(track)))
@@ -119,7 +119,7 @@ def trip_track(user: Person, data: Data, trip_id: str) -> dict[str, Any]:
 
 def _logged(conn: "Connection[Any]", user: User, trip_id: str) -> TripRow:
     """The trip, if this person may see it (404 otherwise); the look is written down in the same transaction."""
-    trip = views.trip(conn, user, trip_id)
+    trip = trip_views.trip(conn, user, trip_id)
     if trip is None:
         raise HTTPException(404, "no such trip")
     log_access(conn, user.user_id, "trip", trip_id)

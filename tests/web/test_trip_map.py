@@ -13,7 +13,7 @@ from geo.datum import wgs84_to_gcj02
 from geo.localtime import SECOND_US, to_us
 from geo.positions import Positions, Status
 from geo.zones import Zone
-from store.views import StopRow
+from store.trip_views import StopRow
 from web.i18n import Words
 from web.trip_map import DOUBTFUL, OFF_HOURS, ON_DUTY, SILENT, TripDrawing, document, draw
 
