@@ -1,0 +1,133 @@
+"""The fleet's own rows: in by their natural keys, out as they went in, every unknown reference named."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import shapely
+from psycopg import Connection
+
+from geo.zones import Zone
+from store.database import Database
+from store.fleet import (
+    UNASSIGNED,
+    Terminal,
+    Unit,
+    UnknownReferenceError,
+    Vehicle,
+    ensure_vehicle,
+    load_terminals,
+    load_units,
+    load_vehicles,
+    load_zones,
+    upsert_terminals,
+    upsert_units,
+    upsert_vehicles,
+    upsert_zones,
+)
+from tests.store.rows import count
+
+AREA = Zone(0, "440106", "district", "天河区", "Tianhe", shapely.box(113.3, 23.1, 113.4, 23.2))
+BASE = Zone(0, "base-1", "base", "车队", "Base", shapely.Point(113.35, 23.15).buffer(0.001))
+BUREAU = Unit("bureau", "局", "Bureau", area="440106")
+OFFICE = Unit("office", "处", "Office", parent="bureau")
+CAR = Vehicle("V1", "粤A00001", "office", "emergency", "红旗H5", "base-1", "440106", 8.5, 60.0, 1500.0, "2025 average")
+BOX = Terminal("013912345678", "V1", "jt808", "gcj02")
+
+
+def fill(database: Database) -> None:
+    with database.connection() as conn:
+        upsert_zones(conn, [AREA, BASE])
+        upsert_units(conn, [OFFICE, BUREAU])
+        upsert_vehicles(conn, [CAR])
+        upsert_terminals(conn, [BOX])
+
+
+def upsert(conn: Connection[Any], row: Unit | Vehicle | Terminal) -> None:
+    match row:
+        case Unit():
+            upsert_units(conn, [BUREAU, row])
+        case Vehicle():
+            upsert_vehicles(conn, [row])
+        case Terminal():
+            upsert_terminals(conn, [row])
+
+
+def test_everything_comes_out_as_it_went_in(database: Database) -> None:
+    fill(database)
+    with database.connection() as conn:
+        zones, units = load_zones(conn), load_units(conn)
+        cars, boxes = load_vehicles(conn), load_terminals(conn)
+    assert [replace(zone, zone_id=0) for zone in zones] == [AREA, BASE]
+    assert [replace(unit, unit_id=0) for unit in units] == [BUREAU, OFFICE]
+    assert [replace(car, vehicle_id=0) for car in cars] == [CAR]
+    assert boxes == [replace(BOX, vehicle_id=cars[0].vehicle_id)]
+    assert cars[0].vehicle_id > 0
+
+
+def test_a_second_time_brings_rows_up_to_date_and_keeps_their_ids(database: Database) -> None:
+    fill(database)
+    with database.connection() as conn:
+        before = (load_zones(conn), load_units(conn), load_vehicles(conn))
+        upsert_zones(conn, [replace(AREA, name_en="Tianhe District", geometry=BASE.geometry)])
+        upsert_units(conn, [replace(OFFICE, parent="", area="base-1")])
+        upsert_vehicles(conn, [replace(CAR, plate="粤A99999", base="", area="", tank_l=None)])
+        upsert_vehicles(conn, [replace(CAR, code="V2")])  # the plate that V1 gave up
+        upsert_terminals(conn, [replace(BOX, vehicle="V2", datum="wgs84")])
+        zones, units, cars = load_zones(conn), load_units(conn), load_vehicles(conn)
+        boxes = load_terminals(conn)
+    assert zones[0] == replace(before[0][0], name_en="Tianhe District", geometry=BASE.geometry)
+    assert units[1] == replace(before[1][1], parent="", area="base-1")
+    assert cars[0] == replace(before[2][0], plate="粤A99999", base="", area="", tank_l=None)
+    assert [(box.terminal_no, box.vehicle, box.datum) for box in boxes] == [(BOX.terminal_no, "V2", "wgs84")]
+
+
+def test_a_parent_may_stand_later_in_the_list(database: Database) -> None:
+    fill(database)
+    with database.connection() as conn:
+        assert {unit.code: unit.parent for unit in load_units(conn)} == {"bureau": "", "office": "bureau"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (replace(OFFICE, parent="nowhere"), "no unit has the code 'nowhere'"),
+        (replace(OFFICE, area="nowhere"), "no zone has the code 'nowhere'"),
+        (replace(OFFICE, duty_calendar="nowhere"), "no duty calendar has the code 'nowhere'"),
+        (replace(CAR, unit="nowhere"), "no unit has the code 'nowhere'"),
+        (replace(CAR, base="nowhere"), "no zone has the code 'nowhere'"),
+        (replace(CAR, area="nowhere"), "no zone has the code 'nowhere'"),
+        (replace(BOX, vehicle="nowhere"), "no vehicle has the code 'nowhere'"),
+    ],
+)
+def test_a_reference_to_nothing_is_named(database: Database, wrong: Unit | Vehicle | Terminal, named: str) -> None:
+    fill(database)
+    with pytest.raises(UnknownReferenceError, match=named), database.connection() as conn:
+        upsert(conn, wrong)
+
+
+def test_of_many_unknown_references_one_is_named_and_the_rest_counted(database: Database) -> None:
+    fill(database)
+    cars = [replace(CAR, code=f"V{n}", plate=f"粤A{n}", unit=f"u{n}") for n in range(3)]
+    with pytest.raises(UnknownReferenceError, match="'u0' and 2 more"), database.connection() as conn:
+        upsert_vehicles(conn, cars)
+
+
+def test_an_unknown_vehicle_is_made_once_in_the_unit_for_it(database: Database) -> None:
+    with database.connection() as conn:
+        made = ensure_vehicle(conn, "粤A12345")
+        assert ensure_vehicle(conn, "粤A12345") == made
+        other = ensure_vehicle(conn, "粤B12345")
+        cars = load_vehicles(conn)
+    assert [(car.vehicle_id, car.code, car.plate, car.unit) for car in cars] == [
+        (made, "粤A12345", "粤A12345", UNASSIGNED),
+        (other, "粤B12345", "粤B12345", UNASSIGNED),
+    ]
+
+
+def test_a_registered_vehicle_is_found_by_code_or_plate(database: Database) -> None:
+    fill(database)
+    with database.connection() as conn:
+        (car,) = load_vehicles(conn)
+        assert ensure_vehicle(conn, CAR.code) == ensure_vehicle(conn, CAR.plate) == car.vehicle_id
+        assert count(conn, "vehicle") == 1
