@@ -35,7 +35,6 @@ class Database:
         this release or may not be made.
         """
         address = _address(conninfo)
-        address = _address(conninfo)
         try:
             with psycopg.connect(conninfo, connect_timeout=int(_CONNECT_TIMEOUT_S)) as conn:
                 found = conn.info.server_version // 10_000
@@ -43,6 +42,8 @@ class Database:
                     raise UnreachableError(f"database {address}: expected PostgreSQL 15 or newer, got {found}")
                 migrate(conn)
                 level = _level(conn)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SchemaError(f"database {address}: {_reason(error)}; the role must own the schema") from None
         except psycopg.Error as error:
             raise UnreachableError(f"database {address}: {_reason(error)}") from None
         pool = ConnectionPool(

@@ -113,7 +113,7 @@ def test_a_second_migration_finds_nothing_to_do(bare: str, folder: Path) -> None
 def test_a_migration_that_fails_leaves_nothing_of_itself(bare: str, folder: Path) -> None:
     (folder / "0002_second.sql").write_text("CREATE TABLE second (n int); SELECT 1 / 0;")
     with psycopg.connect(bare) as conn:
-        with pytest.raises(psycopg.errors.DivisionByZero):
+        with pytest.raises(SchemaError, match="migration 0002_second.sql: division by zero"):
             migrate(conn, folder)
         assert conn.execute("SELECT to_regclass('first'), to_regclass('second')").fetchone() == ("first", None)
         assert schema_number(conn) == 1
@@ -185,6 +185,6 @@ def test_two_processes_open_an_empty_database_at_once(bare: str) -> None:
 def test_a_failed_migration_gives_the_lock_back(bare: str, folder: Path) -> None:
     (folder / "0002_second.sql").write_text("SELECT 1 / 0;")
     with psycopg.connect(bare) as conn, psycopg.connect(bare) as other:
-        with pytest.raises(psycopg.errors.DivisionByZero):
+        with pytest.raises(SchemaError, match="division by zero"):
             migrate(conn, folder)
         assert other.execute("SELECT pg_try_advisory_lock(%s)", (0x676F6E67,)).fetchone() == (True,)
