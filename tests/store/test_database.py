@@ -113,7 +113,7 @@ def test_a_second_migration_finds_nothing_to_do(bare: str, folder: Path) -> None
 def test_a_migration_that_fails_leaves_nothing_of_itself(bare: str, folder: Path) -> None:
     (folder / "0002_second.sql").write_text("CREATE TABLE second (n int); SELECT 1 / 0;")
     with psycopg.connect(bare) as conn:
-        with pytest.raises(SchemaError, match="migration 0002_second.sql: division by zero"):
+        with pytest.raises(SchemaError, match=r"migration 0002_second\.sql: division by zero"):
             migrate(conn, folder)
         assert conn.execute("SELECT to_regclass('first'), to_regclass('second')").fetchone() == ("first", None)
         assert schema_number(conn) == 1
