@@ -190,7 +190,7 @@ def _missing(value: object) -> bool:
 _SUBTREE = """
 WITH RECURSIVE subtree AS (
     SELECT unit_id FROM unit WHERE code = %(unit)s
-    UNION ALL SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
+    UNION SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
 ), car AS (
     SELECT v.vehicle_id, v.code AS vehicle, v.plate, u.code AS unit, v.consumption_l_100km, v.baseline_km_month
     FROM vehicle v JOIN unit u USING (unit_id)

@@ -288,7 +288,7 @@ def test_the_first_to_leave_does_not_stop_the_server(home: Path) -> None:
         assert server_pid(home) == pid
         with psycopg.connect(ours.conninfo) as conn:
             assert conn.execute("SELECT 1").fetchone() == (1,)
-    assert not alive(pid)
+    wait_until_gone(pid)
 
 
 def test_a_home_reached_by_a_link_is_the_same_home(home: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_home_reached_by_a_link_is_the_same_home(home: Path) -> None:
         pid = server_pid(home)
         with EmbeddedPostgres(link):
             assert server_pid(home) == pid
-    assert not alive(pid)
+    wait_until_gone(pid)
 
 
 def test_a_server_whose_owner_was_killed_is_adopted_and_stopped(home: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_server_whose_owner_was_killed_is_adopted_and_stopped(home: Path) -> N
         assert server_pid(home) == pid
         with psycopg.connect(adopted.conninfo) as conn:
             assert conn.execute("SELECT 1").fetchone() == (1,)
-    assert not alive(pid)
+    wait_until_gone(pid)
 
 
 def test_a_killed_server_comes_back_with_all_that_was_committed(home: Path) -> None:
