@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from psycopg import Connection
 
 from analytics.audit import audit
@@ -17,6 +18,7 @@ from gongche.home import Gongche
 from rules import catalogue_path
 from rules.evaluate import evaluate
 from rules.load import Rule, load_catalogue
+from store.archive import VEHICLES_PER_BUCKET
 from store.derived import raise_flags, replace_derived, stale_range, take_stale_days
 from store.positions import read_day
 
@@ -80,6 +82,9 @@ def audit_days(
 
     def one(bucket: int) -> Audited:
         with gongche.database.connection() as conn:
+            # Before the archive is read: what is sealed from now on makes its day stale again.
+            everyone = np.arange(bucket * VEHICLES_PER_BUCKET, (bucket + 1) * VEHICLES_PER_BUCKET, dtype=np.int32)
+            take_stale_days(conn, everyone if wanted is None else np.intersect1d(everyone, wanted), from_day, to_day)
             batch = gongche.archive.read(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
             if wanted is not None:
                 batch = only(*batch, wanted)
@@ -134,5 +139,4 @@ def _audit_batch(
     trips, stops, vehicle_days, flags = named
     replace_derived(conn, vehicle_ids, from_day, to_day, trips=trips, stops=stops, vehicle_days=vehicle_days)
     new = raise_flags(conn, vehicle_ids, from_day, to_day, flags)
-    take_stale_days(conn, vehicle_ids, from_day, to_day)
     return Audited(len(vehicle_ids), len(positions), len(trips), len(flags), new, kernel_s)

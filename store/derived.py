@@ -98,7 +98,7 @@ def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, t
 
 
 def take_stale_days(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, to_day: int) -> None:
-    """Forget that these vehicle-days wait for an audit; called in the transaction that stores its result."""
+    """Forget that these vehicle-days wait for an audit; called first in the transaction of the audit, before it reads."""
     conn.execute(
         "DELETE FROM stale_day WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s",
         (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
