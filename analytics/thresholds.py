@@ -61,7 +61,7 @@ class Thresholds:
     departure_mps: float = 8.0
     """Mean speed assumed over the unreported first and last metres of a trip, where the first report is late."""
 
-    pull_out_s: float = 8.0
+    pull_out_s: float = 4.0
     """Time a car takes from standing to driving, and back, over and above its metres at that speed."""
 
     distance_low_share: float = 0.01
