@@ -60,7 +60,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "status": np.dtype(np.uint32),
     "received_at": np.dtype(np.int64),
 }
-_ABSENT: dict[str, Any] = {
+ABSENT: dict[str, Any] = {
     "speed_mps": np.nan,
     "course_deg": np.nan,
     "odometer_m": NO_ODOMETER,
@@ -68,6 +68,7 @@ _ABSENT: dict[str, Any] = {
     "altitude_m": NO_ALTITUDE,
     "satellites": NO_SATELLITES,
 }
+"""What a column holds where nothing was sent; the columns without an entry are always sent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,8 +112,8 @@ class Positions:
         for name, dtype in DTYPES.items():
             if name in columns:
                 full[name] = np.ascontiguousarray(columns[name], dtype=dtype)
-            elif name in _ABSENT:
-                full[name] = np.full(n, _ABSENT[name], dtype=dtype)
+            elif name in ABSENT:
+                full[name] = np.full(n, ABSENT[name], dtype=dtype)
             else:
                 raise ValueError(f"{name}: this column must be given")
         return cls(**full)

@@ -5,6 +5,7 @@ file counts once the database says so, in the transaction that also advances the
 is written over by the next sealing.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -20,8 +21,9 @@ from geo.positions import Positions
 from store.database import Database
 from store.errors import ArchiveError
 from store.manifest import GENESIS, Manifest, Part, make_folder, sha256, write_durably
-from store.parts import COLUMNS, columns_sha256, encode_part, part_columns, read_part
+from store.parts import columns_sha256, encode_part, part_columns
 from store.positions import read_day
+from store.reading import ALL, read_batches
 from store.verify import verify_archive
 
 VEHICLES_PER_BUCKET = 512
@@ -69,27 +71,20 @@ class Archive:
         -------
         Positions in canonical order, and int32 (v,) vehicle_id of each vehicle_ix, ascending.
         """
+        paths = self.parts(conn, from_day, to_day, bucket)
+        nothing = Positions.empty(), np.empty(0, dtype=np.int32)
+        return next(read_batches(self.root, paths, columns=ALL, batch_positions=sys.maxsize), nothing)
+
+    def parts(self, conn: Connection[Any], from_day: int, to_day: int, bucket: int) -> list[str]:
+        """Paths of a bucket's newest parts of local days [from_day, to_day], days ascending, for `read_batches`."""
         rows = conn.execute(
             """
-            SELECT DISTINCT ON (day) path, day FROM sealed_part
+            SELECT DISTINCT ON (day) path FROM sealed_part
             WHERE day BETWEEN %s AND %s AND bucket = %s ORDER BY day, version DESC
             """,
             (day_date(from_day), day_date(to_day), bucket),
         ).fetchall()
-        parts = [read_part(self.root / path, path) for path, _ in rows]
-        columns = {
-            name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, dtype)
-            for name, dtype in COLUMNS.items()
-        }
-        # Days come in order and each is sorted, so a stable sort by vehicle alone makes the whole canonical.
-        within = (columns.pop("vehicle_id") - bucket * VEHICLES_PER_BUCKET).astype(np.uint16)
-        order = np.argsort(within, kind="stable")
-        present = np.bincount(within) > 0
-        number = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        positions = Positions(
-            vehicle_ix=number[within[order]], **{name: column[order] for name, column in columns.items()}
-        )
-        return positions, (np.flatnonzero(present) + bucket * VEHICLES_PER_BUCKET).astype(np.int32)
+        return [path for (path,) in rows]
 
     def buckets(self, conn: Connection[Any], from_day: int, to_day: int) -> list[int]:
         """Buckets that have a sealed part on any of these local days."""

@@ -1,12 +1,12 @@
 """One sealed part: a Parquet file of positions in canonical order, and the hash of its rows.
 
-Times and counters are stored as differences, floats by byte planes; zstd packs what is left. Row groups end where a
-vehicle's rows end, so that their statistics find one vehicle in few of them.
+Times and counters are stored as differences, floats by byte planes; zstd packs what is left. Row groups hold whole
+vehicles, so that their statistics find one vehicle in few of them.
 """
 
 import hashlib
 import io
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from geo.arrays import Int32Array, Int64Array
+from geo.arrays import Int32Array
 from geo.positions import DTYPES, Positions
 from store.errors import ArchiveError
 
-ROWS_PER_GROUP = 65_536
+ROWS_PER_GROUP = 32_768
 COLUMNS = {name if name != "vehicle_ix" else "vehicle_id": dtype for name, dtype in DTYPES.items()}
 """The columns of a part, in the order in which they are hashed."""
 
@@ -55,22 +55,13 @@ def encode_part(columns: Columns) -> bytes:
     return buffer.getvalue()
 
 
-def read_part(path: Path, name: str) -> Columns:
-    """The columns of a part's file; ArchiveError names the part when it cannot be read."""
-    try:
-        with pq.ParquetFile(path, memory_map=True) as file:
-            return _columns(file.read(list(COLUMNS), use_threads=False))
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ArchiveError(f"archive: {name}: {_first_line(error)}") from error
-
-
 def decode_part(data: bytes, name: str) -> Columns:
     """The columns of a part from the bytes of its file; ArchiveError names the part when they are none."""
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
-            return _columns(file.read(list(COLUMNS), use_threads=False))
+            return part_columns_of(file.read(list(COLUMNS), use_threads=False), list(COLUMNS))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ArchiveError(f"archive: {name}: {_first_line(error)}") from error
+        raise ArchiveError(f"archive: {name}: {first_line(error)}") from error
 
 
 def columns_sha256(columns: Columns) -> str:
@@ -85,20 +76,32 @@ def columns_sha256(columns: Columns) -> str:
     return digest.hexdigest()
 
 
-def _columns(table: "pa.Table") -> Columns:
-    return {name: table.column(name).to_numpy().astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
+def part_columns_of(table: "pa.Table", names: Sequence[str]) -> Columns:
+    """Some columns of a part as arrays of their dtypes."""
+    return {name: table.column(name).to_numpy().astype(COLUMNS[name], copy=False) for name in names}
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its name."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _groups(vehicle_id: Int32Array) -> list[tuple[int, int]]:
-    """Row groups [start, stop) of about ROWS_PER_GROUP that end where a vehicle's rows end."""
-    ends: Int64Array = np.append(np.flatnonzero(np.diff(vehicle_id)) + 1, len(vehicle_id))
-    groups, start = [], 0
-    for end in ends.tolist():
-        if end - start >= ROWS_PER_GROUP or end == len(vehicle_id):
-            groups.append((start, end))
-            start = end
+    """Row groups [start, stop) by spans of 2^k vehicle ids from multiples of 2^k, halved down to ROWS_PER_GROUP rows.
+
+    So a vehicle is never divided, and the groups of several days can be read together: a span of one day lies in a
+    span of another, or holds it.
+    """
+    if not len(vehicle_id):
+        return [(0, 0)]
+    span = 1 << int(vehicle_id[-1]).bit_length()
+    groups, waiting = [], [(0, span)]
+    while waiting:
+        first, span = waiting.pop()
+        start, stop = np.searchsorted(vehicle_id, [first, first + span]).tolist()
+        if stop - start <= ROWS_PER_GROUP or span == 1:
+            if stop > start:
+                groups.append((start, stop))
+        else:
+            waiting += [(first + span // 2, span // 2), (first, span // 2)]
     return groups
