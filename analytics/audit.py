@@ -1,20 +1,19 @@
 """The audit: positions of whole vehicles in, trips, stops and vehicle-days out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analytics.clean import doubtful, mark_doubt, usable
 from analytics.context import FleetContext
-from analytics.features import split_steps, stops_table, trip_steps, trips_table
-from analytics.rollup import vehicle_days_table
-from analytics.segment import Segments, Steps, segment
+from analytics.features import stops_table, trips_table
+from analytics.measure import measure
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import FloatArray, Int64Array
-from geo.localtime import SECOND_US, local_day
-from geo.positions import Positions, canonical, clock_fault
+from geo.arrays import Columns, Int32Array
+from geo.localtime import local_day
+from geo.positions import Positions, canonical
 
+TABLES = ("trips", "stops", "vehicle_days")
 CHUNK_POSITIONS = 262_144
 """Whole vehicles are worked on together up to about so many positions, which stay in a core's cache."""
 
@@ -48,74 +47,25 @@ def audit(
     ------
     UnknownDayError   A trip that touches the days asked for touches one that its duty calendar does not know.
     """
-    ordered = canonical(positions)
-    parts = [_audit_chunk(chunk, context, from_day, to_day, thresholds) for chunk in _chunks(ordered)]
+    return audit_ordered(canonical(positions), context, from_day, to_day, thresholds)
+
+
+def audit_ordered(
+    positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds = DEFAULT
+) -> Tables:
+    """`audit` of positions that are in canonical order already, as the archive and the database give them."""
+    parts = [measure(chunk, context, from_day, to_day, thresholds) for chunk in _chunks(positions)]
+    trips, stops, days = (_joined([getattr(part, table) for part in parts]) for table in TABLES)
+    began = local_day(trips["start_time"])
     return Tables(
-        *(_within([part[table] for part in parts], from_day, to_day) for table in range(3)),
+        trips_table(_between(trips, began, from_day, to_day), context, thresholds),
+        stops_table(_between(stops, stops["day"], from_day, to_day), context),
+        pd.DataFrame(_between(days, days["day"], from_day, to_day)),
     )
 
 
-def _audit_chunk(
-    positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    status = mark_doubt(positions, thresholds)
-    good = np.flatnonzero(usable(status))
-    track = positions.take(good)
-    everything, steps = segment(track, _silence_s(positions, good), thresholds)
-    segments = _touching(everything, from_day, to_day)
-    parts = split_steps(track, segments, steps, context, thresholds)
-    trips = trips_table(track, segments, steps, parts, context, thresholds)
-    sums = _step_sums(steps, segments, trips)
-    sums |= {"off_hours_m": parts.off_hours_m, "out_of_area_m": parts.out_of_area_m}
-    days = vehicle_days_table(positions, doubtful(status), track, steps, sums, trips)
-    return trips, stops_table(track, segments, context), days
-
-
-def _touching(segments: Segments, from_day: int, to_day: int) -> Segments:
-    """The segments that touch these days: of the days around them no calendar need know anything."""
-    keep = (local_day(segments.start_time) <= to_day) & (local_day(segments.end_time) >= from_day)
-    return Segments(*(getattr(segments, column.name)[keep] for column in fields(segments)))
-
-
-def _step_sums(steps: Steps, segments: Segments, trips: pd.DataFrame) -> dict[str, FloatArray]:
-    """What each step adds to its day: metres with their interval, and time in motion; nothing outside trips."""
-    trip_of = np.full(len(steps.metres), -1)
-    within, trip = trip_steps(segments)
-    trip_of[within] = trip
-    counts = (trip_of >= 0) & steps.moving
-    metres = np.where(counts, steps.metres, 0.0)
-    total = np.append(np.maximum(trips["distance_m"].to_numpy(dtype=np.float64), 1e-9), 1.0)
-    low = np.append(trips["distance_low_m"].to_numpy(dtype=np.float64), 0.0)
-    high = np.append(trips["distance_high_m"].to_numpy(dtype=np.float64), 0.0)
-    return {
-        "distance_m": metres,
-        "distance_low_m": metres * (low / total)[trip_of],
-        "distance_high_m": metres * (high / total)[trip_of],
-        "moving_s": np.where(counts, steps.seconds, 0.0),
-    }
-
-
-def _silence_s(positions: Positions, good: Int64Array) -> FloatArray:
-    """Longest time without any report between each usable position and the one before it, seconds; float64 (k,).
-
-    Reports without a fix break a silence too: a car that reports from a garage is not silent. Those with a wrong clock
-    do not.
-    """
-    if not len(good):
-        return np.empty(0)
-    timely = np.flatnonzero(~clock_fault(positions.fix_time, positions.received_at))
-    pause = np.zeros(len(positions))
-    pause[timely[1:]] = np.diff(positions.fix_time[timely]) / SECOND_US
-    bounds = np.concatenate((good[:1], good[:-1] + 1))
-    silence = np.maximum.reduceat(pause[: good[-1] + 1], bounds)
-    silence[0] = 0.0
-    new = np.flatnonzero(np.diff(positions.vehicle_ix[good]) != 0) + 1
-    silence[new] = 0.0
-    return silence
-
-
 def _chunks(positions: Positions) -> list[Positions]:
-    """The batch in slices of whole vehicles."""
+    """The batch in slices of whole vehicles; one empty slice of an empty batch."""
     ends = np.append(np.flatnonzero(np.diff(positions.vehicle_ix)) + 1, len(positions))
     chunks, start = [], 0
     for end in ends.tolist():
@@ -125,6 +75,10 @@ def _chunks(positions: Positions) -> list[Positions]:
     return chunks
 
 
-def _within(tables: list[pd.DataFrame], from_day: int, to_day: int) -> pd.DataFrame:
-    whole = pd.concat(tables, ignore_index=True)
-    return whole[whole["day"].between(from_day, to_day)].reset_index(drop=True)
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _between(columns: Columns, day: Int32Array, from_day: int, to_day: int) -> Columns:
+    keep = np.flatnonzero((day >= from_day) & (day <= to_day))
+    return {name: column[keep] for name, column in columns.items()}

@@ -1,22 +1,18 @@
 """Trips and stops as tables: what each was, where, how far, and what a rule may ask of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analytics.area import outside_area
 from analytics.context import FleetContext
-from analytics.duty import duty_clock, off_hours_s
+from analytics.duty import off_hours_s
 from analytics.orders import driver_cards, order_cover
 from analytics.places import CONTROLLED_VENUES, places_at
 from analytics.score import private_score
-from analytics.segment import GAP, TRIP, Segments, Steps
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
-from geo.localtime import SECOND_US, day_start_us, local_day, to_datetime
-from geo.positions import NO_ODOMETER, Positions
+from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
+from geo.localtime import SECOND_US, local_day, to_datetime
 
 FEATURES = {
     "distance_m": ("m", "length of the way driven"),
@@ -56,46 +52,24 @@ def trip_id(vehicle_id: int, start_time: int) -> str:
     return f"{vehicle_id}-{to_datetime(start_time):%Y%m%dT%H%M%S}"
 
 
-@dataclass(frozen=True, slots=True)
-class StepParts:
-    """What of each step counts as off-hours or outside the area; float64 (n,) each, 0 outside trips."""
-
-    off_hours_m: FloatArray
-    out_of_area_m: FloatArray
-    out_of_area_s: FloatArray
-
-
-def trips_table(
-    track: Positions,
-    segments: Segments,
-    steps: Steps,
-    parts: StepParts,
-    context: FleetContext,
-    thresholds: Thresholds = DEFAULT,
-) -> pd.DataFrame:
+def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = DEFAULT) -> pd.DataFrame:
     """One row a trip, with the columns of table `trip`, vehicle_ix, and DERIVED.
 
     Parameters
     ----------
-    track : usable positions in canonical order, of which `segments`, `steps` and `parts` were made.
+    trips : as `measure` gives them.
     """
-    rows = np.flatnonzero(segments.kind == TRIP)
-    first, last = segments.first[rows], segments.last[rows]
-    vehicle, start, end = segments.vehicle_ix[rows], segments.start_time[rows], segments.end_time[rows]
-    out_m = _sum(parts.out_of_area_m, first, last)
-    counted = np.where(steps.moving, steps.metres, 0.0)  # drift while standing counts nothing
-    distance = _sum(counted, first, last)
-    low = np.maximum(0.0, distance * (1 - thresholds.distance_low_share) - thresholds.distance_end_m)
-    high = distance * (1 + thresholds.distance_high_share) + thresholds.distance_end_m
+    vehicle, start, end = trips["vehicle_ix"], trips["start_time"], trips["end_time"]
     calendar = context.calendar_ix[vehicle]
-    origin, origin_kind = places_at(context.zones, track.lat_e7[first], track.lon_e7[first])
-    destination, destination_kind = places_at(context.zones, track.lat_e7[last], track.lon_e7[last])
+    origin, origin_kind = places_at(context.zones, trips["start_lat_e7"], trips["start_lon_e7"])
+    destination, destination_kind = places_at(context.zones, trips["end_lat_e7"], trips["end_lon_e7"])
     order, cover = order_cover(context.orders, vehicle, start, end, thresholds)
     card, card_missing = driver_cards(context.swipes, vehicle, start, end, thresholds)
     rest, holiday = _day_kinds(context, calendar, start)
     duration = (end - start) / SECOND_US
     off_s = off_hours_s(context.calendars, calendar, start, end)
-    trips = pd.DataFrame(
+    distance, out_m = trips["distance_m"], trips["out_of_area_m"]
+    table = pd.DataFrame(
         {
             "trip_id": _texts(
                 trip_id(number, when)
@@ -105,26 +79,26 @@ def trips_table(
             "day": local_day(start),
             "start_time": start,
             "end_time": end,
-            "start_lat": track.lat[first],
-            "start_lon": track.lon[first],
-            "end_lat": track.lat[last],
-            "end_lon": track.lon[last],
+            "start_lat": trips["start_lat_e7"] * 1e-7,
+            "start_lon": trips["start_lon_e7"] * 1e-7,
+            "end_lat": trips["end_lat_e7"] * 1e-7,
+            "end_lon": trips["end_lon_e7"] * 1e-7,
             "distance_m": distance,
-            "distance_low_m": low,
-            "distance_high_m": high,
-            "odometer_m": _odometer(track, first, last),
+            "distance_low_m": trips["distance_low_m"],
+            "distance_high_m": trips["distance_high_m"],
+            "odometer_m": trips["odometer_m"],
             "duration_s": duration,
-            "moving_s": _sum(np.where(steps.moving, steps.seconds, 0.0), first, last),
-            "max_speed_mps": _fastest(track, first, last),
+            "moving_s": trips["moving_s"],
+            "max_speed_mps": trips["max_speed_mps"],
             "off_hours_s": off_s,
-            "off_hours_m": _sum(parts.off_hours_m, first, last),
-            "out_of_area_s": _sum(parts.out_of_area_s, first, last),
+            "off_hours_m": trips["off_hours_m"],
+            "out_of_area_s": trips["out_of_area_s"],
             "out_of_area_m": out_m,
             "dispatch_order": pd.Series(order, dtype=object),
             "origin_place": _texts(origin),
             "destination_place": _texts(destination),
             "off_hours_share": off_s / duration,
-            "out_of_area_share": np.divide(out_m, distance, out=np.zeros(len(rows)), where=distance > 0),
+            "out_of_area_share": np.divide(out_m, distance, out=np.zeros(len(start)), where=distance > 0),
             "order_cover": cover,
             "driver_card": pd.Series(card, dtype=object),
             "card_missing": card_missing,
@@ -137,97 +111,29 @@ def trips_table(
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
         }
     )
-    return pd.concat([trips, private_score(trips)], axis=1)
+    return pd.concat([table, private_score(table)], axis=1)
 
 
-def stops_table(track: Positions, segments: Segments, context: FleetContext) -> pd.DataFrame:
-    """One row a stop or gap and local day: cut at local midnight, with the columns of table `stop` and vehicle_ix."""
-    rows = np.flatnonzero(segments.kind != TRIP)
-    start, end = segments.start_time[rows], segments.end_time[rows]
-    first_day, last_day = local_day(start), local_day(end - 1)
-    count = last_day - first_day + 1
-    piece = np.repeat(np.arange(len(rows)), count)
-    day = np.repeat(first_day, count) + np.arange(len(piece)) - np.repeat(np.cumsum(count) - count, count)
-    midnight = np.array([day_start_us(each) for each in range(int(day.min()), int(day.max()) + 2)]) if len(day) else day
-    base = int(day.min()) if len(day) else 0
-    begin = np.maximum(start[piece], midnight[day - base])
-    until = np.minimum(end[piece], midnight[day - base + 1])
-    # The place of a piece rests on the positions of that day alone, so that it is the same however far back one reads.
-    vehicle = segments.vehicle_ix[rows][piece]
-    lat, lon = _middle(track, segments.first[rows][piece], segments.last[rows][piece], begin, until)
-    name, _ = places_at(context.zones, lat, lon)
+def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:
+    """One row a stop or gap and local day: the columns of table `stop`, and vehicle_ix."""
+    name, _ = places_at(context.zones, stops["lat_e7"], stops["lon_e7"])
     return pd.DataFrame(
         {
-            "vehicle_ix": vehicle,
-            "day": day.astype(np.int32),
-            "start_time": begin,
-            "end_time": until,
-            "lat": lat * 1e-7,
-            "lon": lon * 1e-7,
-            "kind": _texts(np.where(segments.kind[rows][piece] == GAP, "gap", "stop")),
+            "vehicle_ix": stops["vehicle_ix"],
+            "day": stops["day"],
+            "start_time": stops["start_time"],
+            "end_time": stops["end_time"],
+            "lat": stops["lat_e7"] * 1e-7,
+            "lon": stops["lon_e7"] * 1e-7,
+            "kind": _texts(np.where(stops["gap"], "gap", "stop")),
             "place": _texts(name),
         }
     )
 
 
-def split_steps(
-    track: Positions,
-    segments: Segments,
-    steps: Steps,
-    context: FleetContext,
-    thresholds: Thresholds = DEFAULT,
-) -> StepParts:
-    """What of each step of a trip lies outside duty hours, and outside the area; a step over the limit in proportion."""
-    outside = outside_area(track, context.area_ix, context.areas, thresholds)
-    ends, _ = trip_steps(segments)
-    calendar = context.calendar_ix[track.vehicle_ix[ends]]
-    start, end = steps.start[ends], steps.end[ends]
-    duty = duty_clock(context.calendars, calendar, end) - duty_clock(context.calendars, calendar, start)
-    off, out = np.zeros(len(track)), np.zeros(len(track))
-    off[ends] = 1 - duty / np.maximum(end - start, 1)
-    out[ends] = (outside[ends].astype(np.float64) + outside[ends - 1]) / 2
-    metres = np.where(steps.moving, steps.metres, 0.0)
-    return StepParts(metres * off, metres * out, steps.seconds * out)
-
-
-def trip_steps(segments: Segments) -> tuple[Int64Array, Int64Array]:
-    """Every step that belongs to a trip, by the position that ends it, and the number of its trip; ascending."""
-    rows = np.flatnonzero(segments.kind == TRIP)
-    first, count = segments.first[rows], segments.last[rows] - segments.first[rows]
-    trip = np.repeat(np.arange(len(rows)), count)
-    return first[trip] + 1 + np.arange(len(trip)) - np.repeat(np.cumsum(count) - count, count), trip
-
-
 def _texts(values: Iterable[str]) -> "pd.Series[str]":
     """Texts as a column of one dtype, with or without rows."""
     return pd.Series(list(values), dtype="str")
-
-
-def _sum(values: FloatArray, first: Int64Array, last: Int64Array) -> FloatArray:
-    """Sum over the steps of each trip: those that end at first + 1 … last."""
-    return _reduce(np.add, values, first, last)
-
-
-def _reduce(operation: np.ufunc, values: FloatArray, first: Int64Array, last: Int64Array) -> FloatArray:
-    if not len(first):
-        return np.empty(0)
-    bounds = np.column_stack((first + 1, last + 1)).ravel()
-    result: FloatArray = operation.reduceat(np.append(values, 0.0), bounds)[::2]
-    return result
-
-
-def _fastest(track: Positions, first: Int64Array, last: Int64Array) -> FloatArray:
-    """Highest reported speed; NaN where none was reported."""
-    speed = np.nan_to_num(track.speed_mps.astype(np.float64), nan=-1.0)
-    fastest = _reduce(np.maximum, speed, first, last)
-    return np.where(fastest < 0, np.nan, fastest)
-
-
-def _odometer(track: Positions, first: Int64Array, last: Int64Array) -> FloatArray:
-    """Growth of the terminal's odometer over each trip; NaN where an end has none or it ran backwards."""
-    start, end = track.odometer_m[first], track.odometer_m[last]
-    good = (start != NO_ODOMETER) & (end != NO_ODOMETER) & (end >= start)
-    return np.where(good, end - start, np.nan).astype(np.float64)
 
 
 def _day_kinds(context: FleetContext, calendar: Int32Array, start: Int64Array) -> tuple[BoolArray, BoolArray]:
@@ -238,23 +144,3 @@ def _day_kinds(context: FleetContext, calendar: Int32Array, start: Int64Array) -
         if len(rows):
             rest[rows], holiday[rows] = each.kinds_of(days[rows])
     return rest, holiday
-
-
-def _middle(
-    track: Positions, first: Int64Array, last: Int64Array, begin: Int64Array, until: Int64Array
-) -> tuple[Int32Array, Int32Array]:
-    """Mean place, degrees × 10⁷, of the positions first … last with begin ≤ time ≤ until; else that of the nearest one."""
-    lat, lon = np.empty(len(first), dtype=np.int32), np.empty(len(first), dtype=np.int32)
-    if not len(first):
-        return lat, lon
-    span = int(track.fix_time.max() - track.fix_time.min()) + 1
-    axis = track.vehicle_ix.astype(np.int64) * span + (track.fix_time - track.fix_time.min())
-    base = track.vehicle_ix[first].astype(np.int64) * span - track.fix_time.min()
-    low = np.clip(np.searchsorted(axis, base + begin), first, last)
-    high = np.clip(np.searchsorted(axis, base + until, side="right") - 1, low, last)
-    count = high - low + 1
-    bounds = np.column_stack((low, high + 1)).ravel()
-    for column, middle in ((track.lat_e7, lat), (track.lon_e7, lon)):
-        total = np.add.reduceat(np.append(column, 0).astype(np.int64), bounds)[::2]
-        middle[:] = total // count
-    return lat, lon

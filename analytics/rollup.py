@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from analytics.segment import Steps
@@ -15,22 +14,23 @@ from geo.positions import NO_ODOMETER, Positions
 _DAYS = 1 << 31  # day numbers fit below it, so vehicle and day pack into one int64
 
 
-def vehicle_days_table(
+def vehicle_day_columns(
     positions: Positions,
     doubt: BoolArray,
     track: Positions,
     steps: Steps,
     sums: Mapping[str, FloatArray],
-    trips: pd.DataFrame,
-) -> pd.DataFrame:
-    """One row for each vehicle and local day with positions: the columns of table `vehicle_day`, and vehicle_ix.
+    trip_vehicle: Int32Array,
+    trip_day: Int32Array,
+) -> dict[str, NDArray[Any]]:
+    """An entry for each vehicle and local day with positions: the columns of table `vehicle_day`, and vehicle_ix.
 
     Parameters
     ----------
     positions : every position, in canonical order; `doubt` marks the doubtful ones.
     track, steps : the usable ones, and what lies between them.
     sums : column → float64 (len(track),)   What each step adds; a step over midnight gives each day its part.
-    trips : with vehicle_ix and day.
+    trip_vehicle, trip_day : of each trip, the day on which it began.
     """
     every = _key(positions.vehicle_ix, local_day(positions.fix_time))
     new = np.ones(len(every), dtype=np.bool_)
@@ -46,9 +46,7 @@ def vehicle_days_table(
         "day": (keys % _DAYS).astype(np.int32),
         "positions": np.bincount(day_of, minlength=count),
         "doubtful": np.bincount(day_of, weights=doubt, minlength=count).astype(np.int64),
-        "trips": np.bincount(
-            np.searchsorted(keys, _key(trips["vehicle_ix"].to_numpy(), trips["day"].to_numpy())), minlength=count
-        )[:count],
+        "trips": np.bincount(np.searchsorted(keys, _key(trip_vehicle, trip_day)), minlength=count)[:count],
     }
     for name, values in {**sums, "odometer_m": _odometer_steps(track, steps)}.items():
         table[name] = (
@@ -57,7 +55,7 @@ def vehicle_days_table(
         ).astype(np.float64)  # of nothing bincount makes integers
     counted = np.bincount(end, weights=track.odometer_m != NO_ODOMETER, minlength=count)[:count] > 0
     table["odometer_m"] = np.where(counted, table["odometer_m"], np.nan)
-    return pd.DataFrame(table)
+    return table
 
 
 def _key(vehicle_ix: Int32Array, day: Int32Array) -> Int64Array:

@@ -1,5 +1,7 @@
 """Names for the array types that kernels take and give."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,3 +12,5 @@ Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 UInt32Array = NDArray[np.uint32]
+Columns = dict[str, NDArray[Any]]
+"""Columns of equal length by name."""
