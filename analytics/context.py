@@ -19,6 +19,11 @@ class Orders:
     ends: Int64Array
     order_no: NDArray[np.object_]
 
+    def of(self, vehicles: Int32Array) -> "Orders":
+        """The orders of these vehicles (distinct numbers of `vehicle_ix`), renumbered 0, 1, … in their order."""
+        rows, number = _rows_of(self.vehicle_ix, vehicles)
+        return Orders(number, self.starts[rows], self.ends[rows], self.order_no[rows])
+
     @classmethod
     def empty(cls) -> "Orders":
         """No order."""
@@ -34,6 +39,11 @@ class Swipes:
     swiped_at: Int64Array  # µs UTC
     inserted: BoolArray
     driver_card: NDArray[np.object_]
+
+    def of(self, vehicles: Int32Array) -> "Swipes":
+        """The swipes of these vehicles (distinct numbers of `vehicle_ix`), renumbered 0, 1, … in their order."""
+        rows, number = _rows_of(self.vehicle_ix, vehicles)
+        return Swipes(number, self.swiped_at[rows], self.inserted[rows], self.driver_card[rows])
 
     @classmethod
     def empty(cls) -> "Swipes":
@@ -71,3 +81,12 @@ def nothing_known(vehicle_ids: Int32Array) -> FleetContext:
     none = np.full(n, -1, dtype=np.int32)
     anywhere = ZoneIndex([])
     return FleetContext(vehicle_ids, np.full(n, "ordinary", dtype=object), none, none, (), anywhere, anywhere)
+
+
+def _rows_of(vehicle_ix: Int32Array, vehicles: Int32Array) -> tuple[Int64Array, Int32Array]:
+    """Rows of each of these vehicles in a sorted column, vehicle by vehicle, and the place of each in `vehicles`."""
+    first = np.searchsorted(vehicle_ix, vehicles)
+    count = np.searchsorted(vehicle_ix, vehicles, side="right") - first
+    number = np.repeat(np.arange(len(vehicles), dtype=np.int32), count)
+    rows = np.arange(len(number)) + np.repeat(first - (np.cumsum(count) - count), count)
+    return rows, number

@@ -28,8 +28,9 @@ class Fleet:
     calendars: tuple[DutyCalendar, ...]
     areas: ZoneIndex
     zones: ZoneIndex
-    orders: list[DispatchOrder]
-    swipes: list[DriverSwipe]
+    orders: Orders
+    """With vehicle_id for vehicle_ix, as the swipes."""
+    swipes: Swipes
 
     def vehicles_of(self, unit: str) -> Int32Array:
         """vehicle_id of the vehicles in a unit's subtree; empty when there is no such unit."""
@@ -47,7 +48,6 @@ class Fleet:
         calendar = {each.code: number for number, each in enumerate(self.calendars)}
         area = {zone.code: number for number, zone in enumerate(self.areas.zones)}
         units = [self.units[vehicle.unit] for vehicle in vehicles]
-        index = {number: ix for ix, number in enumerate(vehicle_ids.tolist())}
         return FleetContext(
             vehicle_ids=vehicle_ids,
             vehicle_class=np.array([vehicle.vehicle_class for vehicle in vehicles], dtype=object),
@@ -58,8 +58,8 @@ class Fleet:
             calendars=self.calendars,
             areas=self.areas,
             zones=self.zones,
-            orders=_orders([(index[each.vehicle_id], each) for each in self.orders if each.vehicle_id in index]),
-            swipes=_swipes([(index[each.vehicle_id], each) for each in self.swipes if each.vehicle_id in index]),
+            orders=self.orders.of(vehicle_ids),
+            swipes=self.swipes.of(vehicle_ids),
         )
 
 
@@ -82,8 +82,8 @@ def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_toleran
         calendars=tuple(calendars),
         areas=ZoneIndex(areas),
         zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
-        orders=load_orders(conn, *span),
-        swipes=load_swipes(conn, *span),
+        orders=_orders(load_orders(conn, *span)),
+        swipes=_swipes(load_swipes(conn, *span)),
     )
 
 
@@ -95,21 +95,21 @@ def _column(values: Any) -> Int32Array:
     return np.fromiter(values, dtype=np.int32)
 
 
-def _orders(rows: list[tuple[int, DispatchOrder]]) -> Orders:
-    rows.sort(key=lambda row: (row[0], row[1].starts, row[1].order_no))
+def _orders(rows: list[DispatchOrder]) -> Orders:
+    rows.sort(key=lambda each: (each.vehicle_id, each.starts, each.order_no))
     return Orders(
-        _column(ix for ix, _ in rows),
-        np.array([each.starts for _, each in rows], dtype=np.int64),
-        np.array([each.ends for _, each in rows], dtype=np.int64),
-        np.array([each.order_no for _, each in rows], dtype=object),
+        _column(each.vehicle_id for each in rows),
+        np.array([each.starts for each in rows], dtype=np.int64),
+        np.array([each.ends for each in rows], dtype=np.int64),
+        np.array([each.order_no for each in rows], dtype=object),
     )
 
 
-def _swipes(rows: list[tuple[int, DriverSwipe]]) -> Swipes:
-    rows.sort(key=lambda row: (row[0], row[1].swiped_at, row[1].inserted))
+def _swipes(rows: list[DriverSwipe]) -> Swipes:
+    rows.sort(key=lambda each: (each.vehicle_id, each.swiped_at, each.inserted))
     return Swipes(
-        _column(ix for ix, _ in rows),
-        np.array([each.swiped_at for _, each in rows], dtype=np.int64),
-        np.array([each.inserted for _, each in rows], dtype=np.bool_),
-        np.array([each.driver_card for _, each in rows], dtype=object),
+        _column(each.vehicle_id for each in rows),
+        np.array([each.swiped_at for each in rows], dtype=np.int64),
+        np.array([each.inserted for each in rows], dtype=np.bool_),
+        np.array([each.driver_card for each in rows], dtype=object),
     )
