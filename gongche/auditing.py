@@ -9,6 +9,7 @@ import numpy as np
 from psycopg import Connection
 
 from analytics.audit import audit
+from analytics.duty import LeftOut, merge_left_out, on_known_days
 from geo.arrays import Int32Array
 from geo.positions import Positions, join, only
 from gongche.console import Progress, no_progress
@@ -28,7 +29,10 @@ MARGIN_DAYS = 1
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What one audit did; `kernel_s` is the time in the kernels, summed over threads, without reading and storing."""
+    """What one audit did; `kernel_s` is the time in the kernels, summed over threads, without reading and storing.
+
+    `left_out` tells what waits because a duty calendar does not know its day; everything else was audited.
+    """
 
     vehicles: int = 0
     positions: int = 0
@@ -36,6 +40,7 @@ class Audited:
     flags: int = 0
     new_flags: int = 0
     kernel_s: float = 0.0
+    left_out: tuple[LeftOut, ...] = ()
 
     def __add__(self, other: "Audited") -> "Audited":
         return Audited(
@@ -45,6 +50,7 @@ class Audited:
             self.flags + other.flags,
             self.new_flags + other.new_flags,
             self.kernel_s + other.kernel_s,
+            merge_left_out(self.left_out + other.left_out),
         )
 
     def facts(self) -> dict[str, Any]:
@@ -55,6 +61,7 @@ class Audited:
             "trips": self.trips,
             "flags": self.flags,
             "new_flags": self.new_flags,
+            "left_out_vehicle_days": sum(each.vehicle_days for each in self.left_out),
             "positions_per_s": round(self.positions / self.kernel_s) if self.kernel_s else 0,
         }
 
@@ -70,7 +77,8 @@ def audit_days(
 ) -> Audited:
     """Audit closed local days [from_day, to_day] from the sealed archive, a bucket of vehicles at a time.
 
-    WrongUseError when no unit has the code. The result takes the place of what stood there for these vehicle-days.
+    WrongUseError when no unit has the code. The result takes the place of what stood there for these vehicle-days. A
+    vehicle-day that its duty calendar does not know is left out, and told; it stays stale until the calendar knows it.
     """
     rules = load_catalogue(catalogue_path())
     with gongche.database.connection() as conn:
@@ -128,6 +136,11 @@ def _audit_batch(
     if not len(positions):
         return Audited()
     context = fleet.context(vehicle_ids)
+    known, left_out = on_known_days(
+        context.calendars, context.calendar_ix, positions.vehicle_ix, positions.fix_time, from_day, to_day
+    )
+    if known is not None:
+        positions = positions.take(known)
     begun = perf_counter()
     tables = audit(positions, context, from_day, to_day)
     kernel_s = perf_counter() - begun
@@ -139,4 +152,4 @@ def _audit_batch(
     trips, stops, vehicle_days, flags = named
     replace_derived(conn, vehicle_ids, from_day, to_day, trips=trips, stops=stops, vehicle_days=vehicle_days)
     new = raise_flags(conn, vehicle_ids, from_day, to_day, flags)
-    return Audited(len(vehicle_ids), len(positions), len(trips), len(flags), new, kernel_s)
+    return Audited(len(vehicle_ids), len(positions), len(trips), len(flags), new, kernel_s, tuple(left_out))

@@ -12,7 +12,7 @@ from analytics.places import KINDS
 from geo.arrays import Int32Array
 from geo.localtime import day_start_us
 from geo.zones import Zone, ZoneIndex, widen
-from store.duty import DispatchOrder, DriverSwipe, load_duty_days, load_orders, load_swipes
+from store.duty import DispatchOrder, DriverSwipe, load_duty_days, load_orders, load_swipes, vehicle_calendars
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, load_zones
 
 MARGIN_DAYS = 2
@@ -26,6 +26,7 @@ class Fleet:
     units: dict[str, Unit]
     vehicles: dict[int, Vehicle]
     calendars: tuple[DutyCalendar, ...]
+    calendar_of: dict[int, str]  # vehicle_id → code; vehicles without a calendar are left out
     areas: ZoneIndex
     zones: ZoneIndex
     orders: Orders
@@ -51,7 +52,7 @@ class Fleet:
         return FleetContext(
             vehicle_ids=vehicle_ids,
             vehicle_class=np.array([vehicle.vehicle_class for vehicle in vehicles], dtype=object),
-            calendar_ix=_column(calendar.get(unit.duty_calendar, -1) for unit in units),
+            calendar_ix=_column(calendar.get(self.calendar_of.get(number, ""), -1) for number in vehicle_ids.tolist()),
             area_ix=_column(
                 area.get(vehicle.area or unit.area, -1) for vehicle, unit in zip(vehicles, units, strict=True)
             ),
@@ -80,6 +81,7 @@ def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_toleran
         units=units,
         vehicles={vehicle.vehicle_id: vehicle for vehicle in vehicles},
         calendars=tuple(calendars),
+        calendar_of=vehicle_calendars(conn),
         areas=ZoneIndex(areas),
         zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
         orders=_orders(load_orders(conn, *span)),

@@ -31,5 +31,6 @@ def one_round(gongche: Gongche) -> None:
     wait_us = int(gongche.settings.close_day_after_h * 3600 * SECOND_US)
     closed_before = open_day if now_us() - day_start_us(open_day) >= wait_us else open_day - 1
     gongche.archive.seal(gongche.database, closed_before)
-    audit_stale(gongche)
-    audit_open_day(gongche, open_day)
+    for done in (audit_stale(gongche), audit_open_day(gongche, open_day)):
+        for each in done.left_out:
+            log.warning("%s", each)

@@ -97,17 +97,26 @@ def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, t
     return int(row[0])
 
 
+_KNOWN_DAY = """
+    NOT EXISTS (SELECT FROM vehicle_calendar c WHERE c.vehicle_id = s.vehicle_id AND c.calendar IS NOT NULL
+                AND NOT EXISTS (SELECT FROM duty_day d WHERE d.calendar = c.calendar AND d.day = s.day))
+"""
+
+
 def take_stale_days(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, to_day: int) -> None:
-    """Forget that these vehicle-days wait for an audit; called first in the transaction of the audit, before it reads."""
+    """Forget that these vehicle-days wait for an audit; called first in the transaction of the audit, before it reads.
+
+    Those that the vehicle's duty calendar does not know wait on.
+    """
     conn.execute(
-        "DELETE FROM stale_day WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s",
+        f"DELETE FROM stale_day s WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s AND {_KNOWN_DAY}",
         (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
     )
 
 
 def stale_range(conn: Connection[Any]) -> tuple[int, int] | None:
-    """First and last local day that were sealed since they were last audited; None when there is none."""
-    row = conn.execute("SELECT min(day), max(day) FROM stale_day").fetchone()
+    """First and last local day that were sealed since they were last audited and can be; None when there is none."""
+    row = conn.execute(f"SELECT min(day), max(day) FROM stale_day s WHERE {_KNOWN_DAY}").fetchone()
     assert row is not None
     return None if row[0] is None else (day_number(row[0]), day_number(row[1]))
 

@@ -7,7 +7,11 @@ from typing import Any
 from psycopg import Connection
 
 from geo.localtime import day_date, day_number, to_datetime, to_us
-from store.fleet import UnknownReferenceError
+from store.archive import VEHICLES_PER_BUCKET
+from store.fleet import UnknownReferenceError, refer
+
+_SEALED = f"EXISTS (SELECT FROM sealed_part p WHERE p.day = v.day AND p.bucket = v.vehicle_id / {VEHICLES_PER_BUCKET})"
+"""Of vehicle-days v: an open day is audited by itself, one that was sealed has to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,11 @@ class DriverSwipe:
 
 
 def replace_duty_days(conn: Connection[Any], calendar: str, name: str, days: Sequence[DutyDay]) -> int:
-    """Put these days of a calendar in place of what stood for them; other days stay. Returns how many."""
+    """Put these days of a calendar in place of what stood for them; other days stay. Returns how many.
+
+    Vehicle-days that were audited by the other kind or shifts of a day become stale, so that they are audited again.
+    """
+    changed = _changed_days(conn, calendar, days)
     conn.execute(
         "INSERT INTO duty_calendar (code, name) VALUES (%s, %s) ON CONFLICT (code) DO UPDATE SET name = excluded.name",
         (calendar, name),
@@ -69,7 +77,57 @@ def replace_duty_days(conn: Connection[Any], calendar: str, name: str, days: Seq
                 for starts, ends in each.shifts
             ],
         )
+    touched = sorted({number for day in changed for number in (day - 1, day, day + 1)})  # shifts run over midnight
+    conn.execute(
+        f"""
+        INSERT INTO stale_day (vehicle_id, day)
+        SELECT vehicle_id, day FROM vehicle_day v JOIN vehicle_calendar c USING (vehicle_id)
+        WHERE c.calendar = %s AND v.day = ANY(%s) AND {_SEALED} ON CONFLICT DO NOTHING
+        """,
+        (calendar, [day_date(number) for number in touched]),
+    )
     return len(days)
+
+
+def set_class_calendar(
+    conn: Connection[Any], unit: str, vehicle_class: str, calendar: str | None, *, inherit: bool = False
+) -> None:
+    """Give a class of vehicles, in a unit and all below it, a duty calendar of its own; None: no calendar.
+
+    `inherit` takes such a rule away again. Closed days of the vehicles whose calendar is now another become stale.
+    UnknownReferenceError names a unit or calendar that is not there.
+    """
+    for table, code in (("unit", unit), ("duty_calendar", "" if inherit else calendar or "")):
+        refer(conn, table, {code})
+    before = vehicle_calendars(conn)
+    if inherit:
+        conn.execute(
+            "DELETE FROM class_calendar USING unit u WHERE class_calendar.unit_id = u.unit_id AND u.code = %s AND class = %s",
+            (unit, vehicle_class),
+        )
+    else:
+        conn.execute(
+            """
+            INSERT INTO class_calendar (unit_id, class, calendar) SELECT unit_id, %s, %s FROM unit WHERE code = %s
+            ON CONFLICT (unit_id, class) DO UPDATE SET calendar = excluded.calendar
+            """,
+            (vehicle_class, calendar, unit),
+        )
+    after = vehicle_calendars(conn)
+    conn.execute(
+        f"""
+        INSERT INTO stale_day (vehicle_id, day)
+        SELECT vehicle_id, day FROM vehicle_day v WHERE vehicle_id = ANY(%s) AND {_SEALED} ON CONFLICT DO NOTHING
+        """,
+        ([number for number in before.keys() | after.keys() if before.get(number) != after.get(number)],),
+    )
+
+
+def class_calendars(conn: Connection[Any]) -> list[tuple[str, str, str | None]]:
+    """(unit, class, calendar or None) of every class that has a calendar of its own, or is to have none."""
+    return conn.execute(
+        "SELECT u.code, c.class, c.calendar FROM class_calendar c JOIN unit u USING (unit_id) ORDER BY u.code, c.class"
+    ).fetchall()
 
 
 def load_duty_days(conn: Connection[Any], from_day: int, to_day: int) -> dict[str, list[DutyDay]]:
@@ -89,6 +147,20 @@ def load_duty_days(conn: Connection[Any], from_day: int, to_day: int) -> dict[st
         number = day_number(day)
         found[calendar].append(DutyDay(number, kind, name, tuple(shifts.get((calendar, number), ()))))
     return found
+
+
+def _changed_days(conn: Connection[Any], calendar: str, days: Sequence[DutyDay]) -> list[int]:
+    """Local days whose kind or shifts differ from what stands; the name alone changes nothing."""
+    if not days:
+        return []
+    span = (min(each.day for each in days), max(each.day for each in days))
+    old = {each.day: (each.kind, each.shifts) for each in load_duty_days(conn, *span).get(calendar, [])}
+    return [each.day for each in days if old.get(each.day) != (each.kind, tuple(sorted(each.shifts)))]
+
+
+def vehicle_calendars(conn: Connection[Any]) -> dict[int, str]:
+    """vehicle_id → code of the duty calendar that applies to it, by its class or its unit; vehicles without are left out."""
+    return dict(conn.execute("SELECT vehicle_id, calendar FROM vehicle_calendar WHERE calendar IS NOT NULL").fetchall())
 
 
 def upsert_orders(conn: Connection[Any], orders: Iterable[DispatchOrder]) -> int:

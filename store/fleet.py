@@ -86,9 +86,9 @@ def upsert_units(conn: Connection[Any], units: Sequence[Unit]) -> int:
             """,
             [asdict(unit) for unit in units],
         )
-    _refer(conn, "zone", {unit.area for unit in units})
-    _refer(conn, "unit", {unit.parent for unit in units})
-    _refer(conn, "duty_calendar", {unit.duty_calendar for unit in units})
+    refer(conn, "zone", {unit.area for unit in units})
+    refer(conn, "unit", {unit.parent for unit in units})
+    refer(conn, "duty_calendar", {unit.duty_calendar for unit in units})
     with conn.cursor() as cursor:
         cursor.executemany(
             """
@@ -105,8 +105,8 @@ def upsert_units(conn: Connection[Any], units: Sequence[Unit]) -> int:
 
 def upsert_vehicles(conn: Connection[Any], vehicles: Sequence[Vehicle]) -> int:
     """Add vehicles or bring them up to date by code. UnknownReferenceError names a code that is not there."""
-    _refer(conn, "unit", {vehicle.unit for vehicle in vehicles})
-    _refer(conn, "zone", {code for vehicle in vehicles for code in (vehicle.base, vehicle.area)})
+    refer(conn, "unit", {vehicle.unit for vehicle in vehicles})
+    refer(conn, "zone", {code for vehicle in vehicles for code in (vehicle.base, vehicle.area)})
     with conn.cursor() as cursor:
         cursor.executemany(
             """
@@ -129,7 +129,7 @@ def upsert_vehicles(conn: Connection[Any], vehicles: Sequence[Vehicle]) -> int:
 
 def upsert_terminals(conn: Connection[Any], terminals: Sequence[Terminal]) -> int:
     """Bind terminals to vehicles; a terminal that moves to another vehicle keeps its authentication code."""
-    _refer(conn, "vehicle", {terminal.vehicle for terminal in terminals})
+    refer(conn, "vehicle", {terminal.vehicle for terminal in terminals})
     with conn.cursor() as cursor:
         cursor.executemany(
             """
@@ -222,7 +222,8 @@ _CODES = {
 }
 
 
-def _refer(conn: Connection[Any], table: str, codes: set[str]) -> None:
+def refer(conn: Connection[Any], table: str, codes: set[str]) -> None:
+    """UnknownReferenceError when one of these codes of a table is not there; an empty one refers to nothing."""
     named = codes - {""}
     known = {code for (code,) in conn.execute(_CODES[table], (sorted(named),)).fetchall()}
     missing = sorted(named - known)

@@ -138,9 +138,7 @@ def duty_shifts(
     conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime
 ) -> list[tuple[datetime, datetime]] | None:
     """Shifts of the vehicle's duty calendar that overlap a time; None for a vehicle without a calendar."""
-    row = conn.execute(
-        "SELECT u.duty_calendar FROM vehicle v JOIN unit u USING (unit_id) WHERE v.vehicle_id = %s", (vehicle_id,)
-    ).fetchone()
+    row = conn.execute("SELECT calendar FROM vehicle_calendar WHERE vehicle_id = %s", (vehicle_id,)).fetchone()
     if row is None or row[0] is None:
         return None
     return conn.execute(

@@ -281,7 +281,7 @@ def vehicle_facts(conn: Connection[Any], vehicle_id: int) -> VehicleFacts:
             FROM vehicle v JOIN unit u USING (unit_id)
             LEFT JOIN zone b ON b.zone_id = v.base_zone_id
             LEFT JOIN zone a ON a.zone_id = coalesce(v.area_zone_id, u.area_zone_id)
-            LEFT JOIN duty_calendar d ON d.code = u.duty_calendar
+            LEFT JOIN vehicle_calendar c USING (vehicle_id) LEFT JOIN duty_calendar d ON d.code = c.calendar
             WHERE v.vehicle_id = %s
             """,
             (vehicle_id,),

@@ -1,0 +1,109 @@
+"""An audit meets calendars that do not know every day: what can be audited is, the rest waits and is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import gongche.commands.audit_command as command
+from analytics.duty import LeftOut
+from geo.localtime import day_date
+from gongche.auditing import audit_days, audit_open_day, audit_stale
+from gongche.home import Gongche
+from gongche.settings import load_settings
+from store.archive import Archive
+from store.database import Database
+from store.duty import DutyDay, replace_duty_days
+from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
+from store.positions import merge_positions
+from tests.analytics.tracks import MONDAY, Car, at
+
+DAYS = (MONDAY, MONDAY + 1)
+WEEK = [DutyDay(day, "workday", "", ((at("08:00", day), at("18:00", day)),)) for day in range(MONDAY - 3, MONDAY + 4)]
+
+
+@pytest.fixture
+def opened(database: Database, tmp_path: Path) -> Gongche:
+    """Two vehicles that drive on Monday and Tuesday, and over the midnight between; one's calendar ends on Monday."""
+    with database.connection() as conn:
+        replace_duty_days(conn, "whole", "", WEEK)
+        replace_duty_days(conn, "short", "", [day for day in WEEK if day.day <= MONDAY])
+        upsert_units(conn, [Unit("A", "甲", duty_calendar="whole"), Unit("B", "乙", duty_calendar="short")])
+        upsert_vehicles(conn, [Vehicle("V1", "V1", "A"), Vehicle("V2", "V2", "B")])
+        for vehicle in load_vehicles(conn):
+            car = Car()
+            for clock, day in (("10:00", MONDAY), ("23:45", MONDAY), ("10:00", MONDAY + 1)):
+                car.skip((at(clock, day) - car.clock) / 1e6 - 1200).park(1200).drive(1800).park(1200)
+            merge_positions(conn, car.positions(), np.array([vehicle.vehicle_id], dtype=np.int32))
+    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
+    home.archive.seal(database, MONDAY + 3)
+    return home
+
+
+def _trips(home: Gongche) -> dict[str, list[str]]:
+    with home.database.connection() as conn:
+        rows = conn.execute(
+            "SELECT v.code, to_char(t.start_time AT TIME ZONE 'Asia/Shanghai', 'DD HH24:MI') || "
+            "to_char(t.end_time AT TIME ZONE 'Asia/Shanghai', '-DD HH24:MI') FROM trip t JOIN vehicle v USING (vehicle_id)"
+            " ORDER BY start_time"
+        ).fetchall()
+    return {code: [text for of, text in rows if of == code] for code in ("V1", "V2")}
+
+
+def _complete(home: Gongche) -> None:
+    with home.database.connection() as conn:
+        replace_duty_days(conn, "short", "", WEEK)
+
+
+def test_a_vehicle_whose_calendar_ends_waits_and_the_others_go_on(opened: Gongche) -> None:
+    done = audit_days(opened, *DAYS)
+    assert done.left_out == (LeftOut("short", MONDAY + 1, MONDAY + 1, 1, 1),)
+    assert done.facts()["left_out_vehicle_days"] == 1
+    trips = _trips(opened)
+    assert len(trips["V1"]) == 3
+    assert trips["V2"][0] == trips["V1"][0]
+    assert [text[:8] for text in trips["V2"]] == ["02 10:00", "02 23:45"]  # over midnight only as far as is known
+
+
+def test_when_the_calendar_knows_the_day_it_is_audited_by_itself_with_its_neighbours(opened: Gongche) -> None:
+    audit_stale(opened)
+    assert audit_stale(opened).positions == 0, "what waits for its calendar is not tried again and again"
+    _complete(opened)
+    assert audit_stale(opened).left_out == ()
+    trips = _trips(opened)
+    assert trips["V1"] == trips["V2"]
+
+
+def test_the_command_tells_calendar_day_and_remedy_after_the_result_and_exits_with_1(
+    opened: Gongche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Held:
+        def __enter__(self) -> Gongche:
+            return opened
+
+        def __exit__(self, *exc_info: object) -> None:
+            pass
+
+    monkeypatch.setattr(command, "open_home", lambda _home: Held())
+    arguments = ["--from", str(day_date(MONDAY)), "--to", str(day_date(MONDAY + 1)), "--json"]
+    told = CliRunner().invoke(command.app, arguments)
+    assert told.exit_code == 1
+    assert '"trips": 5' in told.stdout
+    assert "duty calendar 'short' does not know 2026-03-03: import that year" in told.stderr
+    assert "1 days of 1 vehicles, 2026-03-03 to 2026-03-03, wait" in told.stderr
+    _complete(opened)
+    fine = CliRunner().invoke(command.app, arguments)
+    assert (fine.exit_code, fine.stderr) == (0, "")
+
+
+def test_the_open_day_goes_on_without_the_vehicles_that_wait(opened: Gongche) -> None:
+    with opened.database.connection() as conn:
+        for vehicle in load_vehicles(conn):
+            car = Car(clock=at("08:00", MONDAY + 3)).park(1200).drive(900).park(600)
+            merge_positions(conn, car.positions(), np.array([vehicle.vehicle_id], dtype=np.int32))
+    done = audit_open_day(opened, MONDAY + 3)
+    assert done.left_out == (LeftOut("short", MONDAY + 3, MONDAY + 3, 1, 1),)
+    assert {code: len(trips) for code, trips in _trips(opened).items()} == {"V1": 1, "V2": 0}
+    only = audit_days(opened, MONDAY + 1, MONDAY + 1, unit="B")
+    assert (only.trips, only.left_out) == (0, (LeftOut("short", MONDAY + 1, MONDAY + 1, 1, 1),))
