@@ -17,11 +17,12 @@ from time import perf_counter
 
 import numpy as np
 
+from benchmarks.city import reported
 from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks
 from geo.arrays import Int32Array
 from geo.localtime import day_number
-from geo.positions import Positions, Status
+from geo.positions import Positions
 from store.archive import Archive
 from store.database import Database
 from store.fleet import ensure_vehicle
@@ -113,29 +114,7 @@ def simulated(rows: int, seed: int, *, degraded: bool) -> Positions:
     columns = {name: np.concatenate([chunk.columns[name] for chunk in made]) for name in made[0].columns}
     order = np.lexsort((columns["fix_time"], columns["vehicle"], columns["received_at"]))[:rows]
     columns = {name: column[order] for name, column in columns.items()}
-    status = np.full(len(order), Status.IGNITION_KNOWN | Status.GPS, dtype=np.uint32)
-    for name, bit in (
-        ("ignition", Status.IGNITION_ON),
-        ("fix_valid", Status.FIX_VALID),
-        ("late", Status.LATE),
-        ("power_cut", Status.POWER_CUT),
-        ("antenna_fault", Status.ANTENNA_FAULT),
-    ):
-        status |= np.where(columns[name].astype(np.bool_), np.uint32(bit), np.uint32(0))
-    sent = (
-        "fix_time",
-        "lat_e7",
-        "lon_e7",
-        "speed_mps",
-        "course_deg",
-        "odometer_m",
-        "fuel_l",
-        "satellites",
-        "received_at",
-    )
-    return Positions.from_columns(
-        len(order), vehicle_ix=columns["vehicle"], status=status, **{name: columns[name] for name in sent}
-    )
+    return reported(columns)
 
 
 if __name__ == "__main__":

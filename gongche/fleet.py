@@ -1,5 +1,6 @@
 """The fleet as the audit needs it: rows of the store as columns by dense vehicle index."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,15 @@ from analytics.places import KINDS
 from geo.arrays import Int32Array
 from geo.localtime import day_start_us
 from geo.zones import Zone, ZoneIndex, widen
-from store.duty import DispatchOrder, DriverSwipe, load_duty_days, load_orders, load_swipes, vehicle_calendars
+from store.duty import (
+    DispatchOrder,
+    DriverSwipe,
+    DutyDay,
+    load_duty_days,
+    load_orders,
+    load_swipes,
+    vehicle_calendars,
+)
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, load_zones
 
 MARGIN_DAYS = 2
@@ -26,7 +35,7 @@ class Fleet:
     units: dict[str, Unit]
     vehicles: dict[int, Vehicle]
     calendars: tuple[DutyCalendar, ...]
-    calendar_of: dict[int, str]  # vehicle_id → code; vehicles without a calendar are left out
+    calendar_of: Mapping[int, str]  # vehicle_id → code; vehicles without a calendar are left out
     areas: ZoneIndex
     zones: ZoneIndex
     orders: Orders
@@ -67,25 +76,46 @@ class Fleet:
 def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_tolerance_m: float) -> Fleet:
     """Read what audits of local days [from_day, to_day] consult."""
     first, last = from_day - MARGIN_DAYS, to_day + MARGIN_DAYS
-    zones = load_zones(conn)
-    units = {unit.code: unit for unit in load_units(conn)}
-    vehicles = load_vehicles(conn)
-    permitted = {unit.area for unit in units.values()} | {vehicle.area for vehicle in vehicles}
-    areas = [_widened(zone, border_tolerance_m) for zone in zones if zone.code in permitted]
+    span = (day_start_us(first), day_start_us(last + 1))
+    return fleet_of(
+        units=load_units(conn),
+        vehicles=load_vehicles(conn),
+        zones=load_zones(conn),
+        duty_days=load_duty_days(conn, first, last),
+        calendar_of=vehicle_calendars(conn),
+        orders=load_orders(conn, *span),
+        swipes=load_swipes(conn, *span),
+        border_tolerance_m=border_tolerance_m,
+    )
+
+
+def fleet_of(
+    *,
+    units: Iterable[Unit],
+    vehicles: Iterable[Vehicle],
+    zones: Sequence[Zone],
+    duty_days: Mapping[str, Sequence[DutyDay]],
+    calendar_of: Mapping[int, str],
+    orders: list[DispatchOrder],
+    swipes: list[DriverSwipe],
+    border_tolerance_m: float,
+) -> Fleet:
+    """The fleet from its rows, each vehicle with its vehicle_id."""
+    units, vehicles = list(units), list(vehicles)
+    permitted = {unit.area for unit in units} | {vehicle.area for vehicle in vehicles}
     calendars = [
         DutyCalendar.of(code, [shift for day in days for shift in day.shifts], [(day.day, day.kind) for day in days])
-        for code, days in load_duty_days(conn, first, last).items()
+        for code, days in duty_days.items()
     ]
-    span = (day_start_us(first), day_start_us(last + 1))
     return Fleet(
-        units=units,
+        units={unit.code: unit for unit in units},
         vehicles={vehicle.vehicle_id: vehicle for vehicle in vehicles},
         calendars=tuple(calendars),
-        calendar_of=vehicle_calendars(conn),
-        areas=ZoneIndex(areas),
+        calendar_of=calendar_of,
+        areas=ZoneIndex([_widened(zone, border_tolerance_m) for zone in zones if zone.code in permitted]),
         zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
-        orders=_orders(load_orders(conn, *span)),
-        swipes=_swipes(load_swipes(conn, *span)),
+        orders=_orders(orders),
+        swipes=_swipes(swipes),
     )
 
 

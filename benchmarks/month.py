@@ -1,0 +1,205 @@
+"""A city's month through the whole audit: from sealed Parquet to the flags' features, without the database.
+
+    python -m benchmarks.month --json [--vehicles 8628] [--days 30] [--seed 1] [--folder DIR] [--runs 3]
+
+The month is simulated with all its faults and written once, as the archive keeps it; later runs find it there. Each run
+is a process of its own, whose peak of memory is told: `one core` reads, measures and flags bucket by bucket; `two
+threads` and `two processes` divide the buckets. `positions_per_s` of a run is every position of the month by the whole
+time, reading included.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import gettempdir
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from analytics.audit import audit_ordered
+from benchmarks.city import read_city, reported
+from fixtures import truth
+from fixtures.fleet import make_fleet
+from fixtures.simulate import FIRST_DAY, chunks, write_fleet
+from geo.localtime import day_date, day_number, local_day
+from geo.positions import Positions, canonical
+from gongche.fleet import Fleet
+from rules import catalogue_path
+from rules.evaluate import evaluate
+from rules.load import load_catalogue
+from store.archive import VEHICLES_PER_BUCKET
+from store.parts import encode_part, part_columns
+from store.reading import read_batches
+
+FIRST = day_number(FIRST_DAY)
+INTERVAL_S, PARKED_S = 20, 360
+"""Reports driving and parked: with these a city of 8,628 vehicles sends about 100 million positions a month."""
+WAYS = {"one_core": ("threads", 1), "two_threads": ("threads", 2), "two_processes": ("processes", 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What went through."""
+
+    positions: int = 0
+    trips: int = 0
+    flags: int = 0
+    metres: float = 0.0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(
+            self.positions + other.positions,
+            self.trips + other.trips,
+            self.flags + other.flags,
+            self.metres + other.metres,
+        )
+
+
+def main() -> None:
+    """Make the month where it is not there yet, run it each way, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vehicles", type=int, default=8628)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path(gettempdir()) / "gongche-month")
+    parser.add_argument("--way", choices=WAYS, help="run it once, this way, on a month that is there")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    folder = options.folder / f"{options.vehicles}x{options.days}-seed{options.seed}"
+    if options.way:
+        print(json.dumps(run(folder, options.days, *WAYS[options.way])))
+        return
+    if not (folder / "made.json").exists():
+        make(folder, options.vehicles, options.days, options.seed)
+    figures: dict[str, Any] = {"vehicles": options.vehicles, "days": options.days}
+    for way in WAYS:
+        results = [_run_apart(way, options) for _ in range(options.runs)]
+        figures |= {name: results[0][name] for name in ("positions", "trips", "flags")}
+        seconds = [result["seconds"] for result in results]
+        figures[f"{way}_s"] = round(median(seconds), 2)
+        figures[f"{way}_spread_s"] = round(max(seconds) - min(seconds), 2)
+        figures[f"{way}_positions_per_s"] = round(results[0]["positions"] / median(seconds))
+        figures[f"{way}_peak_rss_mb"] = max(result["peak_rss_mb"] for result in results)
+    for way in list(WAYS)[1:]:
+        figures[f"{way}_ratio"] = round(figures["one_core_s"] / figures[f"{way}_s"], 2)
+    print(
+        json.dumps(figures)
+        if options.json
+        else "\n".join(f"{name:<32} {value:>16,}" for name, value in figures.items())
+    )
+
+
+def make(folder: Path, vehicles: int, days: int, seed: int) -> None:
+    """Simulate the month and write it as the archive's parts, with the fleet's own files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    fleet = make_fleet(vehicles, seed)
+    tables = truth.Tables()
+    waiting: list[Positions] = []
+    first = 1  # vehicle_id of what waits
+    made = chunks(fleet, FIRST, days, seed, degraded=True, interval_s=INTERVAL_S, parked_s=PARKED_S)
+    for chunk in made:
+        tables.add(fleet, chunk.journeys, chunk.parked, FIRST, days)
+        positions = reported(chunk.columns)
+        waiting.append(positions.with_vehicle_ix(positions.vehicle_ix + np.int32(1)))
+        until = int(waiting[-1].vehicle_ix.max()) + 1
+        while until // VEHICLES_PER_BUCKET > first // VEHICLES_PER_BUCKET or until > vehicles:
+            bucket = first // VEHICLES_PER_BUCKET
+            whole = Positions.concat(waiting)
+            inside = whole.vehicle_ix < (bucket + 1) * VEHICLES_PER_BUCKET
+            _write_bucket(folder, bucket, canonical(whole.take(inside)))
+            waiting = [whole.take(~inside)]
+            first = (bucket + 1) * VEHICLES_PER_BUCKET
+            if not len(waiting[0]):
+                break
+    write_fleet(fleet, folder, FIRST, days)
+    tables.write(folder)
+    (folder / "made.json").write_text(json.dumps({"vehicles": vehicles, "days": days, "seed": seed}))
+
+
+def run(folder: Path, days: int, kind: str, workers: int) -> dict[str, Any]:
+    """Audit the month; the fleet is read before the clock starts, as a service holds it."""
+    fleet = read_city(folder)
+    buckets = sorted({path.name for path in folder.glob("positions/day=*/part-*.parquet")})
+    begun = perf_counter()
+    done = sum(_each(kind, workers, folder, days, buckets, fleet), Count())
+    seconds = perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if kind == "processes":
+        peak += workers * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {
+        "seconds": seconds,
+        "positions": done.positions,
+        "trips": done.trips,
+        "flags": done.flags,
+        "driven_km": done.metres / 1000,
+        "peak_rss_mb": round(peak / 1024),
+    }
+
+
+def _each(kind: str, workers: int, folder: Path, days: int, buckets: list[str], fleet: Fleet) -> Iterator[Count]:
+    global _fleet  # noqa: PLW0603 - forked workers find it there instead of each reading it again
+    _fleet = fleet
+    if workers == 1:
+        yield from (audit_bucket(folder, days, bucket) for bucket in buckets)
+        return
+    with _pool(kind, workers) as pool:
+        yield from pool.map(audit_bucket, [folder] * len(buckets), [days] * len(buckets), buckets)
+
+
+def _pool(kind: str, workers: int) -> Executor:
+    if kind == "processes":
+        return ProcessPoolExecutor(workers, mp_context=get_context("fork"))
+    return ThreadPoolExecutor(workers)
+
+
+_fleet: Fleet | None = None
+
+
+def audit_bucket(folder: Path, days: int, name: str) -> Count:
+    """One bucket's month."""
+    assert _fleet is not None
+    rules = load_catalogue(catalogue_path())
+    paths = [f"positions/day={day_date(FIRST + day)}/{name}" for day in range(days)]
+    there = [path for path in paths if (folder / path).exists()]
+    done = Count()
+    for positions, ids in read_batches(folder, there):
+        tables = audit_ordered(positions, _fleet.context(ids), FIRST, FIRST + days - 1)
+        flags = evaluate(rules, tables.trips)
+        metres = float(tables.vehicle_days["distance_m"].sum())
+        done += Count(len(positions), len(tables.trips), len(flags), metres)
+    return done
+
+
+def _run_apart(way: str, options: argparse.Namespace) -> dict[str, Any]:
+    command = [
+        sys.executable, "-m", "benchmarks.month", "--way", way, "--folder", str(options.folder),
+        "--vehicles", str(options.vehicles), "--days", str(options.days), "--seed", str(options.seed),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - this very module
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _write_bucket(folder: Path, bucket: int, positions: Positions) -> None:
+    ids = np.arange(positions.vehicle_ix.max() + 1, dtype=np.int32)  # vehicle_ix holds the ids already
+    day = local_day(positions.fix_time)
+    for each in np.unique(day).tolist():
+        path = folder / "positions" / f"day={day_date(each)}" / f"part-{bucket:05}-v1.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_part(part_columns(positions.take(day == each), ids)))
+
+
+if __name__ == "__main__":
+    main()
