@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from geo.distance import distance_m, metres_per_degree, step_distance_m
+from geo.distance import distance_m, metres_per_degree, metres_per_e7, step_distance_m
 
 GEOD = Geod(ellps="WGS84")
 
@@ -36,6 +36,14 @@ def test_a_step_over_the_date_line_is_short() -> None:
     west, east = np.array([1_799_999_000], dtype=np.int32), np.array([-1_799_999_000], dtype=np.int32)
     equator = np.zeros(1, dtype=np.int32)
     assert distance_m(equator, west, equator, east)[0] == pytest.approx(22.26, abs=0.01)
+
+
+@given(st.integers(-1_800_000_000, 1_800_000_000))
+def test_the_table_agrees_with_the_radii(lat_sum: int) -> None:
+    north, east = metres_per_e7(np.array([lat_sum]))
+    per_north, per_east = metres_per_degree(np.array([lat_sum * 0.5e-7]))
+    assert north[0] == pytest.approx(per_north[0] * 1e-7, rel=1e-10)
+    assert east[0] == pytest.approx(per_east[0] * 1e-7, rel=1e-10, abs=2e-12)
 
 
 def test_the_first_position_of_each_vehicle_has_no_step() -> None:
