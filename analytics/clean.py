@@ -4,7 +4,7 @@ import numpy as np
 
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, FloatArray, Int64Array, UInt32Array
-from geo.distance import distance_m
+from geo.distance import flat_m
 from geo.localtime import SECOND_US
 from geo.positions import Positions, Status, clock_fault
 
@@ -120,7 +120,7 @@ def _teleported(positions: Positions, good: Int64Array, thresholds: Thresholds) 
 
 def _way(positions: Positions, start: Int64Array, end: Int64Array) -> FloatArray:
     lat, lon = positions.lat_e7, positions.lon_e7
-    return distance_m(lat[start], lon[start], lat[end], lon[end])
+    return flat_m(lat[start], lon[start], lat[end], lon[end])
 
 
 def _seconds(positions: Positions, start: Int64Array, end: Int64Array) -> FloatArray:

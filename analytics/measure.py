@@ -4,16 +4,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from analytics import kernels
 from analytics.area import outside_area
-from analytics.clean import doubtful, mark_doubt, usable
+from analytics.clean import doubtful, usable
 from analytics.context import FleetContext
 from analytics.duty import duty_clock
 from analytics.rollup import vehicle_day_columns
 from analytics.segment import GAP, TRIP, Segments, Steps, segment
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import Columns, FloatArray, Int32Array, Int64Array
-from geo.localtime import SECOND_US, day_start_us, local_day
-from geo.positions import NO_ODOMETER, Positions, clock_fault
+from geo.localtime import day_start_us, local_day
+from geo.positions import NO_ODOMETER, Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ def measure(
 
     Raises UnknownDayError as `audit` does.
     """
-    status = mark_doubt(positions, thresholds)
+    status = kernels.mark_doubt(positions, thresholds)
     good = np.flatnonzero(usable(status))
     track = positions if len(good) == len(positions) else positions.take(good)
-    everything, steps = segment(track, _silence_s(positions, good), thresholds)
+    everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     parts = split_steps(track, segments, steps, context, thresholds)
     trips = trip_columns(track, segments, steps, parts, thresholds)
@@ -163,25 +164,6 @@ def _step_sums(steps: Steps, segments: Segments, trips: Columns) -> dict[str, Fl
         "distance_high_m": metres * (high / total)[trip_of],
         "moving_s": np.where(counts, steps.seconds, 0.0),
     }
-
-
-def _silence_s(positions: Positions, good: Int64Array) -> FloatArray:
-    """Longest time without any report between each usable position and the one before it, seconds; float64 (k,).
-
-    Reports without a fix break a silence too: a car that reports from a garage is not silent. Those with a wrong clock
-    do not.
-    """
-    if not len(good):
-        return np.empty(0)
-    timely = np.flatnonzero(~clock_fault(positions.fix_time, positions.received_at))
-    pause = np.zeros(len(positions))
-    pause[timely[1:]] = np.diff(positions.fix_time[timely]) / SECOND_US
-    bounds = np.concatenate((good[:1], good[:-1] + 1))
-    silence = np.maximum.reduceat(pause[: good[-1] + 1], bounds)
-    silence[0] = 0.0
-    new = np.flatnonzero(np.diff(positions.vehicle_ix[good]) != 0) + 1
-    silence[new] = 0.0
-    return silence
 
 
 def _sum(values: FloatArray, first: Int64Array, last: Int64Array) -> FloatArray:

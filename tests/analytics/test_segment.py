@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.clean import mark_doubt, usable
-from analytics.segment import GAP, STOP, TRIP, Segments, _dwelling, _trim, segment
+from analytics.segment import GAP, STOP, TRIP, Segments, segment
+from analytics.steps import _dwelling, _trim
 from analytics.thresholds import DEFAULT
 from geo.arrays import Int64Array
 from geo.distance import metres_per_degree

@@ -1,0 +1,393 @@
+"""The loops of the core compiled by numba, where it is installed: the same answers as the numpy forms, bit for bit.
+
+Each function here stands for the one of the same name in `clean`, `silence` or `steps`; `analytics.kernels` chooses.
+They walk the columns once or twice instead of a few dozen times, release the interpreter's lock, and are compiled once
+a machine (numba keeps the result beside the module).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from analytics.exact import exact
+from analytics.steps import BREAK, GAP, STOP, TRIP
+from analytics.thresholds import DEFAULT, Thresholds
+from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array, UInt32Array
+from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, TABLE_MASK, TABLE_SHIFT, distance_m
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions, Status
+
+
+class Limits(NamedTuple):
+    """The thresholds as numba takes them."""
+
+    teleport_mps: float
+    jump_m: float
+    jump_span_s: float
+    frozen_speed_mps: np.float32
+    frozen_count: int
+    moving_speed_mps: np.float32
+    moving_mps: float
+    moving_step_m: float
+    unseen_step_m: float
+    towed_m: float
+    gap_s: float
+    stop_us: int
+    stop_box_m: float
+    ignition_off_us: int
+    ignition_off_s: float
+    stop_kept_s: float
+    trip_min_m: float
+    trip_min_s: float
+    trip_reach_m: float
+
+    @classmethod
+    def of(cls, thresholds: Thresholds) -> "Limits":
+        """Speeds as they are compared with the float32 that was sent, times as whole µs."""
+        return cls(
+            teleport_mps=thresholds.teleport_mps,
+            jump_m=thresholds.jump_m,
+            jump_span_s=thresholds.jump_span_s,
+            frozen_speed_mps=np.float32(thresholds.frozen_speed_mps),
+            frozen_count=thresholds.frozen_count,
+            moving_speed_mps=np.float32(thresholds.moving_mps),
+            moving_mps=thresholds.moving_mps,
+            moving_step_m=thresholds.moving_step_m,
+            unseen_step_m=thresholds.unseen_step_m,
+            towed_m=thresholds.towed_m,
+            gap_s=thresholds.gap_s,
+            stop_us=int(thresholds.stop_s * SECOND_US),
+            stop_box_m=thresholds.stop_box_m,
+            ignition_off_us=int(thresholds.ignition_off_s * SECOND_US),
+            ignition_off_s=thresholds.ignition_off_s,
+            stop_kept_s=thresholds.stop_kept_s,
+            trip_min_m=thresholds.trip_min_m,
+            trip_min_s=thresholds.trip_min_s,
+            trip_reach_m=thresholds.trip_reach_m,
+        )
+
+
+_compiled = njit(cache=True, nogil=True)
+
+_FIX = np.uint32(Status.FIX_VALID)
+_ON, _KNOWN = np.uint32(Status.IGNITION_ON), np.uint32(Status.IGNITION_KNOWN)
+_DUPLICATE, _TELEPORT = np.uint32(Status.DUPLICATE_TIME), np.uint32(Status.TELEPORT)
+_FROZEN, _RANGE, _CLOCK = np.uint32(Status.FROZEN), np.uint32(Status.OUT_OF_RANGE), np.uint32(Status.CLOCK)
+_JUDGED = np.uint32(
+    Status.FIX_VALID | Status.DUPLICATE_TIME | Status.TELEPORT | Status.FROZEN | Status.OUT_OF_RANGE | Status.CLOCK
+)
+
+
+def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32Array:
+    """`clean.mark_doubt`."""
+    status = positions.status.copy()
+    good = np.empty(len(positions), dtype=np.int64)
+    limits = Limits.of(thresholds)
+    where = positions.vehicle_ix, positions.fix_time, positions.lat_e7, positions.lon_e7
+    _mark(*where, positions.speed_mps, positions.received_at, status, good, limits, NORTH_TABLE, EAST_TABLE)
+    return status
+
+
+@_compiled
+def _per_e7(table, lat_sum):
+    at = abs(lat_sum)
+    entry = at >> TABLE_SHIFT
+    part = (at & TABLE_MASK) * (1.0 / (TABLE_MASK + 1))
+    return table[entry] + (table[entry + 1] - table[entry]) * part
+
+
+@_compiled
+def _flat(lat1, lon1, lat2, lon2, north_table, east_table):
+    d_lat = np.int64(lat2) - lat1
+    d_lon = np.int64(lon2) - lon1
+    if abs(d_lon) > 1_800_000_000:
+        d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+    lat_sum = np.int64(lat1) + lat2
+    north = d_lat * _per_e7(north_table, lat_sum)
+    east = d_lon * _per_e7(east_table, lat_sum)
+    return np.sqrt(north * north + east * east)
+
+
+@_compiled
+def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_table, east_table):
+    n = len(time)
+    before = -1  # the usable position before
+    for i in range(n):
+        doubt = np.uint32(0)
+        if (
+            (lat[i] == 0 and lon[i] == 0)
+            or abs(np.int64(lat[i])) > 900_000_000
+            or abs(np.int64(lon[i])) > 1_800_000_000
+        ):
+            doubt |= _RANGE
+        if time[i] > received[i] + FUTURE_TOLERANCE_US or time[i] < EARLIEST_FIX_US:
+            doubt |= _CLOCK
+        if (status[i] | doubt) & _JUDGED == _FIX:
+            if before >= 0 and vehicle[before] == vehicle[i] and time[before] == time[i]:
+                doubt |= _DUPLICATE
+            before = i
+        elif i > 0 and vehicle[i - 1] == vehicle[i] and time[i - 1] == time[i]:
+            doubt |= _DUPLICATE
+        status[i] |= doubt
+    count = _usable(status, good)
+    begin = 0
+    for k in range(1, count + 1):
+        if k < count:
+            i, j = good[k], good[k - 1]
+            same = vehicle[i] == vehicle[j] and lat[i] == lat[j] and lon[i] == lon[j]
+            if same and speed[i] >= limits.frozen_speed_mps and speed[j] >= limits.frozen_speed_mps:
+                continue
+        if k - begin >= limits.frozen_count:
+            for each in range(begin + 1, k):
+                status[good[each]] |= _FROZEN
+        begin = k
+    for _ in range(2):
+        count = _usable(status, good)
+        if not _mark_jumps(vehicle, time, lat, lon, speed, status, good[:count], limits, north_table, east_table):
+            break
+
+
+@_compiled
+def _usable(status, good):
+    count = 0
+    for i in range(len(status)):
+        good[count] = i
+        count += status[i] & _JUDGED == _FIX
+    return count
+
+
+@_compiled
+def _mark_jumps(vehicle, time, lat, lon, speed, status, good, limits, north_table, east_table):
+    found = False
+    if len(good) < 3:
+        return found
+    way_in, seconds_in = 0.0, 0.0
+    for k in range(1, len(good)):
+        a, b = good[k - 1], good[k]
+        way = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
+        seconds = (time[b] - time[a]) / SECOND_US
+        if k > 1:
+            far = way_in > limits.jump_m and way > limits.jump_m
+            fast = way_in > limits.teleport_mps * seconds_in and way > limits.teleport_mps * seconds
+            first = good[k - 2]
+            if (far or fast) and vehicle[first] == vehicle[b]:
+                direct = _flat(lat[first], lon[first], lat[b], lon[b], north_table, east_table)
+                span = seconds_in + seconds
+                impossible = fast and direct <= limits.teleport_mps * span
+                standing = not speed[a] >= limits.moving_speed_mps
+                back = min(way_in, way) - direct > limits.jump_m
+                if impossible or (standing and back and span <= limits.jump_span_s):
+                    status[a] |= _TELEPORT
+                    found = True
+        way_in, seconds_in = way, seconds
+    return found
+
+
+def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
+    """`silence.silence_s`."""
+    silence = np.zeros(len(good))
+    _silence(positions.vehicle_ix, positions.fix_time, positions.received_at, good, silence)
+    return silence
+
+
+@_compiled
+def _silence(vehicle, time, received, good, silence):
+    last, start = -1, 0
+    for k in range(len(good)):
+        longest = 0.0
+        for i in range(start, good[k] + 1):
+            if time[i] <= received[i] + FUTURE_TOLERANCE_US and time[i] >= EARLIEST_FIX_US:
+                if last >= 0:
+                    longest = max(longest, (time[i] - time[last]) / SECOND_US)
+                last = i
+        if k > 0 and vehicle[good[k]] == vehicle[good[k - 1]]:
+            silence[k] = longest
+        start = good[k] + 1
+
+
+def step_kinds(
+    track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT
+) -> tuple[Int32Array, FloatArray, BoolArray, BoolArray]:
+    """`steps.step_kinds`."""
+    n = len(track)
+    metres = np.empty(n)
+    if _metres(track.vehicle_ix, track.lat_e7, track.lon_e7, metres, NORTH_TABLE, EAST_TABLE):
+        long = np.flatnonzero(metres > LONG_STEP_M)
+        ends = track.take(long), track.take(long - 1)
+        metres[long] = distance_m(ends[1].lat_e7, ends[1].lon_e7, ends[0].lat_e7, ends[0].lon_e7)
+    metres = exact(metres)
+    kind, moving, first = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+    columns = track.vehicle_ix, track.fix_time, track.lat_e7, track.lon_e7, track.speed_mps, track.status
+    _kinds(*columns, silence_s, metres, kind, moving, first, Limits.of(thresholds), NORTH_TABLE, EAST_TABLE)
+    return kind, metres, moving, first
+
+
+@_compiled
+def _metres(vehicle, lat, lon, metres, north_table, east_table):
+    """Flat lengths; whether any is so long that it takes the geodesic."""
+    long = False
+    for i in range(len(lat)):
+        if i == 0 or vehicle[i] != vehicle[i - 1]:
+            metres[i] = 0.0
+        else:
+            metres[i] = _flat(lat[i - 1], lon[i - 1], lat[i], lon[i], north_table, east_table)
+            long |= metres[i] > LONG_STEP_M
+    return long
+
+
+@_compiled
+def _kinds(
+    vehicle, time, lat, lon, speed, status, silence, metres, kind, moving, first, limits, north_table, east_table
+):
+    n = len(time)
+    if n == 0:
+        return
+    off = np.empty(n, dtype=np.bool_)
+    for i in range(n):
+        off[i] = status[i] & _KNOWN != 0 and status[i] & _ON == 0
+        first[i] = (
+            i == 0
+            or vehicle[i] != vehicle[i - 1]
+            or (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1
+        )
+        if first[i]:
+            metres[i] = 0.0
+            moving[i] = False
+            kind[i] = BREAK
+            continue
+        seconds = (time[i] - time[i - 1]) / SECOND_US
+        way = metres[i]
+        fastest = speed[i]
+        if np.isnan(fastest) or speed[i - 1] > fastest:
+            fastest = speed[i - 1]
+        if np.isnan(fastest):
+            moves = way >= limits.moving_step_m and way >= limits.moving_mps * seconds
+        else:
+            moves = fastest >= limits.moving_speed_mps
+        moves = moves or way >= limits.unseen_step_m
+        moving[i] = moves and (not (off[i] and off[i - 1]) or way >= limits.towed_m)
+        hidden = seconds > limits.gap_s and way > limits.unseen_step_m
+        kind[i] = GAP if silence[i] > limits.gap_s or hidden else TRIP
+    begin = 0
+    for i in range(1, n + 1):
+        if i == n or kind[i] != TRIP:  # positions begin … i − 1 are an unbroken stretch
+            _dwell(begin, i, time, lat, lon, off, moving, kind, limits, north_table, east_table)
+            begin = i
+    _trim(kind, moving, True, STOP, TRIP)
+    _drop_short_stops(kind, time, off, limits)
+    _trim(kind, moving, False, TRIP, STOP)
+    _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table, east_table)
+
+
+@_compiled
+def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, east_table):
+    done = begin  # steps up to here are marked
+    held = begin  # the extents below are those of positions held … reach
+    reach = begin - 1
+    low_lat = high_lat = lat[begin]
+    low_lon = high_lon = lon[begin]
+    j = begin
+    for i in range(begin, end):
+        while j < end and time[j] < time[i] + limits.stop_us:
+            j += 1
+        if j == end:
+            break
+        twice = np.int64(lat[i]) * 2
+        box_lat = limits.stop_box_m / _per_e7(north_table, twice)
+        box_lon = limits.stop_box_m / _per_e7(east_table, twice)
+        if abs(np.int64(lat[j]) - lat[i]) > box_lat or abs(np.int64(lon[j]) - lon[i]) > box_lon:
+            continue
+        # The extents of an earlier start hold those of this one; only where they are too wide it is looked at anew.
+        for again in range(2):
+            if reach < i or again == 1:
+                held, reach = i, i
+                low_lat = high_lat = lat[i]
+                low_lon = high_lon = lon[i]
+            while reach < j:
+                reach += 1
+                low_lat, high_lat = min(low_lat, lat[reach]), max(high_lat, lat[reach])
+                low_lon, high_lon = min(low_lon, lon[reach]), max(high_lon, lon[reach])
+            within = np.int64(high_lat) - low_lat <= box_lat and np.int64(high_lon) - low_lon <= box_lon
+            if within or held == i:
+                break
+        if within:
+            for step in range(max(i, done) + 1, j + 1):
+                kind[step] = STOP
+            done = max(done, j)
+    start = begin
+    for i in range(begin + 1, end + 1):
+        if i < end and not moving[i] and off[i] == off[i - 1]:
+            continue
+        if off[start] and time[i - 1] - time[start] >= limits.ignition_off_us:
+            for step in range(start + 1, i):
+                kind[step] = STOP
+        start = i
+
+
+@_compiled
+def _next(kind, begin):
+    """Where the run of equal kind that begins at a step ends, one past it; every BREAK is a run of its own."""
+    end = begin + 1
+    while end < len(kind) and kind[end] == kind[begin] and kind[end] != BREAK:
+        end += 1
+    return end
+
+
+@_compiled
+def _trim(kind, moving, away, of, to):
+    begin = 0
+    while begin < len(kind):
+        end = _next(kind, begin)
+        if kind[begin] == of:
+            head, tail = begin, end
+            while head < end and moving[head] == away:
+                head += 1
+            while tail > head and moving[tail - 1] == away:
+                tail -= 1
+            for step in range(begin, head):
+                kind[step] = to
+            for step in range(tail, end):
+                kind[step] = to
+        begin = end
+
+
+@_compiled
+def _drop_short_stops(kind, time, off, limits):
+    begin = 0
+    while begin < len(kind):
+        end = _next(kind, begin)
+        if kind[begin] == STOP:
+            dark = 0
+            for i in range(begin - 1, end):
+                dark += off[i]
+            least = limits.ignition_off_s if dark > 0.5 * (end - begin + 1) else limits.stop_kept_s
+            if (time[end - 1] - time[begin - 1]) / SECOND_US < least:
+                for step in range(begin, end):
+                    kind[step] = TRIP
+        begin = end
+
+
+@_compiled
+def _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table, east_table):
+    begin = 0
+    while begin < len(kind):
+        end = _next(kind, begin)
+        if kind[begin] == TRIP:
+            home = begin - 1
+            twice = np.int64(lat[home]) * 2
+            north_m, east_m = _per_e7(north_table, twice), _per_e7(east_table, twice)
+            driven, reach = 0.0, 0.0
+            for step in range(begin, end):
+                if moving[step]:
+                    driven += metres[step]
+                d_lat = np.int64(lat[step]) - lat[home]
+                d_lon = np.int64(lon[step]) - lon[home]
+                d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+                north, east = d_lat * north_m, d_lon * east_m
+                reach = max(reach, north * north + east * east)
+            lasting = (time[end - 1] - time[home]) / SECOND_US
+            if driven < limits.trip_min_m or lasting < limits.trip_min_s or np.sqrt(reach) < limits.trip_reach_m:
+                for step in range(begin, end):
+                    kind[step] = STOP
+        begin = end

@@ -1,0 +1,17 @@
+"""The loops over positions, in numpy, or compiled where numba is installed; both give the same bits.
+
+Whoever compares the two calls `clean`, `steps` and `measure` on the one hand and `compiled` on the other.
+"""
+
+from importlib.util import find_spec
+
+COMPILED = find_spec("numba") is not None
+
+if COMPILED:
+    from analytics.compiled import mark_doubt, silence_s, step_kinds
+else:
+    from analytics.clean import mark_doubt
+    from analytics.silence import silence_s
+    from analytics.steps import step_kinds
+
+__all__ = ["COMPILED", "mark_doubt", "silence_s", "step_kinds"]

@@ -1,0 +1,83 @@
+"""The compiled loops give what the numpy forms give, bit for bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import clean, compiled, kernels, silence, steps
+from benchmarks.city import reported
+from fixtures.fleet import make_fleet
+from fixtures.simulate import FIRST_DAY, chunks
+from geo.localtime import SECOND_US, day_number, day_start_us
+from geo.positions import Positions, Status, canonical
+
+NOON = day_start_us(day_number(FIRST_DAY)) + 12 * 3600 * SECOND_US
+
+ROW = st.tuples(
+    st.integers(0, 1),  # vehicle
+    st.sampled_from([0, 1, 10, 30, 200, 300, 1000, 90_000]),  # seconds since the row before
+    st.sampled_from([0, 0, 0, 1, 5, 40, 400, 6000, 4_000_000]),  # metres north, about
+    st.sampled_from([0, 0, 1, -7, 90, -500]),  # metres east, about
+    st.sampled_from([np.nan, 0.0, 1.4999, 1.5, 3.0, 12.0]),
+    st.sampled_from(
+        [
+            Status.FIX_VALID,
+            Status.FIX_VALID | Status.IGNITION_KNOWN,
+            Status.FIX_VALID | Status.IGNITION_KNOWN | Status.IGNITION_ON,
+            Status.IGNITION_KNOWN,
+        ]
+    ),
+    st.sampled_from([1, 1, 1, 1, -400, 86_400]),  # seconds until it is received
+)
+
+
+def track_of(rows: list[tuple[int, int, int, int, float, Status, int]], step_e7: int) -> Positions:
+    time = NOON + np.cumsum([row[1] for row in rows]) * SECOND_US
+    sign = np.where(np.arange(len(rows)) % 3 == 2, -1, 1)
+    return canonical(
+        Positions.from_columns(
+            len(rows),
+            vehicle_ix=np.array([row[0] for row in rows]),
+            fix_time=time,
+            lat_e7=231_000_000 + np.cumsum([row[2] * step_e7 for row in rows] * sign) % 40_000_000,
+            lon_e7=1_133_000_000 + np.cumsum([row[3] * step_e7 for row in rows]),
+            speed_mps=np.array([row[4] for row in rows]),
+            status=np.array([int(row[5]) for row in rows]),
+            received_at=time + np.array([row[6] for row in rows]) * SECOND_US,
+        )
+    )
+
+
+def assert_equal(positions: Positions) -> None:
+    status = clean.mark_doubt(positions)
+    assert compiled.mark_doubt(positions).tolist() == status.tolist()
+    good = np.flatnonzero(clean.usable(status))
+    quiet = silence.silence_s(positions, good)
+    assert compiled.silence_s(positions, good).tolist() == quiet.tolist()
+    track = positions.take(good)
+    for found, expected in zip(compiled.step_kinds(track, quiet), steps.step_kinds(track, quiet), strict=True):
+        assert found.tolist() == expected.tolist()
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(ROW, min_size=1, max_size=60), st.sampled_from([3, 90, 140]))
+def test_any_rows(rows: list[tuple[int, int, int, int, float, Status, int]], step_e7: int) -> None:
+    assert_equal(track_of(rows, step_e7))
+
+
+@pytest.mark.parametrize("degraded", [False, True])
+def test_a_simulated_fleet(*, degraded: bool) -> None:
+    made = next(chunks(make_fleet(8, 3), day_number(FIRST_DAY), 3, 3, degraded=degraded))
+    positions = canonical(reported(made.columns))
+    assert len(positions) > 8000
+    assert_equal(positions)
+
+
+def test_no_positions() -> None:
+    assert_equal(Positions.empty())
+
+
+def test_the_compiled_loops_are_in_use_here() -> None:
+    assert kernels.COMPILED
+    assert kernels.step_kinds is compiled.step_kinds
