@@ -16,11 +16,12 @@ from psycopg import Connection
 from geo.localtime import FLEET_ZONE, day_start_us, to_us
 from geo.positions import NO_ODOMETER, Positions, Status
 from gongche.errors import WrongUseError
+from gongche.months import months_frame
 from store.derived import read_derived
 from store.fleet import Vehicle, load_units, load_vehicles
 from store.positions import read_track
 
-TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "flags")
+TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "flags")
 FORMATS = ("csv", "json", "parquet", "xlsx", "gpx", "geojson")
 _TRACKS = {"positions", "trips", "flags"}
 _PLACES = {*_TRACKS, "stops"}
@@ -31,6 +32,8 @@ def read_rows(conn: Connection[Any], what: str, from_day: int, to_day: int, unit
     """Rows of one of TABLES for local days [from_day, to_day]; times are aware and in the fleet's zone."""
     if unit and unit not in {each.code for each in load_units(conn)}:
         raise WrongUseError(f"--unit: no unit has the code {unit!r}")
+    if what in {"unit-months", "city-months"}:
+        return months_frame(conn, from_day, to_day, unit, city=what == "city-months")
     if what != "positions":
         return read_derived(conn, what, from_day, to_day, unit)
     codes = set(read_derived(conn, "vehicle-days", from_day, to_day, unit)["vehicle"]) if unit else None

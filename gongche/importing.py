@@ -25,6 +25,7 @@ FLEET_FILES = {
     "vehicles": "vehicles.csv",
     "orders": "orders.csv",
     "swipes": "swipes.csv",
+    "prices": "prices.csv",
 }
 """The fleet's own data: format → its file in a folder that `simulate` wrote, in the order one needs the other."""
 
@@ -48,7 +49,7 @@ def is_simulated(folder: Path) -> bool:
 
 
 def import_fleet(gongche: Gongche, kind: str, path: Path) -> int:
-    """Take units, vehicles, zones, orders, a calendar or swipes from a file; returns how many rows.
+    """Take units, vehicles, zones, orders, a calendar, swipes or prices from a file; returns how many rows.
 
     One transaction: a fault in any row (GongcheError with file, line, expected and got) leaves everything as it was.
     """
@@ -57,7 +58,7 @@ def import_fleet(gongche: Gongche, kind: str, path: Path) -> int:
 
 
 def import_folder(gongche: Gongche, folder: Path, progress: Progress = no_progress) -> Imported:
-    """Take a folder that `simulate` wrote: zones, calendar, units, vehicles, orders, swipes, then the positions."""
+    """Take a folder that `simulate` wrote: zones, calendar, units, vehicles, orders, swipes, prices, then the positions."""
     for kind, name in FLEET_FILES.items():
         if (folder / name).is_file():
             import_fleet(gongche, kind, folder / name)

@@ -126,7 +126,7 @@ def read_derived(conn: Connection[Any], what: str, from_day: int, to_day: int, u
 
     Parameters
     ----------
-    what : `trips`, `stops`, `vehicle-days`, `unit-months` or `flags`.
+    what : `trips`, `stops`, `vehicle-days` or `flags`.
     unit : code of a unit; its subtree is meant.
 
     Returns
@@ -201,7 +201,7 @@ WITH RECURSIVE subtree AS (
     SELECT unit_id FROM unit WHERE code = %(unit)s
     UNION SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
 ), car AS (
-    SELECT v.vehicle_id, v.code AS vehicle, v.plate, u.code AS unit, v.consumption_l_100km, v.baseline_km_month
+    SELECT v.vehicle_id, v.code AS vehicle, v.plate, u.code AS unit
     FROM vehicle v JOIN unit u USING (unit_id)
     WHERE %(unit)s::text IS NULL OR v.unit_id IN (SELECT unit_id FROM subtree)
 )
@@ -229,24 +229,6 @@ _EXPORTS = {
                odometer_m, moving_s, off_hours_m, out_of_area_m
         FROM vehicle_day JOIN car USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s ORDER BY vehicle, day
-        """,
-    "unit-months": _SUBTREE
-    + """
-        , month AS (
-            SELECT unit, vehicle_id, date_trunc('month', day)::date AS month, sum(trips) AS trips,
-                   sum(distance_m) AS distance_m, sum(distance_low_m) AS distance_low_m,
-                   sum(distance_high_m) AS distance_high_m, sum(off_hours_m) AS off_hours_m,
-                   sum(out_of_area_m) AS out_of_area_m,
-                   sum(distance_m) / 1e5 * consumption_l_100km AS fuel_l
-            FROM vehicle_day JOIN car USING (vehicle_id)
-            WHERE day BETWEEN %(from)s AND %(to)s
-            GROUP BY unit, vehicle_id, consumption_l_100km, date_trunc('month', day)
-        )
-        SELECT unit, to_char(month, 'YYYY-MM') AS month, count(*) AS vehicles, sum(trips)::bigint AS trips,
-               sum(distance_m) AS distance_m, sum(distance_low_m) AS distance_low_m,
-               sum(distance_high_m) AS distance_high_m, sum(off_hours_m) AS off_hours_m,
-               sum(out_of_area_m) AS out_of_area_m, sum(fuel_l) AS fuel_by_consumption_l
-        FROM month GROUP BY unit, month ORDER BY unit, month
         """,
     "flags": _SUBTREE
     + """

@@ -1,4 +1,4 @@
-"""The fleet's own data from files: units, vehicles with their terminals, zones, dispatch orders, calendar, card swipes.
+"""The fleet's own data from files: units, vehicles with their terminals, zones, orders, calendar, card swipes, fuel prices.
 
 Unlike positions, a table is taken whole or not at all: the error names file, line, column, what was expected and what
 was there.
@@ -7,16 +7,23 @@ was there.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geo.datum import DATUMS
-from geo.localtime import DAY_US, day_number, day_start_us
+from geo.localtime import DAY_US, day_start_us
 from geo.zones import Zone, read_zones
 from ingest.errors import FileFormatError
 from ingest.files.tables import Row, read_table
-from store.duty import DispatchOrder, DriverSwipe, DutyDay, add_swipes, replace_duty_days, upsert_orders
+from store.duty import (
+    DispatchOrder,
+    DriverSwipe,
+    DutyDay,
+    add_swipes,
+    replace_duty_days,
+    set_class_calendar,
+    upsert_orders,
+)
 from store.fleet import (
     Terminal,
     Unit,
@@ -27,6 +34,7 @@ from store.fleet import (
     upsert_vehicles,
     upsert_zones,
 )
+from store.savings import OPEN_END, FuelPrice, put_prices
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -35,6 +43,9 @@ PROTOCOLS = ("jt808", "nmea", "mqtt")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
 DAY_KINDS = ("workday", "adjusted_workday", "weekend", "holiday")
 MINUTE_US = 60_000_000
+MAX_YUAN_PER_L = 1000
+NO_CALENDAR = "none"
+_OF_CLASS = "duty_calendar_"
 
 _SHIFT = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
@@ -46,6 +57,15 @@ class Calendar:
     code: str
     name: str
     days: list[DutyDay]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCalendar:
+    """The duty calendar of a class of vehicles in a unit and all below it; empty: that of each unit."""
+
+    unit: str
+    vehicle_class: str
+    calendar: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,7 @@ def import_file(conn: "Connection[Any]", kind: str, path: Path) -> int:
 
 
 def read_units(path: Path) -> list[Unit]:
-    """unit, name_zh; name_en, parent, area (a zone), duty_calendar."""
+    """unit, name_zh; name_en, parent, area (a zone), duty_calendar; those of classes are read by `read_class_calendars`."""
     return [
         Unit(
             row.text("unit", needed=True),
@@ -81,6 +101,31 @@ def read_units(path: Path) -> list[Unit]:
         )
         for row in read_table(path, ("unit", "name_zh"))
     ]
+
+
+def read_class_calendars(path: Path) -> list[ClassCalendar]:
+    """Of a table of units: columns duty_calendar_<class>, with the code of a calendar, `none`, or nothing for the unit's."""
+    return [
+        ClassCalendar(row.text("unit"), each, row.text(f"{_OF_CLASS}{each}"))
+        for row in read_table(path, ("unit",))
+        for each in CLASSES
+        if f"{_OF_CLASS}{each}" in row.values
+    ]
+
+
+def read_prices(path: Path) -> list[FuelPrice]:
+    """valid_from, yuan_per_l, source; valid_to, the last day, empty until further notice."""
+    prices = []
+    for row in read_table(path, ("valid_from", "yuan_per_l", "source")):
+        first = row.day("valid_from")
+        last = row.day("valid_to") if row.text("valid_to") else OPEN_END
+        yuan = row.number("yuan_per_l")
+        if last < first:
+            raise row.fault("valid_to", f"a day not before {row.text('valid_from')}")
+        if yuan is None or not 0 < yuan < MAX_YUAN_PER_L:
+            raise row.fault("yuan_per_l", f"a number between 0 and {MAX_YUAN_PER_L}")
+        prices.append(FuelPrice(first, yuan, row.text("source", needed=True), last))
+    return prices
 
 
 def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
@@ -99,6 +144,7 @@ def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
             tank_l=row.number("tank_l"),
             baseline_km_month=row.number("baseline_km_month"),
             baseline_source=row.text("baseline_source"),
+            consumption_source=row.text("consumption_source"),
         )
         for row in rows
     ]
@@ -145,10 +191,7 @@ def read_calendars(path: Path) -> list[Calendar]:
     for row in read_table(path, ("calendar", "day", "kind")):
         code = row.text("calendar", needed=True)
         calendar = calendars.setdefault(code, Calendar(code, row.text("name"), []))
-        try:
-            day = day_number(date.fromisoformat(row.text("day")))
-        except ValueError:
-            raise row.fault("day", "a date in ISO 8601") from None
+        day = row.day("day")
         kind = row.one_of("kind", DAY_KINDS, "")
         calendar.days.append(DutyDay(day, kind, row.text("day_name"), _shifts(row, day)))
     return list(calendars.values())
@@ -188,7 +231,11 @@ def _import_zones(conn: "Connection[Any]", path: Path) -> int:
 
 
 def _import_units(conn: "Connection[Any]", path: Path) -> int:
-    return upsert_units(conn, read_units(path))
+    count = upsert_units(conn, read_units(path))
+    for each in read_class_calendars(path):
+        calendar = None if each.calendar == NO_CALENDAR else each.calendar
+        set_class_calendar(conn, each.unit, each.vehicle_class, calendar, inherit=not each.calendar)
+    return count
 
 
 def _import_vehicles(conn: "Connection[Any]", path: Path) -> int:
@@ -218,6 +265,10 @@ def _import_swipes(conn: "Connection[Any]", path: Path) -> int:
     return len(swipes)
 
 
+def _import_prices(conn: "Connection[Any]", path: Path) -> int:
+    return put_prices(conn, read_prices(path))
+
+
 IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int]"] = {
     "zones": _import_zones,
     "calendar": _import_calendar,
@@ -225,5 +276,6 @@ IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int]"] = {
     "vehicles": _import_vehicles,
     "orders": _import_orders,
     "swipes": _import_swipes,
+    "prices": _import_prices,
 }
 """Kind of file → what takes it, in the order in which one needs the other."""

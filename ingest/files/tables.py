@@ -3,13 +3,13 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import openpyxl  # type: ignore[import-untyped]  # it ships no types
 
-from geo.localtime import to_us
+from geo.localtime import day_number, to_us
 from ingest.errors import FileFormatError
 from ingest.files.batch import open_binary
 
@@ -61,6 +61,13 @@ class Row:
             return to_us(datetime.fromisoformat(self.text(column, needed=True)))
         except ValueError:
             raise self.fault(column, "a time in ISO 8601") from None
+
+    def day(self, column: str) -> int:
+        """A date in ISO 8601, as local day number."""
+        try:
+            return day_number(date.fromisoformat(self.text(column)))
+        except ValueError:
+            raise self.fault(column, "a date in ISO 8601") from None
 
     def flag(self, column: str) -> bool:
         """True or false, 1 or 0."""

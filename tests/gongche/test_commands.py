@@ -91,7 +91,7 @@ def test_vehicle_days_hold_the_metres_driven(in_city: Run, city: Path) -> None:
     assert days["distance_m"].sum() == pytest.approx(truth["distance_m"].sum(), rel=0.03)
 
 
-@pytest.mark.parametrize("what", ["positions", "trips", "stops", "vehicle-days", "unit-months", "flags"])
+@pytest.mark.parametrize("what", ["positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "flags"])
 def test_every_table_comes_as_json_with_offsets(in_city: Run, what: str) -> None:
     rows = result(
         in_city("export", what, "--from", FIRST, "--to", FIRST if what == "positions" else LAST, "--format", "json")

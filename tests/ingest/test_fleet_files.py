@@ -10,7 +10,7 @@ from geo.localtime import day_number, to_datetime
 from ingest.errors import FileFormatError
 from ingest.files import fleet
 from store.database import Database
-from store.duty import load_duty_days, load_orders
+from store.duty import class_calendars, load_duty_days, load_orders
 from store.fleet import UnknownReferenceError, load_terminals, load_units, load_vehicles, load_zones
 
 FILES = {
@@ -27,6 +27,7 @@ FILES = {
     "orders.csv": "order_no,vehicle,starts,ends,driver_card,purpose,destination,destination_lat,destination_lon,"
     "approved_by\nO1,V1,2026-11-23T09:00:00+08:00,2026-11-23 11:00:00,C1,会议,市政府,23.1,113.2,主任\n",
     "swipes.csv": "vehicle,time,driver_card,inserted\nV1,2026-11-23T08:55:00+08:00,C1,true\n粤A2,2026-11-23T12:00:00,C1,0\n",
+    "prices.csv": "valid_from,valid_to,yuan_per_l,source\n2026-10-01,2026-10-31,7.5,发改委\n2026-11-01,,7.8,发改委\n",
 }
 
 
@@ -44,7 +45,7 @@ def take_all(database: Database, folder: Path) -> dict[str, int]:
 
 
 def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Database, folder: Path) -> None:
-    expected = {"zones": 1, "calendar": 3, "units": 2, "vehicles": 2, "orders": 1, "swipes": 2}
+    expected = {"zones": 1, "calendar": 3, "units": 2, "vehicles": 2, "orders": 1, "swipes": 2, "prices": 2}
     assert take_all(database, folder) == expected
     assert take_all(database, folder) == expected
     with database.connection() as conn:
@@ -87,6 +88,16 @@ def test_shifts_run_over_midnight(database: Database, folder: Path) -> None:
         ("calendar", "calendar.csv", "20:00-08:00", "late", "calendar.csv:4: shifts: expected hh:mm-hh:mm"),
         ("calendar", "calendar.csv", "2026-11-24", "tomorrow", "calendar.csv:3: day: expected a date in ISO 8601"),
         ("units", "units.csv", "name_zh", "nom", "units.csv: columns: expected unit, name_zh, missing name_zh"),
+        ("prices", "prices.csv", "7.5", "free", "prices.csv:2: yuan_per_l: expected a number, got 'free'"),
+        ("prices", "prices.csv", "7.5", "0", "prices.csv:2: yuan_per_l: expected a number between 0 and 1000, got '0'"),
+        (
+            "prices",
+            "prices.csv",
+            "2026-10-31",
+            "2026-09-30",
+            "prices.csv:2: valid_to: expected a day not before 2026-10-01",
+        ),
+        ("prices", "prices.csv", "2026-10-01", "October", "prices.csv:2: valid_from: expected a date in ISO 8601"),
         ("swipes", "swipes.csv", "true", "perhaps", "swipes.csv:2: inserted: expected true or false"),
         ("zones", "zones.geojson", '"code"', '"kode"', "expected properties code and kind"),
     ],
@@ -117,3 +128,20 @@ def test_a_workbook_is_read_as_its_csv_would_be(folder: Path) -> None:
         book.active.append(line.split(","))
     book.save(folder / "units.xlsx")
     assert fleet.read_units(folder / "units.xlsx") == fleet.read_units(folder / "units.csv")
+
+
+def test_units_say_which_calendar_a_class_follows(database: Database, folder: Path) -> None:
+    take_all(database, folder)
+
+    def take(cell: str) -> list[tuple[str, str, str | None]]:
+        text = f"unit,name_zh,duty_calendar,duty_calendar_emergency\nU1,一局,office,{cell}\n"
+        (folder / "units.csv").write_text(text, encoding="utf-8")
+        with database.connection() as conn:
+            fleet.import_file(conn, "units", folder / "units.csv")
+            return class_calendars(conn)
+
+    assert take("none") == [("U1", "emergency", None)]
+    assert take("night") == [("U1", "emergency", "night")]
+    assert take("") == []
+    with pytest.raises(UnknownReferenceError, match="no duty calendar has the code 'moon'"):
+        take("moon")

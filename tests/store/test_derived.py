@@ -23,7 +23,7 @@ from store.derived import (
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from tests.store.rows import DAY, START, count
 
-WHAT = ("trips", "stops", "vehicle-days", "unit-months", "flags")
+WHAT = ("trips", "stops", "vehicle-days", "flags")
 HOUR_US = 3_600 * SECOND_US
 
 
@@ -185,7 +185,6 @@ def test_an_export_holds_a_unit_and_all_below_it(database: Database, unit: str |
         fill(conn)
         for what in ("trips", "stops", "vehicle-days", "flags"):
             assert sorted(read_derived(conn, what, DAY, DAY, unit)["vehicle"]) == seen
-        assert read_derived(conn, "unit-months", DAY, DAY, unit)["vehicles"].sum() == len(seen)
         assert sorted(read_derived(conn, what, DAY + 1, DAY + 9, unit).shape[0] for what in WHAT) == [0] * len(WHAT)
 
 
@@ -195,16 +194,6 @@ def test_exported_times_are_local_and_aware(database: Database) -> None:
         start = read_derived(conn, "trips", DAY, DAY)["start_time"].iloc[0]
     assert start.utcoffset() == timedelta(hours=8)
     assert (start.hour, start.date()) == (1, day_date(DAY))
-
-
-def test_a_month_sums_its_days(database: Database) -> None:
-    with database.connection() as conn:
-        ids = fill(conn)
-        replace_derived(conn, ids, DAY + 1, DAY + 1, **tables(ids, DAY + 1, 500.0))
-        months = read_derived(conn, "unit-months", DAY - 40, DAY + 40, "bureau")
-    assert months["month"].unique().tolist() == ["2026-03"]
-    assert months["distance_m"].tolist() == [1500.0, 1500.0]
-    assert months["trips"].tolist() == [2, 2]
 
 
 def test_days_wait_for_an_audit_until_it_is_stored(database: Database) -> None:

@@ -1,0 +1,191 @@
+"""What supervision saves: kilometres, litres and yuan against each vehicle's declared baseline, with every input beside.
+
+A vehicle saves (baseline − actual) × consumption × price. The baseline is kilometres a month; of a month that was
+observed in part only that part of the baseline is compared, and nothing is extrapolated. A vehicle without a baseline
+saves nothing that could be told, one without a consumption no litres, and a day without a price of fuel no yuan.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics.months import NO_PRICE, Prices, ancestors, days_in, grouped, together
+from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+
+CITY = -1
+"""Group of the whole city, beside the indexes of units."""
+
+MEASURES = ("distance_m", "saved_m", "saved_l", "saved_yuan")
+"""What comes with an interval; its ends stand beside it, `saved_low_m` and `saved_high_m` beside `saved_m`."""
+
+COLUMNS = (
+    "group", "month", "vehicles_registered", "vehicles", "vehicles_with_baseline", "vehicles_with_consumption",
+    "vehicle_days", "vehicle_days_possible", "coverage", "trips", "distance_m", "distance_low_m", "distance_high_m",
+    "off_hours_m", "out_of_area_m", "fuel_by_consumption_l", "compared_m", "baseline_m", "saved_m", "saved_low_m",
+    "saved_high_m", "saved_share", "saved_l", "saved_low_l", "saved_high_l", "consumption_l_100km", "priced_days",
+    "unpriced_days", "price_yuan_per_l", "saved_yuan", "saved_low_yuan", "saved_high_yuan",
+)  # fmt: skip
+"""Columns of a unit-month or city-month, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What is declared of each vehicle, by dense vehicle_ix, and of each unit."""
+
+    unit_ix: Int32Array
+    baseline_m: FloatArray  # metres a month; NaN: none declared
+    consumption_l_100km: FloatArray  # NaN: none declared
+    parent_ix: Int32Array  # (u,) parent of each unit, −1 at the top
+
+    @property
+    def has_baseline(self) -> BoolArray:
+        """Which vehicles can save anything."""
+        return ~np.isnan(self.baseline_m)
+
+    @property
+    def has_litres(self) -> BoolArray:
+        """Which of them can save litres."""
+        return self.has_baseline & ~np.isnan(self.consumption_l_100km)
+
+
+def roll_up(months: pd.DataFrame, register: Register, prices: Prices, period_days: int = 0) -> pd.DataFrame:
+    """Months of the city and of each unit with everything below it: COLUMNS, in order of group and month.
+
+    Parameters
+    ----------
+    months : of `analytics.months.vehicle_months`, made with the same prices.
+    period_days : 0: a row for each month. Else one row for all months together, which have so many days; its `month` is
+        the first. The errors of one vehicle in several months are dependent, so that a year's interval is not what
+        independent months would give: a period is summed anew from vehicle-months.
+
+    Returns
+    -------
+    DataFrame   Only groups of which a vehicle was observed. A saving is NaN where no vehicle has what it takes.
+    """
+    unit, group_of = ancestors(register.parent_ix)
+    units = np.arange(len(register.parent_ix), dtype=np.int32)
+    unit, group_of = np.append(unit, units), np.append(group_of, np.full_like(units, CITY))
+    parts = _parts(months, register, prices)
+    if period_days and len(parts):
+        parts["month"] = parts["month"].min()
+    row, group = _spread(register.unit_ix[parts["vehicle_ix"].to_numpy()], unit, group_of)
+    member = parts.take(row).assign(group=group)
+    keys = {name: member[name].to_numpy(dtype=np.int32) for name in ("group", "month", "vehicle_ix")}
+    vehicles = pd.DataFrame(grouped(keys, {name: member[name].to_numpy(dtype=np.float64) for name in _PART_SUMS}))
+    if not len(vehicles):
+        return pd.DataFrame({name: np.empty(0) for name in COLUMNS})
+    of_group = {name: vehicles[name].to_numpy() for name in ("group", "month")}
+    table = pd.DataFrame(grouped(of_group, {name: vehicles[name].to_numpy() for name in _PART_SUMS}))
+    number, owner, count = _number(of_group), vehicles["vehicle_ix"].to_numpy(), len(table)
+    _count(table, number, owner, register)
+    members = np.bincount(_spread(register.unit_ix, unit, group_of)[1] - CITY, minlength=len(units) + 1)
+    table["vehicles_registered"] = members[table["group"].to_numpy() - CITY]
+    days = period_days or days_in(table["month"].to_numpy(dtype=np.int32))
+    table["vehicle_days_possible"] = table["vehicles_registered"] * days
+    table["coverage"] = table["vehicle_days"] / table["vehicle_days_possible"]
+    table["saved_share"] = _ratio(table["saved_m"], table["baseline_m"])
+    table["consumption_l_100km"] = _ratio(table["weighted_l"], table["weighted_m"]) * 1e5
+    table["price_yuan_per_l"] = _ratio(table["weighted_yuan"], table["priced_days"])
+    for measure in MEASURES:
+        word, _, unit_name = measure.rpartition("_")
+        below, above = (
+            together(vehicles[f"{measure}_{side}"].to_numpy(), number, count) for side in ("below", "above")
+        )
+        table[f"{word}_low_{unit_name}"], table[f"{word}_high_{unit_name}"] = (
+            table[measure] - below,
+            table[measure] + above,
+        )
+    for name, needed in (("m", "vehicles_with_baseline"), ("l", "vehicles_with_consumption"), ("yuan", "priced_days")):
+        table.loc[table[needed] == 0, [f"saved_{name}", f"saved_low_{name}", f"saved_high_{name}"]] = np.nan
+    return table[list(COLUMNS)].astype(
+        dict.fromkeys(("vehicle_days", "trips", "priced_days", "unpriced_days"), np.int64)
+    )
+
+
+_PART_SUMS = (
+    "vehicle_days", "trips", "distance_m", "off_hours_m", "out_of_area_m", "fuel_by_consumption_l", "compared_m",
+    "baseline_m", "saved_m", "saved_l", "saved_yuan", "weighted_l", "weighted_m", "weighted_yuan", "priced_days",
+    "unpriced_days", *(f"{measure}_{side}" for measure in MEASURES for side in ("below", "above")),
+)  # fmt: skip
+
+
+def _parts(months: pd.DataFrame, register: Register, prices: Prices) -> pd.DataFrame:
+    """The formula itself, for each vehicle, month and price: everything that can be added up."""
+    vehicle = months["vehicle_ix"].to_numpy(dtype=np.int32)
+    days = months["days"].to_numpy(dtype=np.float64)
+    whole = days_in(months["month"].to_numpy(dtype=np.int32))
+    distance, below, above = (months[name].to_numpy(dtype=np.float64) for name in ("distance_m", "below_m", "above_m"))
+    price_ix = months["price_ix"].to_numpy(dtype=np.int32)
+    price = np.append(prices.yuan_per_l, 0.0)[price_ix]  # −1 takes the last
+    compared, litres = register.has_baseline[vehicle], register.has_litres[vehicle]
+    priced = litres & (price_ix != NO_PRICE)
+    consumption = np.nan_to_num(register.consumption_l_100km)[vehicle] / 1e5  # litres a metre
+    baseline = np.nan_to_num(register.baseline_m)[vehicle] * days / whole
+    saved = np.where(compared, baseline - distance, 0.0)
+    per_litre, per_yuan = consumption * litres, consumption * price * priced
+    return pd.DataFrame(
+        {
+            "vehicle_ix": vehicle,
+            "month": months["month"].to_numpy(dtype=np.int32),
+            "vehicle_days": days,
+            "trips": months["trips"].to_numpy(dtype=np.float64),
+            "distance_m": distance,
+            "off_hours_m": months["off_hours_m"].to_numpy(dtype=np.float64),
+            "out_of_area_m": months["out_of_area_m"].to_numpy(dtype=np.float64),
+            "fuel_by_consumption_l": distance * consumption,
+            "compared_m": distance * compared,
+            "baseline_m": baseline * compared,
+            "saved_m": saved,
+            "saved_l": saved * per_litre,
+            "saved_yuan": saved * per_yuan,
+            "weighted_m": baseline * litres,
+            "weighted_l": baseline * per_litre,
+            "weighted_yuan": price * priced * days,
+            "priced_days": priced * days,
+            "unpriced_days": (litres & ~priced) * days,
+            "distance_m_below": below,
+            "distance_m_above": above,
+            # A longer way saves less: the ends change places.
+            "saved_m_below": above * compared,
+            "saved_m_above": below * compared,
+            "saved_l_below": above * per_litre,
+            "saved_l_above": below * per_litre,
+            "saved_yuan_below": above * per_yuan,
+            "saved_yuan_above": below * per_yuan,
+        }
+    )
+
+
+def _count(table: pd.DataFrame, number: Int64Array, owner: Int32Array, register: Register) -> None:
+    """Vehicles observed in each group, and of how many of them what is declared."""
+    for name, chosen in (
+        ("vehicles", np.ones(len(owner), dtype=np.bool_)),
+        ("vehicles_with_baseline", register.has_baseline[owner]),
+        ("vehicles_with_consumption", register.has_litres[owner]),
+    ):
+        table[name] = np.bincount(number, weights=chosen, minlength=len(table)).astype(np.int64)
+    known = np.bincount(number, weights=~np.isnan(register.consumption_l_100km[owner]), minlength=len(table))
+    table.loc[known == 0, "fuel_by_consumption_l"] = np.nan
+
+
+def _spread(units: Int32Array, unit: Int32Array, group: Int32Array) -> tuple[Int64Array, Int32Array]:
+    """Rows of `units` once for every group that their unit counts in: (row, group)."""
+    order = np.argsort(unit, kind="stable")
+    first, last = np.searchsorted(unit[order], units, "left"), np.searchsorted(unit[order], units, "right")
+    count = last - first
+    row = np.repeat(np.arange(len(units)), count)
+    place = np.repeat(first - np.concatenate(([0], np.cumsum(count)[:-1])), count) + np.arange(len(row))
+    return row, group[order][place]
+
+
+def _number(of_group: dict[str, Int32Array]) -> Int64Array:
+    """Number of the (group, month) of each row, rows in their order."""
+    new = np.any([np.diff(column, prepend=column[:1]) != 0 for column in of_group.values()], axis=0)
+    return np.cumsum(new).astype(np.int64)
+
+
+def _ratio(part: "pd.Series[float]", whole: "pd.Series[float]") -> FloatArray:
+    numerator, denominator = part.to_numpy(dtype=np.float64), whole.to_numpy(dtype=np.float64)
+    ratio: FloatArray = np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator > 0)
+    return ratio

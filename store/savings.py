@@ -1,0 +1,149 @@
+"""What savings are computed from: vehicle-months, what is declared of vehicles, the unit tree, the price of fuel."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+from psycopg import Connection
+from psycopg.errors import ExclusionViolation
+
+from geo.localtime import day_date, day_number
+from store.errors import StoreError
+from store.users import VISIBLE
+
+OPEN_END = day_number(date(9999, 12, 31))
+"""Last day of a price that holds until further notice."""
+
+
+class PriceOverlapError(StoreError):
+    """A day would have two prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class FuelPrice:
+    """What a litre cost from `valid_from` to `valid_to`, local days, both included; OPEN_END: until further notice."""
+
+    valid_from: int
+    yuan_per_l: float
+    source: str
+    valid_to: int = OPEN_END
+
+
+@dataclass(frozen=True, slots=True)
+class SavingsRows:
+    """Rows of one reading, vehicles and units in the order of their ids."""
+
+    months: pd.DataFrame  # vehicle_id, month (since 1970-01), price_ix (into prices, −1 none), and sums of its days
+    vehicles: pd.DataFrame  # vehicle_id, unit_id, baseline_km_month, consumption_l_100km, and the source of each
+    units: pd.DataFrame  # unit_id, code, name_zh, name_en, parent_id (<NA> at the top of what was asked for)
+    prices: list[FuelPrice]  # by valid_from
+
+
+def put_prices(conn: Connection[Any], prices: Iterable[FuelPrice]) -> int:
+    """Add prices, or bring those that begin on the same day up to date; returns how many.
+
+    A price until further notice ends the day before the next one begins. PriceOverlapError when one day would have two.
+    """
+    rows = sorted(prices, key=lambda each: each.valid_from)
+    for each in rows:
+        first = day_date(each.valid_from)
+        conn.execute(
+            "UPDATE fuel_price SET valid_to = %(first)s::date - 1 WHERE valid_to IS NULL AND valid_from < %(first)s",
+            {"first": first},
+        )
+        try:
+            with conn.transaction():
+                conn.execute(
+                    """
+                    INSERT INTO fuel_price (valid_from, valid_to, yuan_per_l, source) VALUES (%s, %s, %s, %s)
+                    ON CONFLICT (valid_from) DO UPDATE SET
+                        valid_to = excluded.valid_to, yuan_per_l = excluded.yuan_per_l, source = excluded.source
+                    """,
+                    (
+                        first,
+                        None if each.valid_to >= OPEN_END else day_date(each.valid_to),
+                        each.yuan_per_l,
+                        each.source,
+                    ),
+                )
+        except ExclusionViolation:
+            last = "further notice" if each.valid_to >= OPEN_END else day_date(each.valid_to)
+            raise PriceOverlapError(
+                f"price from {first} to {last}: another price holds on some of these days"
+            ) from None
+    return len(rows)
+
+
+def remove_price(conn: Connection[Any], valid_from: int) -> bool:
+    """Take away the price that begins on a day; whether there was one."""
+    return conn.execute("DELETE FROM fuel_price WHERE valid_from = %s", (day_date(valid_from),)).rowcount > 0
+
+
+def load_prices(conn: Connection[Any]) -> list[FuelPrice]:
+    """All prices, by their first day."""
+    rows = conn.execute(
+        "SELECT valid_from, yuan_per_l, source, valid_to FROM fuel_price ORDER BY valid_from"
+    ).fetchall()
+    return [
+        FuelPrice(day_number(first), yuan, source, OPEN_END if last is None else day_number(last))
+        for first, yuan, source, last in rows
+    ]
+
+
+def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: int | None = None) -> SavingsRows:
+    """Rows of local days [from_day, to_day]; own_unit: unit_id of a unit, and only its subtree is read.
+
+    A vehicle-day counts when one of its positions was usable, as in analytics.months.vehicle_months.
+    """
+    parameters = {"own_unit": own_unit, "from": day_date(from_day), "to": day_date(to_day)}
+    months = _frame(
+        conn,
+        VISIBLE
+        + """
+        , price AS (
+            SELECT valid_from, coalesce(valid_to, 'infinity') AS valid_to,
+                   (row_number() OVER (ORDER BY valid_from) - 1)::int AS ix
+            FROM fuel_price
+        ), span AS (
+            SELECT g::date AS day, ((extract(year FROM g) - 1970) * 12 + extract(month FROM g) - 1)::int AS month,
+                   coalesce((SELECT ix FROM price WHERE g::date BETWEEN valid_from AND valid_to), -1) AS price_ix
+            FROM generate_series(%(from)s::timestamp, %(to)s::timestamp, '1 day') g
+        )
+        SELECT vehicle_id, month, price_ix, count(*) AS days, sum(trips)::bigint AS trips,
+               sum(distance_m) AS distance_m, sum(distance_m - distance_low_m) AS below_m,
+               sum(distance_high_m - distance_m) AS above_m, sum(off_hours_m) AS off_hours_m,
+               sum(out_of_area_m) AS out_of_area_m
+        FROM vehicle_day JOIN span USING (day) JOIN mine USING (vehicle_id)
+        WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful
+        GROUP BY vehicle_id, month, price_ix ORDER BY vehicle_id, month, price_ix
+        """,
+        parameters,
+    )
+    vehicles = _frame(
+        conn,
+        VISIBLE
+        + """
+        SELECT v.vehicle_id, v.unit_id, v.baseline_km_month::numeric::float8 AS baseline_km_month,
+               v.consumption_l_100km::numeric::float8 AS consumption_l_100km, v.baseline_source, v.consumption_source
+        FROM mine JOIN vehicle v USING (vehicle_id) ORDER BY v.vehicle_id
+        """,
+        parameters,
+    )
+    units = _frame(
+        conn,
+        VISIBLE
+        + """
+        SELECT unit_id, code, name_zh, name_en,
+               CASE WHEN unit_id IS DISTINCT FROM %(own_unit)s THEN parent_id END AS parent_id
+        FROM unit WHERE %(own_unit)s::int IS NULL OR unit_id IN (SELECT unit_id FROM subtree) ORDER BY unit_id
+        """,
+        parameters,
+    )
+    return SavingsRows(months, vehicles, units, load_prices(conn))
+
+
+def _frame(conn: Connection[Any], query: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    cursor = conn.execute(query, parameters)
+    return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description or ()])
