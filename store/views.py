@@ -122,6 +122,16 @@ class QuarantineRow:
     head: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """A unit to choose."""
+
+    unit_id: int
+    code: str
+    name_zh: str
+    name_en: str
+
+
 def overview(conn: Connection[Any], user: User, today: date) -> Overview:
     """Numbers of the vehicles this person may see; today's from the rollup of the open day."""
     with conn.cursor(row_factory=class_row(Overview)) as cursor:
@@ -229,6 +239,19 @@ def rules_and_units(conn: Connection[Any], user: User) -> tuple[list[str], list[
         {"own_unit": user.sees_unit},
     ).fetchall()
     return [rule for (rule,) in rules], units
+
+
+def units_of(conn: Connection[Any], user: User) -> list[UnitRow]:
+    """The units this person may see, with or without vehicles of their own, by code."""
+    with conn.cursor(row_factory=class_row(UnitRow)) as cursor:
+        return cursor.execute(
+            VISIBLE
+            + """
+            SELECT unit_id, code, name_zh, name_en FROM unit
+            WHERE %(own_unit)s::int IS NULL OR unit_id IN (SELECT unit_id FROM subtree) ORDER BY code LIMIT 5000
+            """,
+            {"own_unit": user.sees_unit},
+        ).fetchall()
 
 
 _VEHICLE = """

@@ -21,11 +21,13 @@ from store.views import (
     Intake,
     Overview,
     QuarantineRow,
+    UnitRow,
     VehicleFacts,
     VehicleRow,
 )
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
+from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
 from web.terms import LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
@@ -137,6 +139,19 @@ class FlagsPage(Page):
     units: Sequence[tuple[str, str, str]]
     from_day: date
     to_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SavingsPage(Page):
+    """Savings by month and unit, with their inputs."""
+
+    template: ClassVar[str] = "savings.html"
+    savings: Savings
+    chart: dict[str, list[Any]]
+    units: Sequence[UnitRow]
+    unit: str
+    from_month: str
+    to_month: str
 
 
 @dataclass(frozen=True, slots=True)
