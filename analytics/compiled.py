@@ -1,8 +1,8 @@
 """The loops of the core compiled by numba, where it is installed: the same answers as the numpy forms, bit for bit.
 
-Each function here stands for the one of the same name in `clean`, `silence` or `steps`; `analytics.kernels` chooses.
-They walk the columns once or twice instead of a few dozen times, release the interpreter's lock, and are compiled once
-a machine (numba keeps the result beside the module).
+Each function here stands for the one of the same name in `clean`, `silence`, `steps`, `tally` or `days`, and
+`analytics.kernels` chooses. They walk the columns once or twice instead of a few dozen times, release the
+interpreter's lock, and are compiled once a machine (numba keeps the result beside the module).
 """
 
 from typing import NamedTuple
@@ -10,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from analytics.exact import exact
-from analytics.steps import BREAK, GAP, STOP, TRIP
+from analytics.context import FleetContext
+from analytics.duty import DutyTable, UnknownDayError
+from analytics.exact import PARTS, exact
+from analytics.steps import BREAK, GAP, STOP, TRIP, Steps
+from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array, UInt32Array
+from geo.arrays import BoolArray, Columns, FloatArray, Int32Array, Int64Array, UInt32Array
 from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, TABLE_MASK, TABLE_SHIFT, distance_m
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
-from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions, Status
+from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, NO_ODOMETER, Positions, Status
 
 
 class Limits(NamedTuple):
@@ -77,6 +80,7 @@ _FROZEN, _RANGE, _CLOCK = np.uint32(Status.FROZEN), np.uint32(Status.OUT_OF_RANG
 _JUDGED = np.uint32(
     Status.FIX_VALID | Status.DUPLICATE_TIME | Status.TELEPORT | Status.FROZEN | Status.OUT_OF_RANGE | Status.CLOCK
 )
+_DOUBT = np.uint32(_JUDGED & ~_FIX)
 
 
 def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32Array:
@@ -208,7 +212,7 @@ def _silence(vehicle, time, received, good, silence):
 
 def step_kinds(
     track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT
-) -> tuple[Int32Array, FloatArray, BoolArray, BoolArray]:
+) -> tuple[Int32Array, FloatArray, BoolArray]:
     """`steps.step_kinds`."""
     n = len(track)
     metres = np.empty(n)
@@ -220,7 +224,7 @@ def step_kinds(
     kind, moving, first = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
     columns = track.vehicle_ix, track.fix_time, track.lat_e7, track.lon_e7, track.speed_mps, track.status
     _kinds(*columns, silence_s, metres, kind, moving, first, Limits.of(thresholds), NORTH_TABLE, EAST_TABLE)
-    return kind, metres, moving, first
+    return kind, metres, moving
 
 
 @_compiled
@@ -391,3 +395,179 @@ def _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table,
                 for step in range(begin, end):
                     kind[step] = STOP
         begin = end
+
+
+def tally(
+    track: Positions, steps: Steps, trips: Spans, outside: BoolArray, context: FleetContext
+) -> tuple[Columns, Columns]:
+    """`tally.tally`."""
+    first_day, count = trips.days
+    offset = np.concatenate(([0], np.cumsum(count)))
+    trip = np.repeat(np.arange(len(trips)), count)
+    day = (first_day[trip] + np.arange(len(trip)) - offset[trip]).astype(np.int32)
+    by_piece = np.zeros((4, len(trip)))
+    by_trip = np.zeros((6, len(trips)))
+    table = DutyTable.of(context.calendars)
+    where = trips.first, trips.last, trips.start_time, trips.end_time, offset, first_day
+    unknown = _tally(
+        track.fix_time,
+        track.speed_mps,
+        steps.metres,
+        steps.moving,
+        outside,
+        *where,
+        context.calendar_ix[trips.vehicle_ix],
+        (table.offsets, table.starts, table.ends, table.cumulative, table.day_offsets, table.first_days, table.kinds),
+        by_piece,
+        by_trip,
+    )
+    if unknown[0] >= 0:
+        raise UnknownDayError(context.calendars[unknown[0]].code, unknown[1])
+    names = "distance_m", "moving_s", "off_hours_m", "out_of_area_m"
+    by_piece[1] /= SECOND_US
+    by_trip[[1, 4]] /= SECOND_US
+    pieces: Columns = {"trip": trip, "day": day, **dict(zip(names, by_piece, strict=True))}
+    sums: Columns = dict(zip((*names, "out_of_area_s", "max_speed_mps"), by_trip, strict=True))
+    return sums, pieces
+
+
+@_compiled
+def _tally(
+    time,
+    speed,
+    metres,
+    moving,
+    outside,
+    first,
+    last,
+    starts,
+    ends,
+    offset,
+    first_day,
+    calendar,
+    duty,
+    by_piece,
+    by_trip,
+):
+    offsets, begins, stops, before, day_offsets, first_days, kinds = duty
+    for trip in range(len(first)):
+        number = calendar[trip]
+        low, high = np.int64(0), np.int64(0)
+        if number >= 0:
+            low, high = offsets[number], offsets[number + 1]
+        begin = starts[trip]
+        at = low + np.searchsorted(begins[low:high], begin, side="right") - 1
+        clock = _clock(begin, number, at, low, begins, stops, before)
+        earlier = np.int64(first_day[trip])
+        if number >= 0 and not _known(earlier, number, day_offsets, first_days, kinds):
+            return number, earlier
+        midnight = (earlier + 1) * DAY_US - UTC_OFFSET_US
+        fastest = -1.0
+        for i in range(first[trip] + 1, last[trip] + 1):
+            until = ends[trip] if i == last[trip] else time[i]
+            while at + 1 < high and begins[at + 1] <= until:
+                at += 1
+            clock_until = _clock(until, number, at, low, begins, stops, before)
+            lasting = until - begin
+            later = earlier
+            if until >= midnight:
+                later = (until + UTC_OFFSET_US) // DAY_US
+                if number >= 0 and not _known(later, number, day_offsets, first_days, kinds):
+                    return number, later
+            way = metres[i] if moving[i] else 0.0
+            drove = np.float64(lasting) if moving[i] else 0.0
+            off = np.rint(way * (1 - (clock_until - clock) / max(lasting, 1)) * PARTS) / PARTS
+            out_share = (np.float64(outside[i]) + outside[i - 1]) / 2
+            out = np.rint(way * out_share * PARTS) / PARTS
+            piece = offset[trip] + later - first_day[trip]
+            if later != earlier:
+                start = later * DAY_US - UTC_OFFSET_US
+                share = (start - begin) / lasting
+                old = offset[trip] + earlier - first_day[trip]
+                midnight = start + DAY_US
+                for row, value, unit in ((0, way, PARTS), (1, drove, 1.0), (2, off, PARTS), (3, out, PARTS)):
+                    part = np.rint(value * share * unit) / unit
+                    by_piece[row, old] += part
+                    by_piece[row, piece] -= part
+            by_piece[0, piece] += way
+            by_piece[1, piece] += drove
+            by_piece[2, piece] += off
+            by_piece[3, piece] += out
+            by_trip[0, trip] += way
+            by_trip[1, trip] += drove
+            by_trip[2, trip] += off
+            by_trip[3, trip] += out
+            by_trip[4, trip] += lasting * out_share
+            fastest = max(fastest, speed[i])  # NaN is not greater
+            begin, clock, earlier = until, clock_until, later
+        by_trip[5, trip] = fastest if fastest >= 0 else np.nan
+    return np.int32(-1), np.int64(0)
+
+
+@_compiled
+def _clock(time, calendar, at, low, begins, stops, before):
+    """Duty time until an instant, µs; `at` is the calendar's last shift that has begun."""
+    if calendar < 0:
+        return time
+    if at < low:
+        return np.int64(0)
+    return before[at] + min(time - begins[at], stops[at] - begins[at])
+
+
+@_compiled
+def _known(day, calendar, day_offsets, first_days, kinds):
+    place = day_offsets[calendar] + day - first_days[calendar]
+    return day >= first_days[calendar] and place < day_offsets[calendar + 1] and kinds[place] != 0
+
+
+def count_days(positions: Positions, status: UInt32Array, track: Positions) -> Columns:
+    """`days.count_days`."""
+    keys = np.empty((4, len(positions)), dtype=np.int64)
+    grown = np.empty(len(positions))
+    count = _count_days(positions.vehicle_ix, positions.fix_time, status, keys)
+    vehicle, day, counted, doubtful = keys[:, :count].copy()
+    _odometer_days(track.vehicle_ix, track.fix_time, track.odometer_m, vehicle, day, grown)
+    return {
+        "vehicle_ix": vehicle.astype(np.int32),
+        "day": day.astype(np.int32),
+        "positions": counted,
+        "doubtful": doubtful,
+        "odometer_m": grown[:count].copy(),
+    }
+
+
+@_compiled
+def _count_days(vehicle, time, status, keys):
+    count, until = 0, np.int64(0)
+    for i in range(len(time)):
+        if i == 0 or vehicle[i] != vehicle[i - 1] or time[i] >= until:
+            day = (time[i] + UTC_OFFSET_US) // DAY_US
+            until = (day + 1) * DAY_US - UTC_OFFSET_US
+            keys[0, count], keys[1, count], keys[2, count], keys[3, count] = vehicle[i], day, 0, 0
+            count += 1
+        keys[2, count - 1] += 1
+        keys[3, count - 1] += status[i] & _DOUBT != 0
+    return count
+
+
+@_compiled
+def _odometer_days(vehicle, time, odometer, day_vehicle, day, grown):
+    grown[: len(day)] = np.nan
+    at = 0
+    for i in range(len(time)):
+        before = at
+        while day_vehicle[at] != vehicle[i] or (day[at] + 1) * DAY_US - UTC_OFFSET_US <= time[i]:
+            at += 1
+        if odometer[i] != NO_ODOMETER and np.isnan(grown[at]):
+            grown[at] = 0.0
+        if i == 0 or vehicle[i] != vehicle[i - 1] or odometer[i - 1] == NO_ODOMETER or odometer[i] <= odometer[i - 1]:
+            continue
+        lasting, growth = time[i] - time[i - 1], np.float64(odometer[i] - odometer[i - 1])
+        if growth > 1000 + 60 * (lasting / SECOND_US) or day[at] - day[before] > 1:
+            continue
+        if day[at] != day[before]:
+            share = (day[at] * DAY_US - UTC_OFFSET_US - time[i - 1]) / lasting
+            earlier = np.rint(growth * share)
+            grown[before] += earlier
+            growth -= earlier
+        grown[at] += growth

@@ -1,9 +1,12 @@
 """Trips and stops as tables: what each was, where, how far, and what a rule may ask of it."""
 
-from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from analytics.context import FleetContext
 from analytics.duty import off_hours_s
@@ -12,7 +15,7 @@ from analytics.places import CONTROLLED_VENUES, places_at
 from analytics.score import private_score
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
-from geo.localtime import SECOND_US, local_day, to_datetime
+from geo.localtime import SECOND_US, UTC_OFFSET_US, local_day, to_datetime
 
 FEATURES = {
     "distance_m": ("m", "length of the way driven"),
@@ -52,6 +55,13 @@ def trip_id(vehicle_id: int, start_time: int) -> str:
     return f"{vehicle_id}-{to_datetime(start_time):%Y%m%dT%H%M%S}"
 
 
+def trip_ids(vehicle_id: Int32Array, start_time: Int64Array) -> "pd.Series[str]":
+    """`trip_id` of each of many trips."""
+    local = pa.array((start_time + UTC_OFFSET_US) // SECOND_US, type=pa.timestamp("s"))
+    when = pc.strftime(local, format="%Y%m%dT%H%M%S")
+    return pd.Series(pc.binary_join_element_wise(pc.cast(pa.array(vehicle_id), pa.string()), when, "-"), dtype="str")
+
+
 def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = DEFAULT) -> pd.DataFrame:
     """One row a trip, with the columns of table `trip`, vehicle_ix, and DERIVED.
 
@@ -71,10 +81,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
     distance, out_m = trips["distance_m"], trips["out_of_area_m"]
     table = pd.DataFrame(
         {
-            "trip_id": _texts(
-                trip_id(number, when)
-                for number, when in zip(context.vehicle_ids[vehicle].tolist(), start.tolist(), strict=True)
-            ),
+            "trip_id": trip_ids(context.vehicle_ids[vehicle], start),
             "vehicle_ix": vehicle,
             "day": local_day(start),
             "start_time": start,
@@ -131,9 +138,9 @@ def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:
     )
 
 
-def _texts(values: Iterable[str]) -> "pd.Series[str]":
+def _texts(values: NDArray[Any]) -> "pd.Series[str]":
     """Texts as a column of one dtype, with or without rows."""
-    return pd.Series(list(values), dtype="str")
+    return pd.Series(pa.array(values, pa.string()), dtype="str")
 
 
 def _day_kinds(context: FleetContext, calendar: Int32Array, start: Int64Array) -> tuple[BoolArray, BoolArray]:

@@ -8,10 +8,12 @@ from importlib.util import find_spec
 COMPILED = find_spec("numba") is not None
 
 if COMPILED:
-    from analytics.compiled import mark_doubt, silence_s, step_kinds
+    from analytics.compiled import count_days, mark_doubt, silence_s, step_kinds, tally
 else:
     from analytics.clean import mark_doubt
+    from analytics.days import count_days
     from analytics.silence import silence_s
     from analytics.steps import step_kinds
+    from analytics.tally import tally
 
-__all__ = ["COMPILED", "mark_doubt", "silence_s", "step_kinds"]
+__all__ = ["COMPILED", "count_days", "mark_doubt", "silence_s", "step_kinds", "tally"]

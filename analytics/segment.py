@@ -1,54 +1,15 @@
 """Stops, gaps and trips: the segments that tile each vehicle's observed time, put together of its steps."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from analytics import kernels
-from analytics.steps import BREAK, GAP, STOP, TRIP, run_bounds
+from analytics.steps import BREAK, GAP, STOP, TRIP, Segments, Steps, run_bounds
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.arrays import FloatArray, Int32Array
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 
 __all__ = ["GAP", "STOP", "TRIP", "Segments", "Steps", "segment"]
-
-
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """Runs of steps of one kind; segment k spans positions first[k] … last[k], both included.
-
-    Neighbours share a position. `start_time` and `end_time` tile a vehicle's observed time; between a stop and a trip
-    they lie where the car set out or came to rest, which may be between two reports.
-    """
-
-    kind: Int32Array
-    vehicle_ix: Int32Array
-    first: Int64Array
-    last: Int64Array
-    start_time: Int64Array
-    end_time: Int64Array
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What lies between each position and the one before it; entry 0 of each vehicle is no step.
-
-    `start` and `end`, µs UTC, are the fix times, except where a trip begins or ends within its first or last step:
-    then what belongs to the trip.
-    """
-
-    metres: FloatArray
-    start: Int64Array
-    end: Int64Array
-    moving: BoolArray
-    kind: Int32Array
-
-    @property
-    def seconds(self) -> FloatArray:
-        """Time from start to end, seconds; float64 (n,)."""
-        seconds: FloatArray = (self.end - self.start) / SECOND_US
-        return seconds
 
 
 def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT) -> tuple[Segments, Steps]:
@@ -63,15 +24,8 @@ def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DE
     -------
     Segments in order of (vehicle, time), and the steps they are made of.
     """
-    kind, metres, moving, first = kernels.step_kinds(track, silence_s, thresholds)
-    segments = _runs(kind, track, metres, thresholds)
-    start = np.append(track.fix_time[:1], track.fix_time[:-1])
-    start[first] = track.fix_time[first]
-    end = track.fix_time.copy()
-    trips = np.flatnonzero(segments.kind == TRIP)
-    start[segments.first[trips] + 1] = segments.start_time[trips]
-    end[segments.last[trips]] = segments.end_time[trips]
-    return segments, Steps(metres, start, end, moving, kind)
+    kind, metres, moving = kernels.step_kinds(track, silence_s, thresholds)
+    return _runs(kind, track, metres, thresholds), Steps(metres, moving, kind)
 
 
 def _runs(kind: Int32Array, track: Positions, metres: FloatArray, thresholds: Thresholds) -> Segments:

@@ -14,6 +14,8 @@ A vehicle of which a whole local day knows no usable place begins anew after it:
 neighbours could not see both ends of such a silence, and the answer must not depend on the days asked for.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from analytics.exact import exact
@@ -27,9 +29,34 @@ STOP, GAP, TRIP = 0, 1, 2
 BREAK = 3  # the step into a vehicle's first position, or over a whole day without one, is no step
 
 
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Runs of steps of one kind; segment k spans positions first[k] … last[k], both included.
+
+    Neighbours share a position. `start_time` and `end_time` tile a vehicle's observed time; between a stop and a trip
+    they lie where the car set out or came to rest, which may be between two reports.
+    """
+
+    kind: Int32Array
+    vehicle_ix: Int32Array
+    first: Int64Array
+    last: Int64Array
+    start_time: Int64Array
+    end_time: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What lies between each position and the one before it; entry 0 of each vehicle is no step."""
+
+    metres: FloatArray
+    moving: BoolArray
+    kind: Int32Array
+
+
 def step_kinds(
     track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT
-) -> tuple[Int32Array, FloatArray, BoolArray, BoolArray]:
+) -> tuple[Int32Array, FloatArray, BoolArray]:
     """What each step is: the step that ends at each position.
 
     Parameters
@@ -42,7 +69,6 @@ def step_kinds(
     kind : int32 (n,)   STOP, GAP, TRIP, or BREAK where nothing comes before.
     metres : float64 (n,)   Its length, in exact parts of a metre; 0 at a BREAK.
     moving : bool (n,)
-    first : bool (n,)   The BREAKs.
     """
     n = len(track)
     first = np.ones(n, dtype=np.bool_)
@@ -63,7 +89,7 @@ def step_kinds(
     _drop_short_stops(kind, track, thresholds)
     _trim(kind, ~moving, TRIP, STOP)
     _drop_short_trips(kind, track, metres, moving, thresholds)
-    return kind, metres, moving, first
+    return kind, metres, moving
 
 
 def _moving(track: Positions, metres: FloatArray, seconds: FloatArray, thresholds: Thresholds) -> BoolArray:
