@@ -8,7 +8,7 @@ from geo.zones import ZoneIndex
 
 KINDS = (
     "base", "work_site", "golf_course", "entertainment", "bath_house", "school", "restaurant", "hotel",
-    "residential", "district", "city", "province",
+    "customer", "residential", "district", "city", "province",
 )  # fmt: skip
 """Kinds of zones, the most telling first: a base inside a district is the base."""
 

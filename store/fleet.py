@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import shapely
 from psycopg import Connection
 
+from geo.localtime import to_datetime, to_us
+from geo.zone_files import drawn, ground
 from geo.zones import Zone
 from store.errors import StoreError
 
@@ -63,14 +64,29 @@ class Terminal:
 
 def upsert_zones(conn: Connection[Any], zones: Iterable[Zone]) -> int:
     """Add zones, or bring those with the same code up to date; returns how many."""
-    rows = [(zone.code, zone.kind, zone.name_zh, zone.name_en, shapely.to_geojson(zone.geometry)) for zone in zones]
+    rows = [
+        {
+            "code": zone.code,
+            "kind": zone.kind,
+            "name_zh": zone.name_zh,
+            "name_en": zone.name_en,
+            "geometry": json.dumps(drawn(zone)),
+            "radius_m": zone.circle and zone.circle.radius_m,
+            "valid_from": None if zone.valid_from is None else to_datetime(zone.valid_from),
+            "valid_to": None if zone.valid_to is None else to_datetime(zone.valid_to),
+        }
+        for zone in zones
+    ]
     with conn.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO zone (code, kind, name_zh, name_en, geometry) VALUES (%s, %s, %s, %s, %s::jsonb)
+            INSERT INTO zone (code, kind, name_zh, name_en, geometry, radius_m, valid_from, valid_to)
+            VALUES (%(code)s, %(kind)s, %(name_zh)s, %(name_en)s, %(geometry)s::jsonb, %(radius_m)s,
+                    %(valid_from)s, %(valid_to)s)
             ON CONFLICT (code) DO UPDATE SET
                 kind = excluded.kind, name_zh = excluded.name_zh, name_en = excluded.name_en,
-                geometry = excluded.geometry
+                geometry = excluded.geometry, radius_m = excluded.radius_m,
+                valid_from = excluded.valid_from, valid_to = excluded.valid_to
             """,
             rows,
         )
@@ -210,10 +226,23 @@ def load_terminals(conn: Connection[Any]) -> list[Terminal]:
 
 def load_zones(conn: Connection[Any]) -> list[Zone]:
     """All zones, by id."""
-    rows = conn.execute("SELECT zone_id, code, kind, name_zh, name_en, geometry FROM zone ORDER BY zone_id").fetchall()
+    rows = conn.execute(
+        """
+        SELECT zone_id, code, kind, name_zh, name_en, geometry, radius_m, valid_from, valid_to FROM zone ORDER BY zone_id
+        """
+    ).fetchall()
     return [
-        Zone(zone_id, code, kind, name_zh, name_en, shapely.from_geojson(json.dumps(geometry)))
-        for zone_id, code, kind, name_zh, name_en, geometry in rows
+        Zone(
+            zone_id,
+            code,
+            kind,
+            name_zh,
+            name_en,
+            *ground(geometry, radius_m),
+            begins and to_us(begins),
+            ends and to_us(ends),
+        )
+        for zone_id, code, kind, name_zh, name_en, geometry, radius_m, begins, ends in rows
     ]
 
 

@@ -71,6 +71,7 @@ ZONE_KINDS = {
     "restaurant": _("restaurant"),
     "residential": _("residential area"),
     "work_site": _("work site"),
+    "customer": _("customer"),
 }
 
 LEVELS = {"red": _("Red"), "yellow": _("Yellow"), "prompt": _("Prompt")}

@@ -1,16 +1,15 @@
 """The raster index against shapely's exact answer."""
 
-import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import Geod
 
-from geo.zones import Zone, ZoneIndex, read_zones, widen, zone_features
+from geo.zones import Zone, ZoneIndex, read_zones
 
 DISTRICTS = Path(__file__).parents[2] / "fixtures" / "districts.geojson"
 
@@ -80,48 +79,54 @@ def test_an_index_without_zones_holds_nothing() -> None:
     assert pairs(ZoneIndex([]), lat, lat) == []
 
 
-def test_widen_grows_by_metres() -> None:
-    grown = widen(shapely.box(113, 23, 113.1, 23.1), 50)
-    west, south, east, north = shapely.bounds(grown)
-    geod = Geod(ellps="WGS84")
-    assert geod.inv(113, 23.05, west, 23.05)[2] == pytest.approx(50, abs=0.5)
-    assert geod.inv(113.05, 23.1, 113.05, north)[2] == pytest.approx(50, abs=0.5)
-    assert east > 113.1
-    assert south < 23
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.lists(st.integers(0, 200), max_size=4))
+def test_any_chunking_and_any_order_give_the_same(seed: int, cuts: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    zones = [zone(i, shapely.Point(x, y).buffer(0.02)) for i, (x, y) in enumerate(rng.uniform(23, 23.1, (12, 2)))]
+    index = ZoneIndex(zones, 0.001)
+    lat, lon = rng.integers(229_700_000, 231_300_000, (2, 200), dtype=np.int32)
+    order = rng.permutation(200)
+    together = pairs(index, lat, lon)
+    bounds = [0, *sorted(cuts), 200]
+    parts = [
+        [(start + position, number) for position, number in pairs(index, lat[start:end], lon[start:end])]
+        for start, end in pairwise(bounds)
+    ]
+    assert [pair for part in parts for pair in part] == together
+    assert (
+        sorted((int(order[position]), number) for position, number in pairs(index, lat[order], lon[order])) == together
+    )
+    own = rng.integers(-1, 12, 200).astype(np.int32)
+    assert index.inside(own, lat, lon).tolist() == [(i, int(own[i])) in together for i in range(200)]
 
 
-def test_zones_are_the_same_after_writing_and_reading(tmp_path: Path) -> None:
-    zones = [zone(1, shapely.box(113, 23, 113.1, 23.1))]
-    (tmp_path / "zones.geojson").write_text(json.dumps(zone_features(zones)), encoding="utf-8")
-    assert read_zones(tmp_path / "zones.geojson") == zones
+def test_a_cell_in_many_zones_knows_them_all() -> None:
+    zones = [zone(i, shapely.box(113, 23, 113.1 + i * 0.01, 23.1)) for i in range(9)]
+    lat, lon = np.full(9, 230_500_000, dtype=np.int32), np.full(9, 1_130_500_000, dtype=np.int32)
+    index, own = ZoneIndex(zones), np.arange(9, dtype=np.int32)
+    assert pairs(index, lat[:1], lon[:1]) == [(0, number) for number in range(9)]
+    assert index.inside(own, lat, lon).all()
+    assert index.inside(own, lat, np.full(9, 1_131_550_000, dtype=np.int32)).tolist() == [False] * 6 + [True] * 3
 
 
-@pytest.mark.parametrize(
-    ("feature", "message"),
-    [
-        ({"properties": {"kind": "hotel"}, "geometry": {"type": "Point", "coordinates": [1, 2]}}, "feature 1: .*code"),
-        (
-            {"properties": {"code": "a", "kind": "hotel"}, "geometry": {"type": "Point", "coordinates": [1, 2]}},
-            "expected Polygon or MultiPolygon, got Point",
-        ),
-        (
-            {
-                "properties": {"code": "a", "kind": "hotel"},
-                "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]},
-            },
-            "Self-intersection",
-        ),
-    ],
-)
-def test_a_bad_zone_is_refused_with_file_and_feature(tmp_path: Path, feature: dict[str, object], message: str) -> None:
-    path = tmp_path / "zones.geojson"
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
-        read_zones(path)
+def test_places_far_away_or_impossible_are_in_no_zone() -> None:
+    index = ZoneIndex([zone(0, shapely.box(113, 23, 113.1, 23.1)), zone(1, shapely.box(-180, -90, -179, -89))])
+    limits = np.iinfo(np.int32)
+    lat = np.array([limits.min, limits.max, 0, 900_000_000, -900_000_000, 230_500_000], dtype=np.int32)
+    lon = np.array([limits.max, limits.min, 0, 1_800_000_000, -1_800_000_000, limits.min], dtype=np.int32)
+    assert pairs(index, lat, lon) == [(4, 1)]
 
 
-def test_a_file_that_is_not_geojson_is_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "zones.geojson"
-    path.write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"zones\.geojson: expected a GeoJSON FeatureCollection"):
-        read_zones(path)
+def test_a_zone_holds_only_in_its_time() -> None:
+    index = ZoneIndex([replace(zone(0, shapely.box(113, 23, 113.1, 23.1)), valid_from=100, valid_to=200)])
+    lat, lon = np.full(4, 230_500_000, dtype=np.int32), np.full(4, 1_130_500_000, dtype=np.int32)
+    time, own = np.array([99, 100, 199, 200]), np.zeros(4, dtype=np.int32)
+    assert index.members(lat, lon, time)[0].tolist() == [1, 2]
+    assert index.inside(own, lat, lon, time).tolist() == [False, True, True, False]
+    assert index.inside(own, lat, lon).all()
+
+
+def test_equal_geometries_share_one_raster() -> None:
+    one, other = (ZoneIndex([zone(i, shapely.box(113, 23, 113.1, 23.1))]) for i in range(2))
+    assert one.raster is other.raster

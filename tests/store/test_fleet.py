@@ -7,7 +7,7 @@ import pytest
 import shapely
 from psycopg import Connection
 
-from geo.zones import Zone
+from geo.zones import Circle, Zone
 from store.database import Database
 from store.fleet import (
     UNASSIGNED,
@@ -41,6 +41,17 @@ def fill(database: Database) -> None:
         upsert_units(conn, [OFFICE, BUREAU])
         upsert_vehicles(conn, [CAR])
         upsert_terminals(conn, [BOX])
+
+
+def test_a_circle_and_a_period_come_out_as_they_went_in(database: Database) -> None:
+    circle = Circle(23.1, 113.3, 250.0)
+    golf = Zone(0, "golf", "golf_course", "球场", "", circle.outline(), circle, 1_700_000_000_000_001, None)
+    with database.connection() as conn:
+        upsert_zones(conn, [golf, replace(BASE, valid_to=1_800_000_000_000_000)])
+        found = [replace(zone, zone_id=0) for zone in load_zones(conn)]
+        assert found == [golf, replace(BASE, valid_to=1_800_000_000_000_000)]
+        upsert_zones(conn, [replace(golf, geometry=AREA.geometry, circle=None, valid_from=None)])
+        assert load_zones(conn)[0].circle is None
 
 
 def upsert(conn: Connection[Any], row: Unit | Vehicle | Terminal) -> None:
