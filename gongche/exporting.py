@@ -15,13 +15,14 @@ from psycopg import Connection
 
 from geo.localtime import FLEET_ZONE, day_start_us, to_us
 from geo.positions import NO_ODOMETER, Positions, Status
+from gongche.calendars import calendar_frame
 from gongche.errors import WrongUseError
 from gongche.months import months_frame
 from store.derived import read_derived
 from store.fleet import Vehicle, load_units, load_vehicles
 from store.positions import read_track
 
-TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "flags")
+TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "flags", "calendar")
 FORMATS = ("csv", "json", "parquet", "xlsx", "gpx", "geojson")
 _TRACKS = {"positions", "trips", "flags"}
 _PLACES = {*_TRACKS, "stops"}
@@ -30,6 +31,10 @@ _XLSX_ROWS = 1_048_575
 
 def read_rows(conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None) -> pd.DataFrame:
     """Rows of one of TABLES for local days [from_day, to_day]; times are aware and in the fleet's zone."""
+    if what == "calendar":
+        if unit:
+            raise WrongUseError("--unit does not go with calendar: units share calendars")
+        return calendar_frame(conn, from_day, to_day)
     if unit and unit not in {each.code for each in load_units(conn)}:
         raise WrongUseError(f"--unit: no unit has the code {unit!r}")
     if what in {"unit-months", "city-months"}:

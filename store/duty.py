@@ -130,6 +130,11 @@ def class_calendars(conn: Connection[Any]) -> list[tuple[str, str, str | None]]:
     ).fetchall()
 
 
+def calendar_names(conn: Connection[Any]) -> dict[str, str]:
+    """Code → name of every duty calendar, by code."""
+    return dict(conn.execute("SELECT code, name FROM duty_calendar ORDER BY code").fetchall())
+
+
 def load_duty_days(conn: Connection[Any], from_day: int, to_day: int) -> dict[str, list[DutyDay]]:
     """Calendar code → its days in [from_day, to_day] with their shifts, by day; a calendar without days is there too."""
     found: dict[str, list[DutyDay]] = {

@@ -32,6 +32,9 @@ def export(
     """Print rows of local days, both ends included.
 
     Example: gongche export trips --from 2026-11-01 --to 2026-11-30 --format geojson --out trips.geojson
+
+    `calendar` gives duty calendars in the form that import takes; days that a calendar does not have yet are proposed
+    from the announced public holidays and the calendar's own shifts, to be looked through, edited and imported.
     """
     first, last = day_option(from_, "--from"), day_option(to, "--to")
     if first > last:

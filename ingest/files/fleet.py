@@ -4,14 +4,13 @@ Unlike positions, a table is taken whole or not at all: the error names file, li
 was there.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geo.datum import DATUMS
-from geo.localtime import DAY_US, day_start_us
+from geo.shifts import SHIFTS_FORM, parse_shifts
 from geo.zones import Zone, read_zones
 from ingest.errors import FileFormatError
 from ingest.files.tables import Row, read_table
@@ -42,12 +41,9 @@ if TYPE_CHECKING:
 PROTOCOLS = ("jt808", "nmea", "mqtt")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
 DAY_KINDS = ("workday", "adjusted_workday", "weekend", "holiday")
-MINUTE_US = 60_000_000
 MAX_YUAN_PER_L = 1000
 NO_CALENDAR = "none"
 _OF_CLASS = "duty_calendar_"
-
-_SHIFT = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +202,10 @@ def read_swipes(path: Path) -> list[Swipe]:
 
 
 def _shifts(row: Row, day: int) -> tuple[tuple[int, int], ...]:
-    shifts = []
-    for text in row.text("shifts").split():
-        match = _SHIFT.fullmatch(text)
-        if match is None:
-            raise row.fault("shifts", "hh:mm-hh:mm, separated by blanks")
-        from_hour, from_minute, to_hour, to_minute = map(int, match.groups())
-        starts, ends = (from_hour * 60 + from_minute) * MINUTE_US, (to_hour * 60 + to_minute) * MINUTE_US
-        if ends <= starts:
-            ends += DAY_US
-        shifts.append((day_start_us(day) + starts, day_start_us(day) + ends))
-    return tuple(shifts)
+    try:
+        return parse_shifts(row.text("shifts"), day)
+    except ValueError:
+        raise row.fault("shifts", SHIFTS_FORM) from None
 
 
 def _zones(path: Path) -> list[Zone]:

@@ -1,5 +1,6 @@
 """An audit meets calendars that do not know every day: what can be audited is, the rest waits and is told."""
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,14 @@ from typer.testing import CliRunner
 
 import gongche.commands.audit_command as command
 from analytics.duty import LeftOut
-from geo.localtime import day_date
+from analytics.workdays import OFFICE_HOURS
+from geo.localtime import day_date, day_number
 from gongche.auditing import audit_days, audit_open_day, audit_stale
+from gongche.errors import GongcheError, WrongUseError
+from gongche.exporting import read_rows, write_rows
 from gongche.home import Gongche
 from gongche.settings import load_settings
+from ingest.files.fleet import import_file
 from store.archive import Archive
 from store.database import Database
 from store.duty import DutyDay, replace_duty_days
@@ -107,3 +112,37 @@ def test_the_open_day_goes_on_without_the_vehicles_that_wait(opened: Gongche) ->
     assert {code: len(trips) for code, trips in _trips(opened).items()} == {"V1": 1, "V2": 0}
     only = audit_days(opened, MONDAY + 1, MONDAY + 1, unit="B")
     assert (only.trips, only.left_out) == (0, (LeftOut("short", MONDAY + 1, MONDAY + 1, 1, 1),))
+
+
+def test_next_year_is_proposed_edited_and_imported(opened: Gongche, tmp_path: Path) -> None:
+    first, last = day_number(date(2026, 10, 1)), day_number(date(2026, 10, 10))
+    with opened.database.connection() as conn:
+        rows = read_rows(conn, "calendar", first, last, None)
+        path = tmp_path / "calendar.csv"
+        write_rows(conn, "calendar", rows, "csv", path.write_bytes)
+        assert import_file(conn, "calendar", path) == 20
+        again = read_rows(conn, "calendar", first, last, None)
+    of_whole = rows[rows["calendar"] == "whole"]
+    assert rows["proposed"].all()
+    assert of_whole["kind"].tolist() == ["holiday"] * 7 + ["workday"] * 2 + ["adjusted_workday"]
+    assert of_whole["shifts"].tolist() == [""] * 7 + ["08:00-18:00"] * 3, "as the calendar has them"
+    assert of_whole["day_name"].iloc[0] == "国庆节 National Day"
+    assert not again["proposed"].any()
+    assert again.drop(columns="proposed").equals(rows.drop(columns="proposed"))
+
+
+def test_a_year_that_is_not_announced_is_an_error_that_says_what_to_do(opened: Gongche) -> None:
+    day = day_number(date(2199, 1, 1))
+    with opened.database.connection() as conn:
+        with pytest.raises(GongcheError, match=r"calendar 'short': chinesecalendar .* holidays of 2199: .*pip install"):
+            read_rows(conn, "calendar", day, day, None)
+        with pytest.raises(WrongUseError, match="--unit does not go with calendar"):
+            read_rows(conn, "calendar", day, day, "A")
+
+
+def test_where_there_is_no_calendar_the_first_one_is_proposed(database: Database) -> None:
+    with database.connection() as conn:
+        rows = read_rows(conn, "calendar", MONDAY, MONDAY, None)
+    assert rows.to_numpy().tolist() == [
+        ["office", "机关作息 Office hours", day_date(MONDAY), "workday", "", OFFICE_HOURS, True]
+    ]
