@@ -80,6 +80,7 @@ _FROZEN, _RANGE, _CLOCK = np.uint32(Status.FROZEN), np.uint32(Status.OUT_OF_RANG
 _JUDGED = np.uint32(
     Status.FIX_VALID | Status.DUPLICATE_TIME | Status.TELEPORT | Status.FROZEN | Status.OUT_OF_RANGE | Status.CLOCK
 )
+_LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
 _DOUBT = np.uint32(_JUDGED & ~_FIX)
 
 
@@ -146,10 +147,17 @@ def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_
             for each in range(begin + 1, k):
                 status[good[each]] |= _FROZEN
         begin = k
-    for _ in range(2):
-        count = _usable(status, good)
-        if not _mark_jumps(vehicle, time, lat, lon, speed, status, good[:count], limits, north_table, east_table):
-            break
+    count = _usable(status, good)
+    begin = 0
+    for k in range(1, count + 1):
+        if k < count and vehicle[good[k]] == vehicle[good[begin]]:
+            continue
+        own = good[begin:k]
+        # A reflection may hold for two reports: the second pass finds the one that its neighbour hid.
+        if _mark_jumps(time, lat, lon, speed, status, own, limits, north_table, east_table):
+            left = own[: _still_usable(status, own)]
+            _mark_jumps(time, lat, lon, speed, status, left, limits, north_table, east_table)
+        begin = k
 
 
 @_compiled
@@ -162,29 +170,40 @@ def _usable(status, good):
 
 
 @_compiled
-def _mark_jumps(vehicle, time, lat, lon, speed, status, good, limits, north_table, east_table):
+def _still_usable(status, good):
+    """Those of the rows that are usable move to the front; how many they are."""
+    count = 0
+    for i in good:
+        good[count] = i
+        count += status[i] & _JUDGED == _FIX
+    return count
+
+
+@_compiled
+def _mark_jumps(time, lat, lon, speed, status, good, limits, north_table, east_table):
+    """Teleports among one vehicle's usable positions; whether there was any."""
     found = False
-    if len(good) < 3:
-        return found
-    way_in, seconds_in = 0.0, 0.0
+    far_in, fast_in, way_in, seconds_in = False, False, 0.0, 0.0
     for k in range(1, len(good)):
         a, b = good[k - 1], good[k]
-        way = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
         seconds = (time[b] - time[a]) / SECOND_US
-        if k > 1:
-            far = way_in > limits.jump_m and way > limits.jump_m
-            fast = way_in > limits.teleport_mps * seconds_in and way > limits.teleport_mps * seconds
+        at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * _LONGEST_E7_M
+        if at_most <= limits.jump_m and at_most <= limits.teleport_mps * seconds:
+            far_in, fast_in = False, False  # so near that its length need not be known
+            continue
+        way = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
+        far, fast = way > limits.jump_m, way > limits.teleport_mps * seconds
+        if (far_in and far) or (fast_in and fast):
             first = good[k - 2]
-            if (far or fast) and vehicle[first] == vehicle[b]:
-                direct = _flat(lat[first], lon[first], lat[b], lon[b], north_table, east_table)
-                span = seconds_in + seconds
-                impossible = fast and direct <= limits.teleport_mps * span
-                standing = not speed[a] >= limits.moving_speed_mps
-                back = min(way_in, way) - direct > limits.jump_m
-                if impossible or (standing and back and span <= limits.jump_span_s):
-                    status[a] |= _TELEPORT
-                    found = True
-        way_in, seconds_in = way, seconds
+            direct = _flat(lat[first], lon[first], lat[b], lon[b], north_table, east_table)
+            span = seconds_in + seconds
+            impossible = fast_in and fast and direct <= limits.teleport_mps * span
+            standing = not speed[a] >= limits.moving_speed_mps
+            back = min(way_in, way) - direct > limits.jump_m
+            if impossible or (standing and back and span <= limits.jump_span_s):
+                status[a] |= _TELEPORT
+                found = True
+        far_in, fast_in, way_in, seconds_in = far, fast, way, seconds
     return found
 
 
@@ -298,9 +317,11 @@ def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, e
         if j == end:
             break
         twice = np.int64(lat[i]) * 2
-        box_lat = limits.stop_box_m / _per_e7(north_table, twice)
-        box_lon = limits.stop_box_m / _per_e7(east_table, twice)
-        if abs(np.int64(lat[j]) - lat[i]) > box_lat or abs(np.int64(lon[j]) - lon[i]) > box_lon:
+        north_m = _per_e7(north_table, twice)
+        if abs(np.int64(lat[j]) - lat[i]) * north_m > limits.stop_box_m:
+            continue
+        east_m = _per_e7(east_table, twice)
+        if abs(np.int64(lon[j]) - lon[i]) * east_m > limits.stop_box_m:
             continue
         # The extents of an earlier start hold those of this one; only where they are too wide it is looked at anew.
         for again in range(2):
@@ -312,7 +333,8 @@ def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, e
                 reach += 1
                 low_lat, high_lat = min(low_lat, lat[reach]), max(high_lat, lat[reach])
                 low_lon, high_lon = min(low_lon, lon[reach]), max(high_lon, lon[reach])
-            within = np.int64(high_lat) - low_lat <= box_lat and np.int64(high_lon) - low_lon <= box_lon
+            high, wide = (np.int64(high_lat) - low_lat) * north_m, (np.int64(high_lon) - low_lon) * east_m
+            within = high <= limits.stop_box_m and wide <= limits.stop_box_m
             if within or held == i:
                 break
         if within:

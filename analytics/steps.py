@@ -143,23 +143,21 @@ def _within_box(
     track: Positions, start: Int64Array, end: Int64Array, thresholds: Thresholds
 ) -> tuple[Int64Array, Int64Array]:
     """The windows whose positions all lie in a box of `stop_box_m`."""
-    box_lat, box_lon = (
-        thresholds.stop_box_m / per_e7 for per_e7 in metres_per_e7(track.lat_e7[start].astype(np.int64) * 2)
-    )
-    lat, lon = track.lat_e7, track.lon_e7
+    north_m, east_m = metres_per_e7(track.lat_e7[start].astype(np.int64) * 2)
+    lat, lon, box = track.lat_e7, track.lon_e7, thresholds.stop_box_m
     # The ends alone rule out most windows of a driving car, so that few are looked at in full.
-    near = (np.abs(lat[end].astype(np.int64) - lat[start]) <= box_lat) & (
-        np.abs(lon[end].astype(np.int64) - lon[start]) <= box_lon
+    near = (np.abs(lat[end].astype(np.int64) - lat[start]) * north_m <= box) & (
+        np.abs(lon[end].astype(np.int64) - lon[start]) * east_m <= box
     )
-    start, end, box_lat, box_lon = start[near], end[near], box_lat[near], box_lon[near]
+    start, end, north_m, east_m = start[near], end[near], north_m[near], east_m[near]
     if not len(start):
         return start, end
     bounds = np.column_stack((start, end + 1)).ravel()
     inside = np.ones(len(start), dtype=np.bool_)
-    for column, box in ((lat, box_lat), (lon, box_lon)):
+    for column, per_e7 in ((lat, north_m), (lon, east_m)):
         padded = np.append(column, column[-1]).astype(np.int64)  # reduceat needs an entry past the last window's end
         extent = np.maximum.reduceat(padded, bounds)[::2] - np.minimum.reduceat(padded, bounds)[::2]
-        inside &= extent <= box
+        inside &= extent * per_e7 <= box
     return start[inside], end[inside]
 
 

@@ -132,7 +132,7 @@ class Positions:
 
     def take(self, index: Int64Array | BoolArray | slice) -> Self:
         """Rows chosen by an index array, a mask or a slice."""
-        return type(self)(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        return type(self)(**{field.name: _chosen(getattr(self, field.name), index) for field in fields(self)})
 
     def with_status(self, status: UInt32Array) -> Self:
         """The same rows with another status column."""
@@ -222,3 +222,10 @@ def clock_fault(fix_time: Int64Array, received_at: Int64Array) -> BoolArray:
 def _sortable(column: NDArray[Any]) -> NDArray[Any]:
     """Floats as their bits, so that NaN equals NaN and sorts in one place."""
     return column.view(np.int32) if column.dtype == np.float32 else column
+
+
+def _chosen(column: NDArray[Any], index: Int64Array | BoolArray | slice) -> NDArray[Any]:
+    """Rows of a column; of one value spread over all rows (what was not read) the value again."""
+    if column.strides != (0,) or isinstance(index, slice) or not len(column):
+        return column[index]
+    return np.broadcast_to(column[0], int(np.count_nonzero(index)) if index.dtype == np.bool_ else len(index))

@@ -22,7 +22,7 @@ from geo.positions import ABSENT, DTYPES, Positions
 from store.errors import ArchiveError
 from store.parts import COLUMNS, Columns, first_line, part_columns_of
 
-BATCH_POSITIONS = 600_000
+BATCH_POSITIONS = 1_500_000
 """A batch is closed when it holds so many; a vehicle is never divided."""
 
 NEEDED = (
