@@ -1,6 +1,6 @@
 """One sealed part: a Parquet file of positions in canonical order, and the hash of its rows.
 
-Times and counters are stored as differences, floats by byte planes; zstd packs what is left. Row groups hold whole
+Times and counters are stored as differences, floats by byte planes; zstd or lz4 packs what is left. Row groups hold whole
 vehicles, so that their statistics find one vehicle in few of them.
 """
 
@@ -24,12 +24,24 @@ COLUMNS = {name if name != "vehicle_ix" else "vehicle_id": dtype for name, dtype
 
 Columns = dict[str, NDArray[Any]]
 
-# The narrow columns keep the plain encoding, which zstd alone packs well.
+_DICTIONARY = ["vehicle_id", "satellites", "status"]
+"""Few different values: a dictionary packs and reads best."""
+
 _ENCODING = {
     name: "BYTE_STREAM_SPLIT" if dtype.kind == "f" else "DELTA_BINARY_PACKED"
     for name, dtype in COLUMNS.items()
-    if dtype.itemsize >= 4
+    if dtype.itemsize >= 4 and name not in _DICTIONARY
 }
+
+# What an audit reads is packed by what unpacks fast: places and receipt times, whose differences no packer shortens, not
+# at all, the rest by lz4, for a hundredth more bytes than zstd and a third less time. The others are packed by zstd.
+_COMPRESSION = dict.fromkeys(COLUMNS, "zstd") | {
+    "lat_e7": "none",
+    "lon_e7": "none",
+    "received_at": "none",
+    **dict.fromkeys(("vehicle_id", "fix_time", "speed_mps", "odometer_m", "satellites", "status"), "lz4"),
+}
+_PAGE_BYTES = 8 << 20  # a column of a row group is one page
 
 
 def part_columns(positions: Positions, vehicle_ids: Int32Array) -> Columns:
@@ -45,9 +57,10 @@ def encode_part(columns: Columns) -> bytes:
     with pq.ParquetWriter(
         buffer,
         table.schema,
-        compression="zstd",
-        use_dictionary=False,
+        compression=_COMPRESSION,
+        use_dictionary=_DICTIONARY,
         column_encoding=_ENCODING,
+        data_page_size=_PAGE_BYTES,
         write_page_checksum=True,
     ) as writer:
         for start, stop in _groups(columns["vehicle_id"]):
