@@ -68,11 +68,13 @@ class FleetContext:
     """Index into the zones of `areas`; −1: everywhere is permitted."""
     calendars: tuple[DutyCalendar, ...]
     areas: ZoneIndex
-    """Permitted areas, already widened by the border's tolerance."""
+    """Permitted areas."""
     zones: ZoneIndex
     """Places with names and kinds."""
     orders: Orders = field(default_factory=Orders.empty)
     swipes: Swipes = field(default_factory=Swipes.empty)
+    border_tolerance_m: float = 0.0
+    """A vehicle is outside its area only when further out than this, however good its fix."""
 
 
 def nothing_known(vehicle_ids: Int32Array) -> FleetContext:

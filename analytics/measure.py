@@ -39,7 +39,7 @@ def measure(
     everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)
-    outside = outside_area(track, context.area_ix, context.areas, thresholds)
+    outside = outside_area(track, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
     sums, pieces = kernels.tally(track, steps, spans, outside, context)
     trips = trip_columns(track, spans, sums, thresholds)
     days = vehicle_day_columns(positions, status, track, trips, pieces)

@@ -71,6 +71,9 @@ class Thresholds:
     distance_end_m: float = 30.0
     """And so much at each end, where a fix may be off by 15 m and the car may have rolled between reports."""
 
+    error_circles: float = 2.0
+    """A vehicle is surely within so many times its fix's 95 % radius: 6 Gaussian errors in a million lie beyond."""
+
     outside_count: int = 3
     outside_s: float = 60.0
     """Outside the area counts once so many positions in a row, or so long, lie outside: one bad fix is not a visit."""

@@ -18,7 +18,7 @@ from analytics.context import FleetContext
 from analytics.duty import DutyCalendar
 from geo.localtime import SECOND_US, day_number, day_start_us
 from geo.positions import Positions, Status
-from geo.zones import Zone, ZoneIndex, read_zones, widen
+from geo.zones import ZoneIndex, read_zones
 
 DISTRICTS = Path(__file__).parents[1] / "fixtures" / "districts.geojson"
 FIRST_DAY = day_number(date(2026, 3, 2))
@@ -88,10 +88,6 @@ def drive(vehicles: int, days: int, rng: np.random.Generator) -> Positions:
 def know(vehicles: int, days: int) -> FleetContext:
     """Office hours, a district as each car's permitted area, and the districts as places."""
     zones = read_zones(DISTRICTS)
-    areas = [
-        Zone(zone.zone_id, zone.code, zone.kind, zone.name_zh, zone.name_en, widen(zone.geometry, BORDER_M))
-        for zone in zones
-    ]
     known = range(FIRST_DAY - 1, FIRST_DAY + days + 1)
     hour = 3600 * SECOND_US
     shifts = [(day_start_us(day) + 8 * hour, day_start_us(day) + 18 * hour) for day in known]
@@ -100,10 +96,11 @@ def know(vehicles: int, days: int) -> FleetContext:
         vehicle_ids=np.arange(1, vehicles + 1, dtype=np.int32),
         vehicle_class=np.full(vehicles, "ordinary", dtype=object),
         calendar_ix=np.zeros(vehicles, dtype=np.int32),
-        area_ix=np.arange(vehicles, dtype=np.int32) % len(areas),
+        area_ix=np.arange(vehicles, dtype=np.int32) % len(zones),
         calendars=(calendar,),
-        areas=ZoneIndex(areas),
+        areas=ZoneIndex(zones),
         zones=ZoneIndex(zones),
+        border_tolerance_m=BORDER_M,
     )
 
 

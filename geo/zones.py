@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 
-from geo.arrays import BoolArray, Int32Array, Int64Array
+from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.borders import Borders
 from geo.raster import Raster, raster_of
 from geo.zone import Circle, Zone, widen
 from geo.zone_files import read_zones, zone_features
@@ -19,6 +20,7 @@ __all__ = ["Circle", "Zone", "ZoneIndex", "read_zones", "widen", "zone_features"
 
 SLOTS = 4
 """Zones of a cell that `inside` compares at once; cells with more take the way of `members`."""
+LEAST_REACH_M = 64.0
 SINCE_EVER, FOR_EVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -46,6 +48,7 @@ class ZoneIndex:
         self._lasting = bool((self.valid_from == SINCE_EVER).all() and (self.valid_to == FOR_EVER).all())
         self._count = np.diff(self.raster.set_start)
         self._slots = _slots(self.raster, self._count)
+        self._reaching: dict[float, Borders] = {}
 
     def members(
         self, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None = None
@@ -85,8 +88,49 @@ class ZoneIndex:
             found[position[zone == zone_ix[position]]] = True
         if time is not None and not self._lasting:
             rows = np.flatnonzero(found)
-            found[rows] = self._holds(zone_ix[rows], time[rows])
+            found[rows] = self.holds(zone_ix[rows], time[rows])
         return found
+
+    def beyond(
+        self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, radius_m: FloatArray | float
+    ) -> BoolArray:
+        """Whether the whole circle of radius_m[i] about position i lies outside zone zone_ix[i].
+
+        Parameters
+        ----------
+        radius_m : float64 (n,) or one for all   Not negative; the circle counts with its edge.
+
+        Returns
+        -------
+        bool (n,)   True where zone_ix is −1. Times at which zones hold are not considered.
+
+        Notes
+        -----
+        Only places outside the zone and in a cell that its border reaches are measured, as `Borders.distance_m` does.
+        """
+        beyond = ~self.inside(zone_ix, lat_e7, lon_e7)
+        rows = np.flatnonzero(beyond & (zone_ix >= 0))
+        if len(rows):
+            radius = np.broadcast_to(radius_m, beyond.shape)[rows]
+            distance = self._borders(float(radius.max())).distance_m(zone_ix[rows], lat_e7[rows], lon_e7[rows])
+            beyond[rows] = distance > radius
+        return beyond
+
+    def holds(self, zone_ix: Int32Array, time: Int64Array) -> BoolArray:
+        """Whether zone zone_ix[i] (not −1) holds at time[i], µs UTC; bool (n,)."""
+        if self._lasting:
+            return np.ones(len(zone_ix), dtype=np.bool_)
+        holds: BoolArray = (self.valid_from[zone_ix] <= time) & (time < self.valid_to[zone_ix])
+        return holds
+
+    def _borders(self, radius_m: float) -> Borders:
+        """Borders that reach at least so far; a few reaches serve all radii. Threads may make one twice, to no harm."""
+        reach_m = LEAST_REACH_M
+        while reach_m < radius_m:
+            reach_m *= 2
+        if reach_m not in self._reaching:
+            self._reaching[reach_m] = Borders.of(self._geometries, reach_m, self.raster.cell_e7)
+        return self._reaching[reach_m]
 
     def _members(
         self, rows: Int64Array, sets: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None
@@ -108,17 +152,13 @@ class ZoneIndex:
             keep[test] = self._covers(zone[test], lat_e7[at], lon_e7[at])
             position, zone = position[keep], zone[keep]
         if time is not None and not self._lasting:
-            keep = self._holds(zone, time[position])
+            keep = self.holds(zone, time[position])
             position, zone = position[keep], zone[keep]
         return position, zone
 
     def _covers(self, zone: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array) -> BoolArray:
         covered: BoolArray = shapely.intersects_xy(self._geometries[zone], lon_e7 * 1e-7, lat_e7 * 1e-7)
         return covered
-
-    def _holds(self, zone: Int32Array, time: Int64Array) -> BoolArray:
-        holds: BoolArray = (self.valid_from[zone] <= time) & (time < self.valid_to[zone])
-        return holds
 
 
 def _slots(raster: Raster, count: Int32Array) -> list[Int32Array]:

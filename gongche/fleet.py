@@ -12,7 +12,7 @@ from analytics.duty import DutyCalendar
 from analytics.places import KINDS
 from geo.arrays import Int32Array
 from geo.localtime import day_start_us
-from geo.zones import Zone, ZoneIndex, widen
+from geo.zones import Zone, ZoneIndex
 from store.duty import (
     DispatchOrder,
     DriverSwipe,
@@ -41,6 +41,7 @@ class Fleet:
     orders: Orders
     """With vehicle_id for vehicle_ix, as the swipes."""
     swipes: Swipes
+    border_tolerance_m: float
 
     def vehicles_of(self, unit: str) -> Int32Array:
         """vehicle_id of the vehicles in a unit's subtree; empty when there is no such unit."""
@@ -70,6 +71,7 @@ class Fleet:
             zones=self.zones,
             orders=self.orders.of(vehicle_ids),
             swipes=self.swipes.of(vehicle_ids),
+            border_tolerance_m=self.border_tolerance_m,
         )
 
 
@@ -112,15 +114,12 @@ def fleet_of(
         vehicles={vehicle.vehicle_id: vehicle for vehicle in vehicles},
         calendars=tuple(calendars),
         calendar_of=calendar_of,
-        areas=ZoneIndex([_widened(zone, border_tolerance_m) for zone in zones if zone.code in permitted]),
+        areas=ZoneIndex([zone for zone in zones if zone.code in permitted]),
         zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
         orders=_orders(orders),
         swipes=_swipes(swipes),
+        border_tolerance_m=border_tolerance_m,
     )
-
-
-def _widened(zone: Zone, margin_m: float) -> Zone:
-    return Zone(zone.zone_id, zone.code, zone.kind, zone.name_zh, zone.name_en, widen(zone.geometry, margin_m))
 
 
 def _column(values: Any) -> Int32Array:

@@ -78,7 +78,10 @@ class Settings(BaseSettings):
     intake_wait_s: float = Field(0.2, gt=0, le=5, description="Seconds the writer waits to fill a group.")
 
     border_tolerance_m: float = Field(
-        50.0, ge=0, le=1000, description="Metres past the border of the permitted area that still count as inside."
+        50.0,
+        ge=0,
+        le=1000,
+        description="Metres past the border of the permitted area that still count as inside, more where the fix is poor.",
     )
     audit_threads: int = Field(2, ge=1, le=64, description="Threads of an audit.")
     close_day_after_h: float = Field(
