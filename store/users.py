@@ -54,6 +54,11 @@ class User:
         """Whether what was refused is shown: it names terminals of all units."""
         return self.role in {"auditor", "admin"}
 
+    @property
+    def may_administer(self) -> bool:
+        """Whether duty calendars may be seen and edited."""
+        return self.role == "admin"
+
 
 def add_user(conn: Connection[Any], name: str, role: str, password: str, unit_id: int | None = None) -> int:
     """Add a person; UserExistsError when the name is taken. Returns the user_id."""

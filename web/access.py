@@ -7,7 +7,7 @@ from fastapi import Depends, HTTPException, Request
 from store.database import Database
 from store.users import User, user_of
 from web.render import Renderer
-from web.security import SESSION_COOKIE
+from web.security import SESSION_COOKIE, is_same_origin
 from web.settings import WebSettings
 
 
@@ -38,6 +38,12 @@ def settings_of(request: Request) -> WebSettings:
     """The settings of this application."""
     settings: WebSettings = request.app.state.settings
     return settings
+
+
+def own_form(request: Request) -> None:
+    """403 for a form that was not sent from one of our own pages."""
+    if not is_same_origin(request):
+        raise HTTPException(403, "sent from another site")
 
 
 Person = Annotated[User, Depends(current_user)]

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
+from store.calendar_views import CalendarRow
 from store.trip_views import OrderRow, StopRow, TripRow
 from store.users import User
 from store.views import (
@@ -30,7 +31,7 @@ from web.i18n import LANGUAGES, Words, language_of, translations
 from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
-from web.terms import LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
+from web.terms import DAY_KINDS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles")
@@ -155,6 +156,40 @@ class SavingsPage(Page):
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarsPage(Page):
+    """The duty calendars, and (unit, class, calendar) of the classes with one of their own."""
+
+    template: ClassVar[str] = "calendars.html"
+    calendars: Sequence[CalendarRow]
+    classes: Sequence[tuple[str, str, str | None]]
+    units: Sequence[UnitRow]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """A day of a calendar as it is edited; kind is empty where the calendar does not know it, announced likewise."""
+
+    day: date
+    kind: str
+    name: str
+    shifts: str
+    announced: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarPage(Page):
+    """One month of a duty calendar."""
+
+    template: ClassVar[str] = "calendar.html"
+    calendar: CalendarRow
+    days: Sequence[CalendarDay]
+    month: str
+    before: str
+    after: str
+    year: int
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinePage(Page):
     """What was refused."""
 
@@ -221,7 +256,8 @@ def _environment(texts: NullTranslations) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.globals |= {
-        "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "leaflet": LEAFLET, "plotly": PLOTLY,
+        "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "day_kinds": DAY_KINDS,
+        "leaflet": LEAFLET, "plotly": PLOTLY,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

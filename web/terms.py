@@ -74,6 +74,13 @@ ZONE_KINDS = {
     "customer": _("customer"),
 }
 
+DAY_KINDS = {
+    "workday": _("working day"),
+    "adjusted_workday": _("adjusted working day"),
+    "weekend": _("weekend"),
+    "holiday": _("public holiday"),
+}
+
 LEVELS = {"red": _("Red"), "yellow": _("Yellow"), "prompt": _("Prompt")}
 SOURCES = {"jt808": "JT/T 808", "nmea": "NMEA 0183", "mqtt": "MQTT", "import": _("Import")}
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "eq": "=", "any_of": "∈"}

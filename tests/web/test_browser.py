@@ -29,7 +29,18 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 PATIENCE_MS = 20_000
-PAGES = ("/", "/map", "/vehicles", "/vehicles/{vehicle}", "/trips/{trip}", "/flags", "/savings", "/quarantine")
+PAGES = (
+    "/",
+    "/map",
+    "/vehicles",
+    "/vehicles/{vehicle}",
+    "/trips/{trip}",
+    "/flags",
+    "/savings",
+    "/calendars",
+    "/calendar?code=office",
+    "/quarantine",
+)
 
 
 @dataclass
