@@ -116,9 +116,8 @@ def _flat(lat1, lon1, lat2, lon2, north_table, east_table):
 
 @_compiled
 def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_table, east_table):
-    n = len(time)
-    before = -1  # the usable position before
-    for i in range(n):
+    count, begin = 0, 0  # usable positions so far; where the run of frozen ones begins among them
+    for i in range(len(time)):
         doubt = np.uint32(0)
         if (
             (lat[i] == 0 and lon[i] == 0)
@@ -128,45 +127,38 @@ def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_
             doubt |= _RANGE
         if time[i] > received[i] + FUTURE_TOLERANCE_US or time[i] < EARLIEST_FIX_US:
             doubt |= _CLOCK
-        if (status[i] | doubt) & _JUDGED == _FIX:
-            if before >= 0 and vehicle[before] == vehicle[i] and time[before] == time[i]:
-                doubt |= _DUPLICATE
-            before = i
-        elif i > 0 and vehicle[i - 1] == vehicle[i] and time[i - 1] == time[i]:
+        usable = (status[i] | doubt) & _JUDGED == _FIX
+        before = good[count - 1] if usable and count else i - 1
+        if before >= 0 and time[before] == time[i] and vehicle[before] == vehicle[i] and not (usable and not count):
             doubt |= _DUPLICATE
         status[i] |= doubt
-    count = _usable(status, good)
-    begin = 0
-    for k in range(1, count + 1):
-        if k < count:
-            i, j = good[k], good[k - 1]
-            same = vehicle[i] == vehicle[j] and lat[i] == lat[j] and lon[i] == lon[j]
-            if same and speed[i] >= limits.frozen_speed_mps and speed[j] >= limits.frozen_speed_mps:
+        if usable and doubt == 0:
+            good[count] = i
+            count += 1
+            same = count > 1 and lat[before] == lat[i] and lon[before] == lon[i] and vehicle[before] == vehicle[i]
+            if same and speed[i] >= limits.frozen_speed_mps and speed[before] >= limits.frozen_speed_mps:
                 continue
-        if k - begin >= limits.frozen_count:
-            for each in range(begin + 1, k):
-                status[good[each]] |= _FROZEN
-        begin = k
-    count = _usable(status, good)
+            _freeze(status, good, begin, count - 1, limits)
+            begin = count - 1
+    _freeze(status, good, begin, count, limits)
+    own = good[: _still_usable(status, good[:count])]
     begin = 0
-    for k in range(1, count + 1):
-        if k < count and vehicle[good[k]] == vehicle[good[begin]]:
+    for k in range(1, len(own) + 1):
+        if k < len(own) and vehicle[own[k]] == vehicle[own[begin]]:
             continue
-        own = good[begin:k]
         # A reflection may hold for two reports: the second pass finds the one that its neighbour hid.
-        if _mark_jumps(time, lat, lon, speed, status, own, limits, north_table, east_table):
-            left = own[: _still_usable(status, own)]
+        if _mark_jumps(time, lat, lon, speed, status, own[begin:k], limits, north_table, east_table):
+            left = own[begin : begin + _still_usable(status, own[begin:k])]
             _mark_jumps(time, lat, lon, speed, status, left, limits, north_table, east_table)
         begin = k
 
 
 @_compiled
-def _usable(status, good):
-    count = 0
-    for i in range(len(status)):
-        good[count] = i
-        count += status[i] & _JUDGED == _FIX
-    return count
+def _freeze(status, good, begin, end, limits):
+    """Mark the run begin … end − 1 of usable positions that repeat a place, where it is long; its first was there."""
+    if end - begin >= limits.frozen_count:
+        for each in range(begin + 1, end):
+            status[good[each]] |= _FROZEN
 
 
 @_compiled
@@ -236,45 +228,42 @@ def step_kinds(
     n = len(track)
     metres = np.empty(n)
     if _metres(track.vehicle_ix, track.lat_e7, track.lon_e7, metres, NORTH_TABLE, EAST_TABLE):
-        long = np.flatnonzero(metres > LONG_STEP_M)
-        ends = track.take(long), track.take(long - 1)
-        metres[long] = distance_m(ends[1].lat_e7, ends[1].lon_e7, ends[0].lat_e7, ends[0].lon_e7)
-    metres = exact(metres)
-    kind, moving, first = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+        far = np.flatnonzero(metres >= LONG_STEP_M)
+        lat, lon = track.lat_e7, track.lon_e7
+        metres[far] = exact(distance_m(lat[far - 1], lon[far - 1], lat[far], lon[far]))
+    kind, moving = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.bool_)
     columns = track.vehicle_ix, track.fix_time, track.lat_e7, track.lon_e7, track.speed_mps, track.status
-    _kinds(*columns, silence_s, metres, kind, moving, first, Limits.of(thresholds), NORTH_TABLE, EAST_TABLE)
+    _kinds(*columns, silence_s, metres, kind, moving, Limits.of(thresholds), NORTH_TABLE, EAST_TABLE)
     return kind, metres, moving
 
 
 @_compiled
 def _metres(vehicle, lat, lon, metres, north_table, east_table):
-    """Flat lengths; whether any is so long that it takes the geodesic."""
+    """Flat lengths in exact parts; whether any is so long that it takes the geodesic."""
     long = False
     for i in range(len(lat)):
         if i == 0 or vehicle[i] != vehicle[i - 1]:
             metres[i] = 0.0
         else:
-            metres[i] = _flat(lat[i - 1], lon[i - 1], lat[i], lon[i], north_table, east_table)
-            long |= metres[i] > LONG_STEP_M
+            way = _flat(lat[i - 1], lon[i - 1], lat[i], lon[i], north_table, east_table)
+            long |= way > LONG_STEP_M
+            metres[i] = np.rint(way * PARTS) / PARTS
     return long
 
 
 @_compiled
-def _kinds(
-    vehicle, time, lat, lon, speed, status, silence, metres, kind, moving, first, limits, north_table, east_table
-):
+def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving, limits, north_table, east_table):
     n = len(time)
     if n == 0:
         return
     off = np.empty(n, dtype=np.bool_)
+    midnight = np.int64(0)  # at which the local day of the position before ends
     for i in range(n):
         off[i] = status[i] & _KNOWN != 0 and status[i] & _ON == 0
-        first[i] = (
-            i == 0
-            or vehicle[i] != vehicle[i - 1]
-            or (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1
-        )
-        if first[i]:
+        first = i == 0 or vehicle[i] != vehicle[i - 1] or time[i] >= midnight + DAY_US
+        if first or time[i] >= midnight:
+            midnight = ((time[i] + UTC_OFFSET_US) // DAY_US + 1) * DAY_US - UTC_OFFSET_US
+        if first:
             metres[i] = 0.0
             moving[i] = False
             kind[i] = BREAK
@@ -428,7 +417,7 @@ def tally(
     trip = np.repeat(np.arange(len(trips)), count)
     day = (first_day[trip] + np.arange(len(trip)) - offset[trip]).astype(np.int32)
     by_piece = np.zeros((4, len(trip)))
-    by_trip = np.zeros((6, len(trips)))
+    by_trip = np.zeros((7, len(trips)))
     table = DutyTable.of(context.calendars)
     where = trips.first, trips.last, trips.start_time, trips.end_time, offset, first_day
     unknown = _tally(
@@ -447,9 +436,9 @@ def tally(
         raise UnknownDayError(context.calendars[unknown[0]].code, unknown[1])
     names = "distance_m", "moving_s", "off_hours_m", "out_of_area_m"
     by_piece[1] /= SECOND_US
-    by_trip[[1, 4]] /= SECOND_US
+    by_trip[[1, 4, 5]] /= SECOND_US
     pieces: Columns = {"trip": trip, "day": day, **dict(zip(names, by_piece, strict=True))}
-    sums: Columns = dict(zip((*names, "out_of_area_s", "max_speed_mps"), by_trip, strict=True))
+    sums: Columns = dict(zip((*names, "out_of_area_s", "off_hours_s", "max_speed_mps"), by_trip, strict=True))
     return sums, pieces
 
 
@@ -520,9 +509,10 @@ def _tally(
             by_trip[2, trip] += off
             by_trip[3, trip] += out
             by_trip[4, trip] += lasting * out_share
+            by_trip[5, trip] += lasting - (clock_until - clock)
             fastest = max(fastest, speed[i])  # NaN is not greater
             begin, clock, earlier = until, clock_until, later
-        by_trip[5, trip] = fastest if fastest >= 0 else np.nan
+        by_trip[6, trip] = fastest if fastest >= 0 else np.nan
     return np.int32(-1), np.int64(0)
 
 

@@ -9,13 +9,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analytics.context import FleetContext
-from analytics.duty import off_hours_s
 from analytics.orders import driver_cards, order_cover
 from analytics.places import CONTROLLED_VENUES, places_at
 from analytics.score import private_score
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
-from geo.localtime import SECOND_US, UTC_OFFSET_US, local_day, to_datetime
+from geo.localtime import SECOND_US, UTC_OFFSET_US, day_date, local_day, to_datetime
 
 FEATURES = {
     "distance_m": ("m", "length of the way driven"),
@@ -57,9 +56,21 @@ def trip_id(vehicle_id: int, start_time: int) -> str:
 
 def trip_ids(vehicle_id: Int32Array, start_time: Int64Array) -> "pd.Series[str]":
     """`trip_id` of each of many trips."""
-    local = pa.array((start_time + UTC_OFFSET_US) // SECOND_US, type=pa.timestamp("s"))
-    when = pc.strftime(local, format="%Y%m%dT%H%M%S")
-    return pd.Series(pc.binary_join_element_wise(pc.cast(pa.array(vehicle_id), pa.string()), when, "-"), dtype="str")
+    second = (start_time + UTC_OFFSET_US) // SECOND_US
+    day, of_day = second // 86_400, second % 86_400
+    days, which = np.unique(day, return_inverse=True)
+    ids, whose = np.unique(vehicle_id, return_inverse=True)
+    parts = (
+        pa.array(ids).cast(pa.string()).take(pa.array(whose)),
+        pa.array([f"-{day_date(each):%Y%m%d}T" for each in days.tolist()], pa.string()).take(pa.array(which)),
+        _TIMES_OF_DAY.take(pa.array(of_day)),
+    )
+    return pd.Series(pc.binary_join_element_wise(*parts, ""), dtype="str")
+
+
+_TIMES_OF_DAY = pa.array(
+    [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)]
+)
 
 
 def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = DEFAULT) -> pd.DataFrame:
@@ -77,7 +88,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
     card, card_missing = driver_cards(context.swipes, vehicle, start, end, thresholds)
     rest, holiday = _day_kinds(context, calendar, start)
     duration = (end - start) / SECOND_US
-    off_s = off_hours_s(context.calendars, calendar, start, end)
+    off_s = trips["off_hours_s"]
     distance, out_m = trips["distance_m"], trips["out_of_area_m"]
     table = pd.DataFrame(
         {

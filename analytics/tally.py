@@ -63,8 +63,9 @@ def tally(
 
     Returns
     -------
-    sums : columns (t,): distance_m (drift while standing counts nothing), moving_s, off_hours_m, out_of_area_s,
-        out_of_area_m, max_speed_mps (NaN where none was reported). A step half outside the area counts half.
+    sums : columns (t,): distance_m (drift while standing counts nothing), moving_s, off_hours_s, off_hours_m,
+        out_of_area_s, out_of_area_m, max_speed_mps (NaN where none was reported). A step half outside the area counts
+        half.
     pieces : columns (p,), in order of trip and day: trip, day, distance_m, moving_s, off_hours_m, out_of_area_m.
 
     Raises
@@ -97,6 +98,7 @@ def tally(
         name: _sum(by_piece.trip, pieces[name], len(trips)) for name in ("distance_m", "off_hours_m", "out_of_area_m")
     } | {
         "moving_s": _sum(trip, np.where(moving, lasting, 0).astype(np.float64), len(trips)) / SECOND_US,
+        "off_hours_s": _sum(trip, (lasting - duty).astype(np.float64), len(trips)) / SECOND_US,
         "out_of_area_s": _sum(trip, lasting * out, len(trips)) / SECOND_US,
         "max_speed_mps": np.where(fastest < 0, np.nan, fastest),
     }

@@ -39,7 +39,7 @@ def _caught(rule: Rule, trips: pd.DataFrame) -> list[dict[Hashable, Any]]:
     effective = trips["day"].between(day_number(rule.effective_from), day_number(rule.effective_to))
     applies = (trips["vehicle_class"].isin(rule.classes) & effective).to_numpy()
     rows = np.flatnonzero(applies & all_hold(rule.tests, trips))
-    columns = [trips[name].array.take(rows) for name in trips.columns] if len(rows) else []
+    columns = [trips[name].iloc[rows].tolist() for name in trips.columns] if len(rows) else []
     return [dict(zip(trips.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
