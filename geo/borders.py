@@ -78,16 +78,53 @@ class Borders:
         near &= self.reached.take(cell, mode="clip")
         places = np.flatnonzero(near)
         key = zone_ix[places].astype(np.int64) * (self.rows * self.columns) + cell[places]
-        slot = np.searchsorted(self.key, key)
-        slot[slot == len(self.key)] = 0
-        own = np.flatnonzero(self.key[slot] == key)
-        places, slot = places[own], slot[own]
+        own, slot = self._held(key)
+        places = places[own]
         count = (self.start[1:] - self.start[:-1])[slot]
         group = np.cumsum(count) // PAIRS
         for each in np.unique(group):
             some = group == each
             distance[places[some]] = self._nearest(places[some], slot[some], count[some], lat_e7, lon_e7)
         return distance
+
+    def crossings(
+        self, zone_ix: Int32Array, lat0_e7: Int32Array, lon0_e7: Int32Array, lat1_e7: Int32Array, lon1_e7: Int32Array
+    ) -> tuple[Int64Array, FloatArray]:
+        """Where straight steps cross or touch the border of their zone.
+
+        Returns
+        -------
+        step : int64 (m,)   Ascending.
+        share : float64 (m,)   How far along the step, 0 … 1; not in order within a step, and a corner counts twice.
+        """
+        corner = np.array([self.west_e7, self.south_e7], dtype=np.float64)
+        x0, y0 = lon0_e7 - corner[0], lat0_e7 - corner[1]
+        x1, y1 = lon1_e7 - corner[0], lat1_e7 - corner[1]
+        step, row, column = cells_along(x0, y0, x1, y1, self.cell_e7, (self.rows, self.columns), 1.0)
+        key = (zone_ix[step].astype(np.int64) * self.rows + row) * self.columns + column
+        places, slot = self._held(key)
+        owner, offset = spread((self.start[1:] - self.start[:-1])[slot])
+        step, edge = step[places[owner]], self.edge[self.start[slot][owner] + offset]
+        ax, ay, bx, by = (self.ends[edge] - np.tile(corner, 2)).T
+        run, rise = (x1 - x0)[step], (y1 - y0)[step]
+        # On which side of the step either end of the edge lies. Edges along the step are told by their neighbours.
+        side_a = run * (ay - y0[step]) - rise * (ax - x0[step])
+        side_b = run * (by - y0[step]) - rise * (bx - x0[step])
+        met = np.flatnonzero((side_a != side_b) & (np.sign(side_a) * np.sign(side_b) <= 0))
+        step, run, rise = step[met], run[met], rise[met]
+        along = side_a[met] / (side_a[met] - side_b[met])
+        x, y = ax[met] + along * (bx - ax)[met] - x0[step], ay[met] + along * (by - ay)[met] - y0[step]
+        length2 = run * run + rise * rise
+        share = (x * run + y * rise) / np.where(length2 > 0, length2, 1.0)
+        within = np.flatnonzero((share >= 0) & (share <= 1) & (length2 > 0))
+        return step[within], share[within]
+
+    def _held(self, key: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Which of these keys there are, and where."""
+        slot = np.searchsorted(self.key, key)
+        slot[slot == len(self.key)] = 0
+        found = np.flatnonzero(self.key[slot] == key) if len(self.key) else np.empty(0, dtype=np.int64)
+        return found, slot[found]
 
     def _nearest(
         self, places: Int64Array, slot: Int64Array, count: Int64Array, lat_e7: Int32Array, lon_e7: Int32Array

@@ -57,13 +57,29 @@ class Raster:
             self._look_up(lat_e7[block], lon_e7[block], sets[block])
         return sets
 
+    def cells(self, lat_e7: Int32Array, lon_e7: Int32Array) -> NDArray[np.uint32]:
+        """Place of each position's cell in `cell_set`; uint32 (n,)."""
+        return self._cells(_beyond(lat_e7, self.south_e7), _beyond(lon_e7, self.west_e7))
+
+    def parts(self, row: Int32Array, column: Int32Array) -> Int32Array:
+        """Number of the set of zones in parts of cells, by row and column of the parts' own grid; int32 (n,)."""
+        cell = (row // PARTS).astype(np.int64) * (self.columns + 1) + column // PARTS
+        sets: Int32Array = self.cell_set[cell]
+        divided = np.flatnonzero(sets < 0)
+        part = row[divided] % PARTS * PARTS + column[divided] % PARTS
+        sets[divided] = self.part_set[(-1 - sets[divided]) * PARTS**2 + part]
+        return sets
+
+    def _cells(self, north: NDArray[np.uint32], east: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        cell: NDArray[np.uint32] = np.minimum(north // np.uint32(self.cell_e7), np.uint32(self.rows))
+        cell *= np.uint32(self.columns + 1)
+        cell += np.minimum(east // np.uint32(self.cell_e7), np.uint32(self.columns))
+        return cell
+
     def _look_up(self, lat_e7: Int32Array, lon_e7: Int32Array, sets: Int32Array) -> None:
         # Differences modulo 2³²: what lies south or west of the grid becomes huge and is cut to the empty last cell.
         north, east = _beyond(lat_e7, self.south_e7), _beyond(lon_e7, self.west_e7)
-        cell = np.minimum(north // np.uint32(self.cell_e7), np.uint32(self.rows))
-        cell *= np.uint32(self.columns + 1)
-        cell += np.minimum(east // np.uint32(self.cell_e7), np.uint32(self.columns))
-        np.take(self.cell_set, cell, out=sets, mode="wrap")  # "raise" would copy; every index is in range
+        np.take(self.cell_set, self._cells(north, east), out=sets, mode="wrap")  # "raise" would copy; all are in range
         rows = np.flatnonzero(sets < 0)
         if len(rows):
             side = self.cell_e7 // PARTS

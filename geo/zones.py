@@ -12,6 +12,7 @@ import shapely
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
+from geo.passages import Passages, Places, crossed, passages
 from geo.raster import Raster, raster_of
 from geo.zone import Circle, Zone, widen
 from geo.zone_files import read_zones, zone_features
@@ -115,6 +116,23 @@ class ZoneIndex:
             distance = self._borders(float(radius.max())).distance_m(zone_ix[rows], lat_e7[rows], lon_e7[rows])
             beyond[rows] = distance > radius
         return beyond
+
+    def crossed(
+        self, lat0_e7: Int32Array, lon0_e7: Int32Array, lat1_e7: Int32Array, lon1_e7: Int32Array
+    ) -> tuple[Int64Array, Int32Array]:
+        """Every (step, zone) pair where the straight step from place 0 to place 1 meets the zone, border included.
+
+        Returns
+        -------
+        step_index : int64 (m,)   Ascending.
+        zone_index : int32 (m,)   Ascending within a step. Times at which zones hold are not considered.
+        """
+        return crossed(self.raster, self._geometries, Places(lat0_e7, lon0_e7, lat1_e7, lon1_e7))
+
+    def passages(self, lat0_e7: Int32Array, lon0_e7: Int32Array, lat1_e7: Int32Array, lon1_e7: Int32Array) -> Passages:
+        """What part of each straight step lies in each zone; a zone that is only touched does not appear."""
+        places = Places(lat0_e7, lon0_e7, lat1_e7, lon1_e7)
+        return passages(self.raster, self._geometries, self._borders(0.0), places)
 
     def holds(self, zone_ix: Int32Array, time: Int64Array) -> BoolArray:
         """Whether zone zone_ix[i] (not −1) holds at time[i], µs UTC; bool (n,)."""
