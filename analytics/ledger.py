@@ -7,7 +7,7 @@ from typing import Literal, Protocol, Self, TypeVar
 import numpy as np
 import pandas as pd
 
-from analytics.months import Prices, ancestors
+from analytics.months import ancestors
 from analytics.savings import CITY, Register, roll_up
 from geo.arrays import BoolArray, Int32Array, Int64Array
 
@@ -16,14 +16,12 @@ DECLARED = {"baseline": "baseline_km_month", "consumption": "consumption_l_100km
 
 
 class Price(Protocol):
-    """What a litre cost from valid_from to valid_to, local days, both included."""
+    """Something that holds from valid_from to valid_to, local days, both included."""
 
     @property
     def valid_from(self) -> int: ...  # noqa: D102 - as it says
     @property
     def valid_to(self) -> int: ...  # noqa: D102 - as it says
-    @property
-    def yuan_per_l(self) -> float: ...  # noqa: D102 - as it says
 
 
 P = TypeVar("P", bound=Price)
@@ -36,17 +34,15 @@ class Ledger:
     months: pd.DataFrame  # of `analytics.months.vehicle_months`
     vehicles: pd.DataFrame  # vehicle_id, unit_id, the columns of DECLARED and their sources; by vehicle_id
     register: Register
-    prices: Prices
 
     @classmethod
-    def of(cls, months: pd.DataFrame, vehicles: pd.DataFrame, units: pd.DataFrame, prices: Sequence[Price]) -> Self:
+    def of(cls, months: pd.DataFrame, vehicles: pd.DataFrame, units: pd.DataFrame) -> Self:
         """Ids become indexes into `vehicles` and `units`, which are in order of their ids.
 
         Parameters
         ----------
         months : vehicle_id in place of vehicle_ix.
         units : unit_id, parent_id; a parent that is not among them is none.
-        prices : by first day.
         """
         unit_ids = units["unit_id"].to_numpy(dtype=np.int64)
         register = Register(
@@ -55,17 +51,12 @@ class Ledger:
             vehicles["consumption_l_100km"].to_numpy(dtype=np.float64),
             _index(unit_ids, units["parent_id"].astype("Int64").fillna(-1)),
         )
-        known = Prices(
-            np.array([each.valid_from for each in prices], dtype=np.int32),
-            np.array([each.valid_to for each in prices], dtype=np.int32),
-            np.array([each.yuan_per_l for each in prices], dtype=np.float64),
-        )
         owner = _index(vehicles["vehicle_id"].to_numpy(dtype=np.int64), months["vehicle_id"])
-        return cls(months.assign(vehicle_ix=owner), vehicles, register, known)
+        return cls(months.assign(vehicle_ix=owner), vehicles, register)
 
     def rolled(self, period_days: int = 0) -> pd.DataFrame:
         """The months, or the one period of so many days, of the city and every unit."""
-        return roll_up(self.months, self.register, self.prices, period_days)
+        return roll_up(self.months, self.register, period_days)
 
     def sources(self, group: int, what: Literal["baseline", "consumption"]) -> list[tuple[str, int]]:
         """(source, vehicles) of what is declared in a unit's subtree or the city, the most frequent first."""

@@ -68,12 +68,18 @@ def month_name(month: int) -> str:
     return f"{1970 + month // 12:04}-{month % 12 + 1:02}"
 
 
-SUMS = ("days", "trips", "distance_m", "below_m", "above_m", "off_hours_m", "out_of_area_m")
-"""What a vehicle-month holds: days observed, and sums over them; below_m and above_m reach to the interval's ends."""
+SUMS = (
+    "days", "trips", "distance_m", "below_m", "above_m", "off_hours_m", "out_of_area_m", "priced_days", "price_days",
+    "price_m", "price_below_m", "price_above_m",
+)  # fmt: skip
+"""What a vehicle-month holds: days observed, and sums over them; below_m and above_m reach to the interval's ends.
+
+Of the days that have a price of fuel: their number, and sums of the price alone and times the day's metres.
+"""
 
 
 def vehicle_months(vehicle_days: pd.DataFrame, prices: Prices) -> pd.DataFrame:
-    """Sums of vehicle-days per vehicle, month and price of fuel, in that order; columns vehicle_ix, month, price_ix, SUMS.
+    """Sums of vehicle-days per vehicle and month, in that order; columns vehicle_ix, month, SUMS.
 
     Parameters
     ----------
@@ -87,22 +93,28 @@ def vehicle_months(vehicle_days: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     """
     seen = vehicle_days[vehicle_days["positions"] > vehicle_days["doubtful"]]
     day = seen["day"].to_numpy(dtype=np.int32)
-    columns = {
-        "vehicle_ix": seen["vehicle_ix"].to_numpy(dtype=np.int32),
-        "month": month_of(day),
-        "price_ix": prices.of_days(day),
-    }
-    distance = seen["distance_m"].to_numpy(dtype=np.float64)
+    price_ix = prices.of_days(day)
+    price = np.append(prices.yuan_per_l, 0.0)[price_ix]  # −1 takes the last
+    distance, low, high, trips, off_hours, out_of_area = (
+        seen[name].to_numpy(dtype=np.float64)
+        for name in ("distance_m", "distance_low_m", "distance_high_m", "trips", "off_hours_m", "out_of_area_m")
+    )
+    keys = {"vehicle_ix": seen["vehicle_ix"].to_numpy(dtype=np.int32), "month": month_of(day)}
     sums = {
         "days": np.ones(len(seen)),
-        "trips": seen["trips"].to_numpy(dtype=np.float64),
+        "trips": trips,
         "distance_m": distance,
-        "below_m": distance - seen["distance_low_m"].to_numpy(dtype=np.float64),
-        "above_m": seen["distance_high_m"].to_numpy(dtype=np.float64) - distance,
-        "off_hours_m": seen["off_hours_m"].to_numpy(dtype=np.float64),
-        "out_of_area_m": seen["out_of_area_m"].to_numpy(dtype=np.float64),
+        "below_m": distance - low,
+        "above_m": high - distance,
+        "off_hours_m": off_hours,
+        "out_of_area_m": out_of_area,
+        "priced_days": (price_ix != NO_PRICE).astype(np.float64),
+        "price_days": price,
+        "price_m": price * distance,
+        "price_below_m": price * (distance - low),
+        "price_above_m": price * (high - distance),
     }
-    return pd.DataFrame(grouped(columns, sums)).astype({"days": np.int32, "trips": np.int64})
+    return pd.DataFrame(grouped(keys, sums)).astype({"days": np.int32, "trips": np.int64, "priced_days": np.int32})
 
 
 def grouped(keys: Mapping[str, Int32Array], sums: Mapping[str, FloatArray]) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics.months import NO_PRICE, Prices, ancestors, days_in, grouped, together
+from analytics.months import ancestors, days_in, grouped, together
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 
 CITY = -1
@@ -49,12 +49,12 @@ class Register:
         return self.has_baseline & ~np.isnan(self.consumption_l_100km)
 
 
-def roll_up(months: pd.DataFrame, register: Register, prices: Prices, period_days: int = 0) -> pd.DataFrame:
+def roll_up(months: pd.DataFrame, register: Register, period_days: int = 0) -> pd.DataFrame:
     """Months of the city and of each unit with everything below it: COLUMNS, in order of group and month.
 
     Parameters
     ----------
-    months : of `analytics.months.vehicle_months`, made with the same prices.
+    months : of `analytics.months.vehicle_months`.
     period_days : 0: a row for each month. Else one row for all months together, which have so many days; its `month` is
         the first. The errors of one vehicle in several months are dependent, so that a year's interval is not what
         independent months would give: a period is summed anew from vehicle-months.
@@ -66,7 +66,7 @@ def roll_up(months: pd.DataFrame, register: Register, prices: Prices, period_day
     unit, group_of = ancestors(register.parent_ix)
     units = np.arange(len(register.parent_ix), dtype=np.int32)
     unit, group_of = np.append(unit, units), np.append(group_of, np.full_like(units, CITY))
-    parts = _parts(months, register, prices)
+    parts = _parts(months, register)
     if period_days and len(parts):
         parts["month"] = parts["month"].min()
     row, group = _spread(register.unit_ix[parts["vehicle_ix"].to_numpy()], unit, group_of)
@@ -110,24 +110,23 @@ _PART_SUMS = (
 )  # fmt: skip
 
 
-def _parts(months: pd.DataFrame, register: Register, prices: Prices) -> pd.DataFrame:
-    """The formula itself, for each vehicle, month and price: everything that can be added up."""
-    vehicle = months["vehicle_ix"].to_numpy(dtype=np.int32)
-    days = months["days"].to_numpy(dtype=np.float64)
-    whole = days_in(months["month"].to_numpy(dtype=np.int32))
-    distance, below, above = (months[name].to_numpy(dtype=np.float64) for name in ("distance_m", "below_m", "above_m"))
-    price_ix = months["price_ix"].to_numpy(dtype=np.int32)
-    price = np.append(prices.yuan_per_l, 0.0)[price_ix]  # −1 takes the last
+def _parts(months: pd.DataFrame, register: Register) -> pd.DataFrame:
+    """The formula itself, for each vehicle and month: everything that can be added up."""
+    vehicle, month = (months[name].to_numpy(dtype=np.int32) for name in ("vehicle_ix", "month"))
+    days, distance, below, above, priced, price, price_m, price_below, price_above = (
+        months[name].to_numpy(dtype=np.float64)
+        for name in ("days", "distance_m", "below_m", "above_m", "priced_days", "price_days", "price_m",
+                     "price_below_m", "price_above_m")
+    )  # fmt: skip
     compared, litres = register.has_baseline[vehicle], register.has_litres[vehicle]
-    priced = litres & (price_ix != NO_PRICE)
     consumption = np.nan_to_num(register.consumption_l_100km)[vehicle] / 1e5  # litres a metre
-    baseline = np.nan_to_num(register.baseline_m)[vehicle] * days / whole
-    saved = np.where(compared, baseline - distance, 0.0)
-    per_litre, per_yuan = consumption * litres, consumption * price * priced
+    of_litres = consumption * litres
+    baseline_day = np.nan_to_num(register.baseline_m)[vehicle] / days_in(month)
+    saved = np.where(compared, baseline_day * days - distance, 0.0)
     return pd.DataFrame(
         {
             "vehicle_ix": vehicle,
-            "month": months["month"].to_numpy(dtype=np.int32),
+            "month": month,
             "vehicle_days": days,
             "trips": months["trips"].to_numpy(dtype=np.float64),
             "distance_m": distance,
@@ -135,24 +134,24 @@ def _parts(months: pd.DataFrame, register: Register, prices: Prices) -> pd.DataF
             "out_of_area_m": months["out_of_area_m"].to_numpy(dtype=np.float64),
             "fuel_by_consumption_l": distance * consumption,
             "compared_m": distance * compared,
-            "baseline_m": baseline * compared,
+            "baseline_m": baseline_day * days * compared,
             "saved_m": saved,
-            "saved_l": saved * per_litre,
-            "saved_yuan": saved * per_yuan,
-            "weighted_m": baseline * litres,
-            "weighted_l": baseline * per_litre,
-            "weighted_yuan": price * priced * days,
-            "priced_days": priced * days,
-            "unpriced_days": (litres & ~priced) * days,
+            "saved_l": saved * of_litres,
+            "saved_yuan": (baseline_day * price - price_m) * of_litres,
+            "weighted_m": baseline_day * days * litres,
+            "weighted_l": baseline_day * days * of_litres,
+            "weighted_yuan": price * litres,
+            "priced_days": priced * litres,
+            "unpriced_days": (days - priced) * litres,
             "distance_m_below": below,
             "distance_m_above": above,
             # A longer way saves less: the ends change places.
             "saved_m_below": above * compared,
             "saved_m_above": below * compared,
-            "saved_l_below": above * per_litre,
-            "saved_l_above": below * per_litre,
-            "saved_yuan_below": above * per_yuan,
-            "saved_yuan_above": below * per_yuan,
+            "saved_l_below": above * of_litres,
+            "saved_l_above": below * of_litres,
+            "saved_yuan_below": price_above * of_litres,
+            "saved_yuan_above": price_below * of_litres,
         }
     )
 

@@ -21,7 +21,7 @@ def months_frame(conn: Connection[Any], from_day: int, to_day: int, unit: str | 
     """
     own = next((each.unit_id for each in load_units(conn) if each.code == unit), None)
     rows = read_savings(conn, from_day, to_day, own)
-    ledger = Ledger.of(rows.months, rows.vehicles, rows.units, rows.prices)
+    ledger = Ledger.of(rows.months, rows.vehicles, rows.units)
     rolled = ledger.rolled()
     rolled = rolled[(rolled["group"] == CITY) == city].reset_index(drop=True)
     group, month = rolled["group"].astype(int).tolist(), rolled["month"].astype(int).tolist()

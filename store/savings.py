@@ -35,7 +35,7 @@ class FuelPrice:
 class SavingsRows:
     """Rows of one reading, vehicles and units in the order of their ids."""
 
-    months: pd.DataFrame  # vehicle_id, month (since 1970-01), price_ix (into prices, −1 none), and sums of its days
+    months: pd.DataFrame  # vehicle_id, month (since 1970-01), and sums of its days
     vehicles: pd.DataFrame  # vehicle_id, unit_id, baseline_km_month, consumption_l_100km, and the source of each
     units: pd.DataFrame  # unit_id, code, name_zh, name_en, parent_id (<NA> at the top of what was asked for)
     prices: list[FuelPrice]  # by valid_from
@@ -97,30 +97,33 @@ def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
 
     A vehicle-day counts when one of its positions was usable, as in analytics.months.vehicle_months.
     """
+    # A city's year is three million vehicle-days: hashed in memory that takes 3 s, sorted on disk 30.
+    conn.execute("SET LOCAL work_mem = '64MB'")
     parameters = {"own_unit": own_unit, "from": day_date(from_day), "to": day_date(to_day)}
     months = _frame(
         conn,
         VISIBLE
         + """
-        , price AS (
-            SELECT valid_from, coalesce(valid_to, 'infinity') AS valid_to,
-                   (row_number() OVER (ORDER BY valid_from) - 1)::int AS ix
-            FROM fuel_price
-        ), span AS (
+        , span AS MATERIALIZED (
             SELECT g::date AS day, ((extract(year FROM g) - 1970) * 12 + extract(month FROM g) - 1)::int AS month,
-                   coalesce((SELECT ix FROM price WHERE g::date BETWEEN valid_from AND valid_to), -1) AS price_ix
+                   yuan_per_l AS price
             FROM generate_series(%(from)s::timestamp, %(to)s::timestamp, '1 day') g
+            LEFT JOIN fuel_price ON g::date BETWEEN valid_from AND coalesce(valid_to, 'infinity')
         )
-        SELECT vehicle_id, month, price_ix, count(*) AS days, sum(trips)::bigint AS trips,
-               sum(distance_m) AS distance_m, sum(distance_m - distance_low_m) AS below_m,
-               sum(distance_high_m - distance_m) AS above_m, sum(off_hours_m) AS off_hours_m,
-               sum(out_of_area_m) AS out_of_area_m
-        FROM vehicle_day JOIN span USING (day) JOIN mine USING (vehicle_id)
+        SELECT vehicle_id, month, count(*) AS days, sum(trips)::bigint AS trips, sum(distance_m) AS distance_m,
+               sum(distance_m - distance_low_m) AS below_m, sum(distance_high_m - distance_m) AS above_m,
+               sum(off_hours_m) AS off_hours_m, sum(out_of_area_m) AS out_of_area_m,
+               count(price) AS priced_days, coalesce(sum(price), 0) AS price_days,
+               coalesce(sum(price * distance_m), 0) AS price_m,
+               coalesce(sum(price * (distance_m - distance_low_m)), 0) AS price_below_m,
+               coalesce(sum(price * (distance_high_m - distance_m)), 0) AS price_above_m
+        FROM vehicle_day JOIN span USING (day)
         WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful
-        GROUP BY vehicle_id, month, price_ix ORDER BY vehicle_id, month, price_ix
+          AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine))
+        GROUP BY vehicle_id, month
         """,
         parameters,
-    )
+    ).sort_values(["vehicle_id", "month"], ignore_index=True)
     vehicles = _frame(
         conn,
         VISIBLE

@@ -54,7 +54,7 @@ def savings_of(rows: SavingsRows, first_month: int, last_month: int) -> Savings:
     Units are those just below the one at the top; where several stand at the top, these.
     """
     first_day, last_day = month_days(first_month)[0], month_days(last_month)[1]
-    ledger = Ledger.of(rows.months, rows.vehicles, rows.units, rows.prices)
+    ledger = Ledger.of(rows.months, rows.vehicles, rows.units)
     monthly = ledger.rolled()
     monthly = monthly[monthly["group"] == CITY]
     whole = ledger.rolled(last_day - first_day + 1)

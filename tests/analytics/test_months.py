@@ -46,11 +46,14 @@ def test_a_month_ends_at_local_midnight_of_its_last_day() -> None:
     assert months["distance_m"].tolist() == [10_000.0, 20_000.0]
 
 
-def test_a_new_price_divides_a_month_and_a_gap_between_prices_has_none() -> None:
-    rows = frame([vehicle_day(0, JAN_31 - offset, 10.0) for offset in range(4)])
+def test_each_day_has_its_own_price_and_a_day_between_prices_none() -> None:
+    rows = frame([vehicle_day(0, JAN_31 - offset, 10.0 + offset) for offset in range(4)])
     split = prices((JAN_31 - 40, JAN_31 - 2, 7.0), (JAN_31, JAN_31 + 9, 8.0))
-    months = vehicle_months(rows, split)
-    assert months[["price_ix", "days"]].to_numpy().tolist() == [[-1, 1], [0, 2], [1, 1]]
+    (month,) = vehicle_months(rows, split).to_dict("records")
+    assert (month["days"], month["priced_days"], month["price_days"]) == (4, 3, 7.0 + 7.0 + 8.0)
+    assert month["price_m"] == 1000 * (10 * 8.0 + 12 * 7.0 + 13 * 7.0)
+    assert month["price_below_m"] == pytest.approx(0.02 * month["price_m"])
+    assert month["price_above_m"] == pytest.approx(0.03 * month["price_m"])
 
 
 def test_a_day_without_a_usable_position_was_not_observed() -> None:

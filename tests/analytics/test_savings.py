@@ -56,7 +56,7 @@ def test_every_unit_and_the_city_save_what_counting_days_gives(
 ) -> None:
     rows = rows_of(fleet, days)
     known = prices(*PRICE_ROWS)
-    table = roll_up(vehicle_months(frame(rows), known), register(fleet), known)
+    table = roll_up(vehicle_months(frame(rows), known), register(fleet))
     assert list(table.columns) == list(COLUMNS)
     for _, found in table.iterrows():
         month = (1970 + int(found["month"]) // 12, int(found["month"]) % 12 + 1)
@@ -73,7 +73,7 @@ def test_every_unit_and_the_city_save_what_counting_days_gives(
 @given(cars, driven)
 def test_the_city_is_the_sum_of_its_units(fleet: list[Car], days: dict[tuple[int, int], float]) -> None:
     known = prices(*PRICE_ROWS)
-    table = roll_up(vehicle_months(frame(rows_of(fleet, days)), known), register(fleet), known).fillna(0)
+    table = roll_up(vehicle_months(frame(rows_of(fleet, days)), known), register(fleet)).fillna(0)
     tops = [unit for unit, parent in enumerate(PARENTS) if parent < 0]
     city = table[table["group"] == CITY].set_index("month")
     units = table[table["group"].isin(tops)].groupby("month").sum()
@@ -93,8 +93,8 @@ def test_a_period_sums_its_months_and_its_interval_is_wider_than_of_independent_
 ) -> None:
     known = prices(*PRICE_ROWS)
     months = vehicle_months(frame(rows_of(fleet, days)), known)
-    single = roll_up(months, register(fleet), known)
-    whole = roll_up(months, register(fleet), known, 59)
+    single = roll_up(months, register(fleet))
+    whole = roll_up(months, register(fleet), 59)
     assert whole["group"].is_unique
     for _, row in whole.iterrows():
         parts = single[single["group"] == row["group"]].fillna(0)
@@ -110,7 +110,7 @@ def test_a_month_observed_in_part_is_compared_with_that_part_of_the_baseline() -
     january = day_number(date(2026, 1, 1))
     rows = [vehicle_day(0, january + day, 50.0) for day in range(10)]
     known = prices((january, january + 4, 8.0))
-    table = roll_up(vehicle_months(frame(rows), known), register(fleet, [-1]), known)
+    table = roll_up(vehicle_months(frame(rows), known), register(fleet, [-1]))
     (row,) = table[table["group"] == CITY].to_dict("records")
     assert row["baseline_m"] == pytest.approx(1_000_000)
     assert row["saved_m"] == pytest.approx(500_000)
@@ -134,7 +134,7 @@ def test_what_is_not_declared_saves_nothing_that_could_be_told(
 ) -> None:
     known = Prices.none() if price is None else prices((FIRST, FIRST + 60, price))
     months = vehicle_months(frame([vehicle_day(0, FIRST, 10.0)]), known)
-    row = roll_up(months, register([car], [-1]), known).iloc[0]
+    row = roll_up(months, register([car], [-1])).iloc[0]
     assert row[unknown].isna().all()
     assert row["distance_m"] == 10_000
     assert row[[name for name in COLUMNS if name not in unknown and name.startswith("vehicle")]].notna().all()
@@ -142,13 +142,13 @@ def test_what_is_not_declared_saves_nothing_that_could_be_told(
 
 def test_driving_more_than_the_baseline_is_a_negative_saving() -> None:
     months = vehicle_months(frame([vehicle_day(0, FIRST, 100.0)]), Prices.none())
-    row = roll_up(months, register([Car(0, 310.0, 8.0)], [-1]), Prices.none()).iloc[0]
+    row = roll_up(months, register([Car(0, 310.0, 8.0)], [-1])).iloc[0]
     assert row["saved_m"] == pytest.approx(-90_000)
     assert row["saved_low_m"] < row["saved_m"] < row["saved_high_m"]
 
 
 def test_nobody_observed_is_no_row() -> None:
-    assert len(roll_up(vehicle_months(frame([]), Prices.none()), register([Car(0, 1.0, 1.0)]), Prices.none())) == 0
+    assert len(roll_up(vehicle_months(frame([]), Prices.none()), register([Car(0, 1.0, 1.0)]))) == 0
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def test_rows_of_a_store_become_a_ledger_with_its_sources() -> None:
     months = vehicle_months(frame([vehicle_day(0, FIRST, 10.0), vehicle_day(1, FIRST, 20.0)]), Prices.none())
     months["vehicle_id"] = [7, 9]
     listed = [Listed(0, 9, 7.0), Listed(10, 20, 8.0)]
-    ledger = Ledger.of(months.drop(columns="vehicle_ix"), vehicles, units, listed)
+    ledger = Ledger.of(months.drop(columns="vehicle_ix"), vehicles, units)
     assert ledger.register.parent_ix.tolist() == [-1, 0]  # the parent of the first is not among them
     table = ledger.rolled()
     assert table[["group", "vehicles", "vehicles_registered"]].to_numpy().tolist() == [[-1, 2, 3], [0, 2, 3], [1, 2, 2]]
@@ -201,7 +201,7 @@ def guangzhou(year: int, month: int, km: float, *, alike: bool = False) -> dict[
     parents = np.array([-1] + [0] * UNITS, dtype=np.int32)
     of_unit = rng.integers(1, UNITS + 1, VEHICLES).astype(np.int32)
     known = prices((int(days["day"].min()), int(days["day"].max()), 7.8))
-    table = roll_up(vehicle_months(days, known), Register(of_unit, baseline * 1000, consumption, parents), known)
+    table = roll_up(vehicle_months(days, known), Register(of_unit, baseline * 1000, consumption, parents))
     (city,) = table[table["group"] == CITY].index
     units = table[table["group"] > 0]
     assert len(units) == UNITS

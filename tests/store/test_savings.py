@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from analytics.ledger import Ledger
-from analytics.months import vehicle_months
+from analytics.months import Prices, vehicle_months
 from geo.localtime import day_date
 from store.database import Database
 from store.derived import VEHICLE_DAY_COLUMNS, replace_derived
@@ -91,10 +91,15 @@ def test_the_database_sums_vehicle_months_as_the_core_does(database: Database) -
         days = _fill(conn)
         rows = read_savings(conn, DAY, DAY + 69)
     assert rows.vehicles["baseline_km_month"].tolist()[:2] == [1769.97, 900.0], "as declared, not as float4"
-    ledger = Ledger.of(rows.months, rows.vehicles, rows.units, rows.prices)
+    ledger = Ledger.of(rows.months, rows.vehicles, rows.units)
     index = {number: place for place, number in enumerate(rows.vehicles["vehicle_id"])}
-    expected = vehicle_months(days.assign(vehicle_ix=days["vehicle_id"].map(index)), ledger.prices)
-    assert expected["price_ix"].nunique() == 3
+    prices = Prices(
+        np.array([each.valid_from for each in rows.prices], dtype=np.int32),
+        np.array([each.valid_to for each in rows.prices], dtype=np.int32),
+        np.array([each.yuan_per_l for each in rows.prices]),
+    )
+    expected = vehicle_months(days.assign(vehicle_ix=days["vehicle_id"].map(index)), prices)
+    assert 0 < expected["priced_days"].sum() < expected["days"].sum()
     pd.testing.assert_frame_equal(ledger.months[list(expected.columns)], expected, check_dtype=False, rtol=1e-12)
 
 
@@ -107,7 +112,7 @@ def test_a_unit_reads_its_subtree(database: Database, own: str | None, vehicles:
     assert (len(rows.vehicles), len(rows.units), rows.months["vehicle_id"].nunique()) == (vehicles, units, vehicles)
     if own:
         assert rows.units.set_index("code")["parent_id"].isna()[own]
-        table = Ledger.of(rows.months, rows.vehicles, rows.units, rows.prices).rolled()
+        table = Ledger.of(rows.months, rows.vehicles, rows.units).rolled()
         assert table["vehicles_registered"].tolist()[:2] == [vehicles, vehicles]
 
 
