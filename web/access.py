@@ -47,6 +47,16 @@ def own_form(request: Request) -> None:
 
 
 Person = Annotated[User, Depends(current_user)]
+
+
+def administrator(user: Person) -> User:
+    """The person who asks, if an administrator; 403 otherwise."""
+    if not user.may_administer:
+        raise HTTPException(403, "for the administrator")
+    return user
+
+
+Administrator = Annotated[User, Depends(administrator)]
 Data = Annotated[Database, Depends(database_of)]
 Show = Annotated[Renderer, Depends(renderer_of)]
 Settings = Annotated[WebSettings, Depends(settings_of)]

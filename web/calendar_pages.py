@@ -13,9 +13,9 @@ from geo.shifts import parse_shifts, shifts_text
 from store.calendar_views import calendars
 from store.duty import DutyDay, class_calendars, load_duty_days, replace_duty_days, set_class_calendar
 from store.fleet import UnknownReferenceError
-from store.users import User, log_access
+from store.users import log_access
 from store.views import units_of
-from web.access import Data, Person, Show, own_form
+from web.access import Administrator, Data, Show, own_form
 from web.render import CalendarDay, CalendarPage, CalendarsPage
 from web.terms import DAY_KINDS, VEHICLE_CLASSES
 
@@ -28,16 +28,6 @@ _YEARS = range(2000, 2200)
 Code = Annotated[str, Query(max_length=100)]
 Text = Annotated[str, Form(max_length=200)]
 Day = Annotated[date, Form()]
-
-
-def administrator(user: Person) -> User:
-    """The person who asks, if an administrator; 403 otherwise."""
-    if not user.may_administer:
-        raise HTTPException(403, "for the administrator")
-    return user
-
-
-Administrator = Annotated[User, Depends(administrator)]
 
 
 @router.get("/calendars")

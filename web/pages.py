@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from geo.localtime import FLEET_ZONE
 from store import trip_views, views
+from store.calendar_views import calendars
 from store.users import log_access
 from store.views import PAGE_ROWS, Intake
 from web.access import Data, Person, Settings, Show
@@ -38,8 +39,9 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
             conn, user, from_day=today - timedelta(days=365), to_day=today, rows=8, newest_first=True
         )
         days = views.kilometres_by_day(conn, user, today - timedelta(days=OVERVIEW_DAYS), today)
+        waiting = [each for each in calendars(conn) if each.waiting] if user.may_administer else []
     most = max([km for _, km, _ in days], default=0.0) or 1.0
-    page = OverviewPage(numbers, ledger, _sum(ledger), _sum(ever), flags, days, most)
+    page = OverviewPage(numbers, ledger, _sum(ledger), _sum(ever), flags, days, most, waiting)
     return show.render(request, page, user)
 
 

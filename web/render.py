@@ -66,6 +66,7 @@ class OverviewPage(Page):
     flags: Sequence[FlagRow]
     days: Sequence[tuple[date, float, float]]
     most_km: float
+    waiting: Sequence[CalendarRow]  # calendars that do not know days with positions; for the administrator
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,20 @@
 """The page of savings: mileage against baseline, litres and yuan, by month and by unit, with every input."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Query, Request
-from pydantic import AfterValidator
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from pydantic import AfterValidator, BeforeValidator
+from starlette.responses import RedirectResponse, Response
 
 from analytics.months import month_days, month_name
-from geo.localtime import FLEET_ZONE
-from store.savings import read_savings
+from geo.localtime import FLEET_ZONE, day_number
+from store.savings import OPEN_END, FuelPrice, PriceOverlapError, put_prices, read_savings, remove_price
+from store.users import log_access
 from store.views import units_of
-from web.access import Data, Person, Show
+from web.access import Administrator, Data, Person, Show, own_form
 from web.render import SavingsPage
 from web.savings import chart_of, savings_of
 from web.security import allow_inline_styles
@@ -60,6 +61,40 @@ def savings(
     allow_inline_styles(request)
     page = SavingsPage(found, chart_of(found.months), units, unit, month_name(first), month_name(last))
     return show.render(request, page, user)
+
+
+@router.post("/savings/prices", dependencies=[Depends(own_form)])
+def save_price(
+    user: Administrator,
+    data: Data,
+    valid_from: Annotated[date, Form()],
+    yuan_per_l: Annotated[float, Form(gt=0, lt=1000)],
+    source: Annotated[str, Form(min_length=1, max_length=200)],
+    valid_to: Annotated[date | None, BeforeValidator(lambda text: text or None), Form()] = None,
+) -> Response:
+    """Add a price of fuel, or put it in place of the one that begins on the same day."""
+    if not source.strip():
+        raise HTTPException(400, "source: expected who published it, got nothing")
+    if valid_to is not None and valid_to < valid_from:
+        raise HTTPException(400, f"valid_to: expected a day not before {valid_from}, got {valid_to}")
+    last = OPEN_END if valid_to is None else day_number(valid_to)
+    with data.connection() as conn:
+        log_access(conn, user.user_id, "price edited", f"{valid_from} – {valid_to or ''}: {yuan_per_l:g}")
+        try:
+            put_prices(conn, [FuelPrice(day_number(valid_from), yuan_per_l, source.strip(), last)])
+        except PriceOverlapError as error:
+            raise HTTPException(400, str(error)) from None
+    return RedirectResponse("/savings", status_code=303)
+
+
+@router.post("/savings/prices/remove", dependencies=[Depends(own_form)])
+def take_price_away(user: Administrator, data: Data, valid_from: Annotated[date, Form()]) -> Response:
+    """Take away the price that begins on a day; its days then have none."""
+    with data.connection() as conn:
+        log_access(conn, user.user_id, "price edited", f"{valid_from}: removed")
+        if not remove_price(conn, day_number(valid_from)):
+            raise HTTPException(404, "no such price")
+    return RedirectResponse("/savings", status_code=303)
 
 
 def _number(month: str) -> int:

@@ -19,6 +19,8 @@ FORMS = {
     "/calendar/days": DAY_FORM,
     "/calendar/year": {"code": "office", "year": "2025"},
     "/calendars/classes": {"unit": "U1", "vehicle_class": "emergency", "calendar": "-"},
+    "/savings/prices": {"valid_from": "2026-01-01", "yuan_per_l": "7.8", "source": "NDRC"},
+    "/savings/prices/remove": {"valid_from": "2026-01-01"},
 }
 
 
@@ -123,8 +125,12 @@ def test_an_unknown_day_with_positions_is_seen_before_anybody_asks(city: City, s
     assert "are not audited" not in client.get("/calendars").text
     with city.database.connection() as conn:
         conn.execute("INSERT INTO stale_day VALUES (%s, %s)", (city.vehicle_ids["V2"], later))
-    for path in ("/calendars", "/calendar?code=office"):
+    for path in ("/calendars", "/calendar?code=office", "/"):
         assert f"1 vehicle-days from {later} to {later} are not audited" in client.get(path).text, path
+    assert f'href="/calendar?code=office&amp;month={later:%Y-%m}"' in client.get("/").text.replace(
+        "&month", "&amp;month"
+    )
+    assert "are not audited" not in signed_in("inspector").get("/").text
 
 
 def test_a_class_gets_a_calendar_of_its_own_and_loses_it(city: City, signed_in: SignedIn) -> None:

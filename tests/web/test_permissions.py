@@ -44,7 +44,7 @@ TABLE = {
 }
 OPEN = {"/sign-in", "/sign-out", "/language/{language}", "/health"}
 STREAMS = {"/api/live"}
-POSTS = {"/calendar/days", "/calendar/year", "/calendars/classes"}
+POSTS = {"/calendar/days", "/calendar/year", "/calendars/classes", "/savings/prices", "/savings/prices/remove"}
 
 
 def _path(template: str, city: City) -> str:

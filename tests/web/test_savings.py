@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from geo.localtime import day_number
-from store.savings import FuelPrice, put_prices, remove_price
+from store.savings import FuelPrice, load_prices, put_prices, remove_price
 from tests.web.city import DAY, City
 from tests.web.conftest import SignedIn
 
@@ -102,3 +102,28 @@ def test_a_wrong_month_is_named(signed_in: SignedIn, query: str, reason: str) ->
     answer = signed_in("admin").get(f"/savings?{query}")
     assert answer.status_code == 400
     assert reason in answer.text
+
+
+def test_the_administrator_edits_prices(city: City, signed_in: SignedIn) -> None:
+    client = signed_in("admin")
+
+    def send(path: str, **form: str) -> httpx.Response:
+        return client.post(path, data=form, headers={"origin": str(client.base_url).rstrip("/")})
+
+    def stored() -> list[tuple[float, str]]:
+        with city.database.connection() as conn:
+            return [(each.yuan_per_l, each.source) for each in load_prices(conn)]
+
+    form = {"valid_from": "2020-01-01", "valid_to": "2020-01-31", "yuan_per_l": "6.9", "source": "NDRC"}
+    assert send("/savings/prices", **form).status_code == 303
+    assert stored() == [(6.9, "NDRC")]
+    overlap = send("/savings/prices", **{**form, "valid_from": "2020-01-10", "valid_to": ""})
+    assert overlap.status_code == 400
+    assert "another price holds" in overlap.text
+    for wrong in ({"yuan_per_l": "0"}, {"source": " "}, {"valid_to": "2019-12-31"}, {"valid_from": "soon"}):
+        assert send("/savings/prices", **{**form, **wrong}).status_code == 400, wrong
+    assert stored() == [(6.9, "NDRC")]
+    assert "6.90 yuan per litre, 2020-01-01 – 2020-01-31" in _text(client, "from_month=2020-01&to_month=2020-02")
+    assert send("/savings/prices/remove", valid_from="2020-01-01").status_code == 303
+    assert send("/savings/prices/remove", valid_from="2020-01-01").status_code == 404
+    assert stored() == []
