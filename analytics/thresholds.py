@@ -78,6 +78,9 @@ class Thresholds:
     outside_s: float = 60.0
     """Outside the area counts once so many positions in a row, or so long, lie outside: one bad fix is not a visit."""
 
+    visit_absence_s: float = 600.0
+    """Out of a zone and back within two reports of a parked terminal is one visit: noise at the border does that."""
+
     order_margin_s: float = 1800.0
     """A dispatch order covers half an hour before and after: cars are fetched early and come back late."""
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
+from geo.distance import metres_per_degree
 from geo.gridwalk import cells_along, spread
-from geo.raster import PARTS, Raster
+from geo.raster import EDGE_CELLS, PARTS, Raster
 
 CALM_CELLS = 12
 """Cells about a cell that are looked at for likeness; a step of 10 s at 120 km/h is 4 of 100 m, or 7 of 50 m."""
@@ -75,6 +76,14 @@ def crossed(raster: Raster, geometries: NDArray[np.object_], places: Places) -> 
     keep = surely.copy()
     keep[doubt] = shapely.intersects(geometries[zone[doubt]], shapes)
     return step[keep], zone[keep]
+
+
+def near(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: FloatArray) -> BoolArray:
+    """False where the step of this length that ends at the place surely meets no zone; bool (n,)."""
+    reached, reach_m = _reached(raster)
+    found: BoolArray = reached.take(raster.cells(lat_e7, lon_e7))
+    found |= length_m > reach_m
+    return found
 
 
 def passages(raster: Raster, geometries: NDArray[np.object_], borders: Borders, places: Places) -> Passages:
@@ -197,3 +206,22 @@ def _calm(raster: Raster) -> NDArray[np.int8]:
         rows = rim[:-2] & rim[1:-1] & rim[2:]
         alike = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
     return calm.ravel()
+
+
+@lru_cache(maxsize=16)
+def _reached(raster: Raster) -> tuple[BoolArray, float]:
+    """Cells with a zone in one of the `EDGE_CELLS` − 1 cells in every direction, and the metres that surely are."""
+    reach = EDGE_CELLS - 1
+    held = raster.cell_set.reshape(raster.rows + 1, raster.columns + 1) != 0
+    for axis in (0, 1):
+        spread_out = held.copy()
+        for shift in range(1, reach + 1):
+            ahead = [slice(None)] * 2, [slice(None)] * 2
+            ahead[0][axis], ahead[1][axis] = slice(shift, None), slice(None, -shift)
+            one, other = tuple(ahead[0]), tuple(ahead[1])
+            spread_out[one] |= held[other]
+            spread_out[other] |= held[one]
+        held = spread_out
+    furthest = max(abs(raster.south_e7), abs(raster.south_e7 + raster.rows * raster.cell_e7)) * 1e-7
+    per_degree = min(float(scale[0]) for scale in metres_per_degree(np.array([min(furthest, 89.9)])))
+    return held.ravel(), reach * raster.cell_e7 * 1e-7 * per_degree

@@ -20,6 +20,8 @@ PARTS = 8
 """A cell with a border in it is divided into so many by so many parts."""
 MARGIN_E7 = 4.0
 """A border fills the cells within 4 units (4 cm): whatever rounding moves by a unit or two is still tested exactly."""
+EDGE_CELLS = 6
+"""Empty cells around the zones' ground: what lies beyond the grid is at least so far from any zone."""
 BLOCK = 32_768
 """Positions looked up together: their columns stay in a core's cache."""
 
@@ -104,13 +106,12 @@ def raster_of(wkb: tuple[bytes, ...], cell_deg: float) -> tuple[Raster, NDArray[
     geometries = np.array([shapely.from_wkb(each) for each in wkb], dtype=object)
     _prepare(geometries)
     bounds = shapely.total_bounds(geometries) if len(geometries) else np.full(4, np.nan)
-    about = np.array([-MARGIN_E7, -MARGIN_E7, MARGIN_E7, MARGIN_E7])
-    west, south, east, north = (np.zeros(4) if np.isnan(bounds).any() else bounds * 1e7 + about).tolist()
+    west, south, east, north = (np.zeros(4) if np.isnan(bounds).any() else bounds * 1e7).tolist()
     cell = max(1, round(cell_deg * 1e7 / PARTS)) * PARTS
     while (east - west) * (north - south) / cell**2 > MAX_CELLS:
         cell *= 2
-    first_column, first_row = int(west // cell), int(south // cell)
-    columns, rows = int(east // cell) - first_column + 1, int(north // cell) - first_row + 1
+    first_column, first_row = int(west // cell) - EDGE_CELLS, int(south // cell) - EDGE_CELLS
+    columns, rows = int(east // cell) - first_column + 1 + EDGE_CELLS, int(north // cell) - first_row + 1 + EDGE_CELLS
     return _Builder(geometries, first_column * cell, first_row * cell, cell, columns, rows).build(), geometries
 
 

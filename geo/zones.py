@@ -12,7 +12,7 @@ import shapely
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
-from geo.passages import Passages, Places, crossed, passages
+from geo.passages import Passages, Places, crossed, near, passages
 from geo.raster import Raster, raster_of
 from geo.zone import Circle, Zone, widen
 from geo.zone_files import read_zones, zone_features
@@ -128,6 +128,13 @@ class ZoneIndex:
         zone_index : int32 (m,)   Ascending within a step. Times at which zones hold are not considered.
         """
         return crossed(self.raster, self._geometries, Places(lat0_e7, lon0_e7, lat1_e7, lon1_e7))
+
+    def near(self, lat_e7: Int32Array, lon_e7: Int32Array, length_m: FloatArray) -> BoolArray:
+        """False where the step of length_m[i] that ends at place i surely meets no zone; bool (n,).
+
+        Costs one look-up; the few steps that are left are what `crossed` and `passages` should be asked about.
+        """
+        return near(self.raster, lat_e7, lon_e7, length_m)
 
     def passages(self, lat0_e7: Int32Array, lon0_e7: Int32Array, lat1_e7: Int32Array, lon1_e7: Int32Array) -> Passages:
         """What part of each straight step lies in each zone; a zone that is only touched does not appear."""

@@ -6,6 +6,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geo.distance import distance_m
 from geo.zones import Circle, Zone, ZoneIndex
 
 Steps = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -101,6 +102,18 @@ def test_the_part_inside_is_what_shapely_cuts_out(seed: int, cell_deg: float) ->
                 along = shapely.line_locate_point(each, shapely.points(shapely.get_coordinates(cut)), normalized=True)
                 assert enters == pytest.approx(along.min(), abs=near) or cut.geom_type == "GeometryCollection"
                 assert leaves == pytest.approx(along.max(), abs=near) or cut.geom_type == "GeometryCollection"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.sampled_from([0.0005, 0.001, 0.01]))
+def test_a_step_that_is_not_near_meets_nothing(seed: int, cell_deg: float) -> None:
+    rng = np.random.default_rng(seed)
+    zones = zones_of(rng)
+    if not zones:
+        return
+    index, steps = ZoneIndex(zones, cell_deg), steps_of(rng, zones)
+    near = index.near(steps[2], steps[3], distance_m(*steps))
+    assert not np.isin(np.flatnonzero(~near), index.crossed(*steps)[0]).any()
 
 
 def test_steps_around_the_grid_are_not_taken_for_steps_at_rest() -> None:

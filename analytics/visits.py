@@ -1,0 +1,130 @@
+"""Zones that trips entered, with the time spent in each, on the way and at the rest that follows."""
+
+import numpy as np
+
+from analytics.exact import exact
+from analytics.places import CONTROLLED_VENUES
+from analytics.steps import STOP, Segments, Steps
+from analytics.tally import Spans
+from analytics.thresholds import DEFAULT, Thresholds
+from geo.arrays import Columns, FloatArray, Int64Array
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
+from geo.positions import Positions
+from geo.zones import ZoneIndex
+
+REST_COUNTS_US = DAY_US + DAY_US // 2
+"""The rest after a trip is followed to noon of the day after the trip began: it then rests on that day and the next."""
+
+
+def rest_until(segments: Segments, trips: Spans) -> Int64Array:
+    """Last position of the stop that follows each trip; of the trip itself, where silence or nothing follows.
+
+    Parameters
+    ----------
+    segments : all segments of the track; `trips` are some of them.
+    """
+    row = np.searchsorted(segments.first, trips.first)
+    following = np.minimum(row + 1, len(segments.first) - 1)
+    rests = (segments.kind[following] == STOP) & (segments.first[following] == trips.last)
+    return np.where(rests, segments.last[following], trips.last)
+
+
+def zone_visits(
+    track: Positions,
+    steps: Steps,
+    trips: Spans,
+    until: Int64Array,
+    zones: ZoneIndex,
+    thresholds: Thresholds = DEFAULT,
+) -> Columns:
+    """Visits of trips to zones, in order of trip, zone and time.
+
+    Parameters
+    ----------
+    track, steps : usable positions in canonical order, and what lies between them.
+    trips : of them, with `until` as `rest_until` gives it.
+
+    Returns
+    -------
+    trip : int64 (v,)   Index into `trips`.
+    zone : int32 (v,)   Index into the zones.
+    first_time, last_time : int64 (v,)   When it was first and last inside, µs UTC.
+    dwell_s, standing_s : float64 (v,)   Time inside, and how much of it without motion.
+    metres : float64 (v,)   Way driven inside.
+
+    Notes
+    -----
+    Between two positions the car is taken to have driven straight and evenly, so a zone is entered and left between
+    them, and one that lies between two samples is not missed. Absences up to `visit_absence_s` belong to the visit, but
+    not to the time inside. A zone that does not hold when it is entered is not visited.
+    """
+    reached = zones.near(track.lat_e7, track.lon_e7, steps.metres)
+    row, trip = _steps_of(np.flatnonzero(reached), track, trips, until)
+    begin, end = track.fix_time[row - 1], track.fix_time[row]
+    begin = np.where(row == trips.first[trip] + 1, trips.start_time[trip], begin)
+    end = np.where(row == trips.last[trip], trips.end_time[trip], end)
+    came = np.flatnonzero((until > trips.last) & reached[trips.last])  # at rest before the report that says so
+    before, after = np.concatenate((row - 1, trips.last[came])), np.concatenate((row, trips.last[came]))
+    trip = np.concatenate((trip, came))
+    begin = np.concatenate((begin, trips.end_time[came]))
+    end = np.concatenate((end, track.fix_time[trips.last[came]]))
+    moving = np.concatenate((steps.moving[row], np.zeros(len(came), dtype=np.bool_)))
+    metres = np.where(moving, np.concatenate((steps.metres[row], np.zeros(len(came)))), 0.0)
+
+    parts = zones.passages(track.lat_e7[before], track.lon_e7[before], track.lat_e7[after], track.lon_e7[after])
+    step, zone, lasting = parts.step, parts.zone, (end - begin)[parts.step]
+    enters = begin[step] + _part(lasting, parts.enters)
+    leaves = begin[step] + _part(lasting, parts.leaves)
+    order = np.lexsort((leaves, enters, zone, trip[step]))
+    order = order[zones.holds(zone[order], enters[order])]
+    step, zone, enters, leaves = step[order], zone[order], enters[order], leaves[order]
+    inside = _part(lasting, parts.share)[order]
+    way = exact(metres[step] * parts.share[order])
+    trip = trip[step]
+
+    new = np.ones(len(step), dtype=np.bool_)
+    new[1:] = (np.diff(trip) != 0) | (np.diff(zone) != 0)
+    new[1:] |= enters[1:] - leaves[:-1] > thresholds.visit_absence_s * SECOND_US
+    first = np.flatnonzero(new)
+    return {
+        "trip": trip[first],
+        "zone": zone[first],
+        "first_time": enters[first],
+        "last_time": leaves[np.append(first[1:], len(step)) - 1] if len(first) else leaves,
+        "dwell_s": _sums(inside, first) / SECOND_US,
+        "standing_s": _sums(np.where(moving[step], 0, inside), first) / SECOND_US,
+        "metres": _sums(way, first),
+    }
+
+
+def venue_dwells(visits: Columns, zones: ZoneIndex, trips: int) -> Columns:
+    """Of each trip its longest stand at a controlled venue: venue_dwell_s, 0 without one, and the zone, −1 without one.
+
+    Among equally long stands that at the first of the zones counts.
+    """
+    controlled = np.array([zone.kind in CONTROLLED_VENUES for zone in zones.zones], dtype=np.bool_)
+    stood = np.flatnonzero(visits["standing_s"] > 0)
+    stood = stood[controlled[visits["zone"][stood]]]
+    longest = stood[np.lexsort((visits["zone"][stood], -visits["standing_s"][stood], visits["trip"][stood]))]
+    trip, first = np.unique(visits["trip"][longest], return_index=True)
+    dwell, venue = np.zeros(trips), np.full(trips, -1, dtype=np.int32)
+    dwell[trip], venue[trip] = visits["standing_s"][longest[first]], visits["zone"][longest[first]]
+    return {"venue_dwell_s": dwell, "venue_ix": venue}
+
+
+def _steps_of(rows: Int64Array, track: Positions, trips: Spans, until: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Which of these steps, by the position that ends them, belong to a trip or the rest after it, and to which."""
+    trip = np.searchsorted(trips.first, rows) - 1
+    rows, trip = rows[trip >= 0], trip[trip >= 0]
+    noon = local_day(trips.start_time).astype(np.int64) * DAY_US - UTC_OFFSET_US + REST_COUNTS_US
+    keep = (rows <= trips.last[trip]) | (rows <= until[trip]) & (track.fix_time[rows] <= noon[trip])
+    return rows[keep], trip[keep]
+
+
+def _part(lasting: Int64Array, share: FloatArray) -> Int64Array:
+    """So much of a time in µs, in whole µs: sums of it depend on no order."""
+    return np.rint(lasting * share).astype(np.int64)
+
+
+def _sums(values: FloatArray | Int64Array, first: Int64Array) -> FloatArray:
+    return np.add.reduceat(values, first).astype(np.float64) if len(first) else np.empty(0)
