@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analytics import kernels
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, FloatArray, Int16Array, Int32Array
 from geo.localtime import SECOND_US
@@ -52,15 +53,14 @@ def outside_area(
     when the data begins is outside. A run of positions outside counts when it holds `outside_count` of them or lasts
     `outside_s`. Where the permitted area does not hold at that time, nothing is known of permission, and nothing claimed.
     """
-    area = area_ix[track.vehicle_ix]
-    outside = ~areas.inside(area, track.lat_e7, track.lon_e7)
-    outside &= area >= 0
-    rows = np.flatnonzero(outside)
+    outside = np.zeros(len(track), dtype=np.bool_)
+    rows = kernels.rows_outside(track, area_ix, areas)
     if not len(rows):
         return outside
-    place = area[rows], track.lat_e7[rows], track.lon_e7[rows]
+    area = area_ix[track.vehicle_ix[rows]]
+    place = area, track.lat_e7[rows], track.lon_e7[rows]
     radius = np.maximum(accuracy_m(track.satellites[rows]) * thresholds.error_circles, border_tolerance_m)
-    outside[rows] = areas.beyond(*place, radius) & areas.holds(area[rows], track.fix_time[rows])
+    outside[rows] = areas.beyond(*place, radius) & areas.holds(area, track.fix_time[rows])
     return _lasting(outside, track, thresholds)
 
 

@@ -8,12 +8,13 @@ from importlib.util import find_spec
 COMPILED = find_spec("numba") is not None
 
 if COMPILED:
-    from analytics.compiled import count_days, mark_doubt, silence_s, step_kinds, tally
+    from analytics.compiled import count_days, mark_doubt, rows_outside, silence_s, step_kinds, tally
 else:
+    from analytics.borders import rows_outside
     from analytics.clean import mark_doubt
     from analytics.days import count_days
     from analytics.silence import silence_s
     from analytics.steps import step_kinds
     from analytics.tally import tally
 
-__all__ = ["COMPILED", "count_days", "mark_doubt", "silence_s", "step_kinds", "tally"]
+__all__ = ["COMPILED", "count_days", "mark_doubt", "rows_outside", "silence_s", "step_kinds", "tally"]

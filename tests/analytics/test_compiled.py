@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import clean, compiled, days, kernels, silence, steps, tally
+from analytics import borders, clean, compiled, days, kernels, silence, steps, tally
 from analytics.context import nothing_known
 from analytics.duty import DutyCalendar
 from analytics.segment import segment
@@ -17,6 +18,7 @@ from fixtures.simulate import FIRST_DAY, chunks
 from geo.arrays import Columns
 from geo.localtime import SECOND_US, day_number, day_start_us
 from geo.positions import Positions, Status, canonical
+from geo.zones import Zone, ZoneIndex
 
 HOUR = 3600 * SECOND_US
 NOON = day_start_us(day_number(FIRST_DAY)) + 12 * 3600 * SECOND_US
@@ -26,6 +28,22 @@ OFFICE = DutyCalendar.of(
     "office",
     [(day_start_us(DAY + day) + 9 * HOUR, day_start_us(DAY + day) + 17 * HOUR) for day in range(70)],
     [(DAY + day, "workday") for day in range(-2, 70)],
+)
+
+NEAR = shapely.Point(113.3, 23.1).buffer(0.004)
+AREAS = ZoneIndex(
+    [
+        Zone(number, f"Z{number}", "district", "", "", geometry)
+        for number, geometry in enumerate(
+            [
+                NEAR,
+                NEAR.difference(shapely.Point(113.3, 23.101).buffer(0.001)),
+                shapely.box(113.3, 23.1, 113.4, 23.6),
+                shapely.box(113.29999, 23.09, 113.30001, 23.6),
+                shapely.box(110.0, 20.0, 115.0, 25.0),
+            ]
+        )
+    ]
 )
 
 ROW = st.tuples(
@@ -103,6 +121,18 @@ def test_a_simulated_fleet(*, degraded: bool) -> None:
     positions = positions.take(positions.vehicle_ix < 2)
     assert len(positions) > 2000
     assert_equal(positions)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(ROW, min_size=1, max_size=60), st.sampled_from([3, 90, 140]), st.integers(-1, 4), st.integers(-1, 4))
+def test_the_same_rows_are_outside(
+    rows: list[tuple[int, int, int, int, float, Status, int]], step_e7: int, one: int, other: int
+) -> None:
+    track = track_of(rows, step_e7)
+    area_ix = np.array([one, other], dtype=np.int32)
+    np.testing.assert_array_equal(
+        compiled.rows_outside(track, area_ix, AREAS), borders.rows_outside(track, area_ix, AREAS)
+    )
 
 
 def test_no_positions() -> None:
