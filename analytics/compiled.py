@@ -84,6 +84,7 @@ _JUDGED = np.uint32(
     Status.FIX_VALID | Status.DUPLICATE_TIME | Status.TELEPORT | Status.FROZEN | Status.OUT_OF_RANGE | Status.CLOCK
 )
 _LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
+_SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
 _DOUBT = np.uint32(_JUDGED & ~_FIX)
 
 
@@ -119,49 +120,66 @@ def _flat(lat1, lon1, lat2, lon2, north_table, east_table):
 
 @_compiled
 def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_table, east_table):
-    count, begin = 0, 0  # usable positions so far; where the run of frozen ones begins among them
-    for i in range(len(time)):
-        doubt = np.uint32(0)
-        if (
-            (lat[i] == 0 and lon[i] == 0)
-            or abs(np.int64(lat[i])) > 900_000_000
-            or abs(np.int64(lon[i])) > 1_800_000_000
-        ):
-            doubt |= _RANGE
-        if time[i] > received[i] + FUTURE_TOLERANCE_US or time[i] < EARLIEST_FIX_US:
-            doubt |= _CLOCK
-        usable = (status[i] | doubt) & _JUDGED == _FIX
-        before = good[count - 1] if usable and count else i - 1
-        if before >= 0 and time[before] == time[i] and vehicle[before] == vehicle[i] and not (usable and not count):
-            doubt |= _DUPLICATE
-        status[i] |= doubt
-        if usable and doubt == 0:
-            good[count] = i
-            count += 1
-            same = count > 1 and lat[before] == lat[i] and lon[before] == lon[i] and vehicle[before] == vehicle[i]
-            if same and speed[i] >= limits.frozen_speed_mps and speed[before] >= limits.frozen_speed_mps:
-                continue
-            _freeze(status, good, begin, count - 1, limits)
-            begin = count - 1
-    _freeze(status, good, begin, count, limits)
-    own = good[: _still_usable(status, good[:count])]
+    _mark_each(time, lat, lon, received, status)
+    n = len(time)
     begin = 0
-    for k in range(1, len(own) + 1):
-        if k < len(own) and vehicle[own[k]] == vehicle[own[begin]]:
-            continue
-        # A reflection may hold for two reports: the second pass finds the one that its neighbour hid.
-        if _mark_jumps(time, lat, lon, speed, status, own[begin:k], limits, north_table, east_table):
-            left = own[begin : begin + _still_usable(status, own[begin:k])]
-            _mark_jumps(time, lat, lon, speed, status, left, limits, north_table, east_table)
-        begin = k
+    while begin < n:
+        end, tied = begin + 1, False
+        while end < n and vehicle[end] == vehicle[begin]:
+            tied |= time[end] == time[end - 1]
+            end += 1
+        if tied:
+            _mark_ties(time, status, begin, end)
+        own = good[begin:end]
+        count = 0
+        for i in range(begin, end):
+            own[count] = i
+            count += status[i] & _JUDGED == _FIX
+        own = own[:count]
+        if _mark_frozen(lat, lon, speed, status, own, limits):
+            own = own[: _still_usable(status, own)]
+        if _mark_jumps(time, lat, lon, speed, status, own, limits, north_table, east_table):
+            _mark_uncovered(time, lat, lon, speed, status, own, limits, north_table, east_table)
+        begin = end
 
 
 @_compiled
-def _freeze(status, good, begin, end, limits):
-    """Mark the run begin … end − 1 of usable positions that repeat a place, where it is long; its first was there."""
-    if end - begin >= limits.frozen_count:
-        for each in range(begin + 1, end):
-            status[good[each]] |= _FROZEN
+def _mark_each(time, lat, lon, received, status):
+    for i in range(len(time)):  # without a branch, so that it is done for many positions at once
+        nowhere = (lat[i] == 0) & (lon[i] == 0)
+        beyond = (lat[i] > 900_000_000) | (lat[i] < -900_000_000) | (lon[i] > 1_800_000_000) | (lon[i] < -1_800_000_000)
+        wrong = (time[i] > received[i] + FUTURE_TOLERANCE_US) | (time[i] < EARLIEST_FIX_US)
+        status[i] |= np.uint32(nowhere | beyond) * _RANGE | np.uint32(wrong) * _CLOCK
+
+
+@_compiled
+def _mark_ties(time, status, begin, end):
+    before = -1  # the usable position before
+    for i in range(begin, end):
+        tied = i > begin and time[i - 1] == time[i]
+        if status[i] & _JUDGED == _FIX:
+            tied = before >= 0 and time[before] == time[i]
+            before = i
+        if tied:
+            status[i] |= _DUPLICATE
+
+
+@_compiled
+def _mark_frozen(lat, lon, speed, status, good, limits):
+    """Places repeated to the last digit at speed, but the first of each run; whether there was any."""
+    found, begin = False, 0
+    for k in range(1, len(good) + 1):
+        if k < len(good):
+            a, b = good[k - 1], good[k]
+            fast = (speed[a] >= limits.frozen_speed_mps) & (speed[b] >= limits.frozen_speed_mps)
+            if fast & (lat[a] == lat[b]) & (lon[a] == lon[b]):
+                continue
+        if k - begin >= max(limits.frozen_count, 2):
+            found = True
+            for each in range(begin + 1, k):
+                status[good[each]] |= _FROZEN
+        begin = k
+    return found
 
 
 @_compiled
@@ -177,29 +195,59 @@ def _still_usable(status, good):
 @_compiled
 def _mark_jumps(time, lat, lon, speed, status, good, limits, north_table, east_table):
     """Teleports among one vehicle's usable positions; whether there was any."""
-    found = False
-    far_in, fast_in, way_in, seconds_in = False, False, 0.0, 0.0
+    found, far_in, fast_in, short_s = False, False, False, limits.jump_m / limits.teleport_mps
     for k in range(1, len(good)):
         a, b = good[k - 1], good[k]
-        seconds = (time[b] - time[a]) / SECOND_US
         at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * _LONGEST_E7_M
-        if at_most <= limits.jump_m and at_most <= limits.teleport_mps * seconds:
-            far_in, fast_in = False, False  # so near that its length need not be known
-            continue
-        way = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
-        far, fast = way > limits.jump_m, way > limits.teleport_mps * seconds
-        if (far_in and far) or (fast_in and fast):
-            first = good[k - 2]
-            direct = _flat(lat[first], lon[first], lat[b], lon[b], north_table, east_table)
-            span = seconds_in + seconds
-            impossible = fast_in and fast and direct <= limits.teleport_mps * span
-            standing = not speed[a] >= limits.moving_speed_mps
-            back = min(way_in, way) - direct > limits.jump_m
-            if impossible or (standing and back and span <= limits.jump_span_s):
+        seconds = (time[b] - time[a]) / SECOND_US
+        far, fast = False, False
+        # Most steps are so short that their length need not be known.
+        if at_most > limits.jump_m or (seconds < short_s and at_most > limits.teleport_mps * seconds):
+            way = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
+            far, fast = way > limits.jump_m, way > limits.teleport_mps * seconds
+            suspect = (far_in and far and not speed[a] >= limits.moving_speed_mps) or (fast_in and fast)
+            if suspect and _jumped(time, lat, lon, speed, good, k - 1, limits, north_table, east_table):
                 status[a] |= _TELEPORT
                 found = True
-        far_in, fast_in, way_in, seconds_in = far, fast, way, seconds
+        far_in, fast_in = far, fast
     return found
+
+
+@_compiled
+def _mark_uncovered(time, lat, lon, speed, status, good, limits, north_table, east_table):
+    """A reflection may hold for two reports: find the one that a neighbour hid, now that the neighbour is marked."""
+    left = np.empty(len(good), dtype=np.int64)
+    beside = np.empty(len(good), dtype=np.int64)
+    count, places = 0, 0
+    for k in range(len(good)):
+        if status[good[k]] & _TELEPORT == 0:
+            left[count] = good[k]
+            count += 1
+        elif places == 0 or beside[places - 1] != count:
+            beside[places] = count
+            places += 1
+    left = left[:count]
+    for place in beside[:places]:
+        for k in (place - 1, place):
+            if 0 < k < count - 1 and _jumped(time, lat, lon, speed, left, k, limits, north_table, east_table):
+                status[left[k]] |= _TELEPORT
+
+
+@_compiled
+def _jumped(time, lat, lon, speed, good, k, limits, north_table, east_table):
+    """Whether the usable position k is impossible both in and out, or a standing car's excursion that came back."""
+    a, b, c = good[k - 1], good[k], good[k + 1]
+    way_in = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
+    way_out = _flat(lat[b], lon[b], lat[c], lon[c], north_table, east_table)
+    seconds_in, seconds_out = (time[b] - time[a]) / SECOND_US, (time[c] - time[b]) / SECOND_US
+    fast = way_in > limits.teleport_mps * seconds_in and way_out > limits.teleport_mps * seconds_out
+    if not fast and not (way_in > limits.jump_m and way_out > limits.jump_m):
+        return False
+    direct, span = _flat(lat[a], lon[a], lat[c], lon[c], north_table, east_table), seconds_in + seconds_out
+    if fast and direct <= limits.teleport_mps * span:
+        return True
+    back = min(way_in, way_out) - direct > limits.jump_m
+    return back and not speed[b] >= limits.moving_speed_mps and span <= limits.jump_span_s
 
 
 def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
@@ -260,30 +308,15 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
     if n == 0:
         return
     off = np.empty(n, dtype=np.bool_)
-    midnight = np.int64(0)  # at which the local day of the position before ends
-    for i in range(n):
-        off[i] = status[i] & _KNOWN != 0 and status[i] & _ON == 0
-        first = i == 0 or vehicle[i] != vehicle[i - 1] or time[i] >= midnight + DAY_US
-        if first or time[i] >= midnight:
-            midnight = ((time[i] + UTC_OFFSET_US) // DAY_US + 1) * DAY_US - UTC_OFFSET_US
-        if first:
-            metres[i] = 0.0
-            moving[i] = False
-            kind[i] = BREAK
-            continue
-        seconds = (time[i] - time[i - 1]) / SECOND_US
-        way = metres[i]
-        fastest = speed[i]
-        if np.isnan(fastest) or speed[i - 1] > fastest:
-            fastest = speed[i - 1]
-        if np.isnan(fastest):
-            moves = way >= limits.moving_step_m and way >= limits.moving_mps * seconds
-        else:
-            moves = fastest >= limits.moving_speed_mps
-        moves = moves or way >= limits.unseen_step_m
-        moving[i] = moves and (not (off[i] and off[i - 1]) or way >= limits.towed_m)
-        hidden = seconds > limits.gap_s and way > limits.unseen_step_m
-        kind[i] = GAP if silence[i] > limits.gap_s or hidden else TRIP
+    kind[0], moving[0] = BREAK, False
+    if _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits):
+        _move_by_place(time, speed, off, metres, moving, limits)
+    for i in range(1, n):
+        anew = vehicle[i] != vehicle[i - 1]
+        if not anew and time[i] - time[i - 1] > DAY_US:
+            anew = (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1
+        if anew:
+            metres[i], moving[i], kind[i] = 0.0, False, BREAK
     begin = 0
     for i in range(1, n + 1):
         if i == n or kind[i] != TRIP:  # positions begin … i − 1 are an unbroken stretch
@@ -296,18 +329,49 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
 
 
 @_compiled
+def _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits):
+    """Kind and motion of each step by itself, where a speed was sent; how many have none."""
+    for i in range(len(time)):
+        off[i] = status[i] & (_KNOWN | _ON) == _KNOWN
+    gap_us = np.int64(limits.gap_s * SECOND_US)
+    unsaid = 0
+    for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
+        way, lasting = metres[i], time[i] - time[i - 1]
+        fast = (speed[i] >= limits.moving_speed_mps) | (speed[i - 1] >= limits.moving_speed_mps)
+        unsaid += np.isnan(speed[i]) & np.isnan(speed[i - 1])
+        left = ~(off[i] & off[i - 1]) | (way >= limits.towed_m)
+        moving[i] = (fast | (way >= limits.unseen_step_m)) & left
+        silent = (silence[i] > limits.gap_s) | ((lasting > gap_us) & (way > limits.unseen_step_m))
+        kind[i] = GAP if silent else TRIP
+    return unsaid
+
+
+@_compiled
+def _move_by_place(time, speed, off, metres, moving, limits):
+    for i in range(1, len(time)):
+        if np.isnan(speed[i]) and np.isnan(speed[i - 1]):
+            way = metres[i]
+            far = way >= limits.moving_step_m and way >= limits.moving_mps * ((time[i] - time[i - 1]) / SECOND_US)
+            left = not (off[i] and off[i - 1]) or way >= limits.towed_m
+            moving[i] = (far or way >= limits.unseen_step_m) and left
+
+
+@_compiled
 def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, east_table):
     done = begin  # steps up to here are marked
     held = begin  # the extents below are those of positions held … reach
     reach = begin - 1
     low_lat = high_lat = lat[begin]
     low_lon = high_lon = lon[begin]
+    widest = np.int64(limits.stop_box_m / _SHORTEST_E7_M)
     j = begin
     for i in range(begin, end):
         while j < end and time[j] < time[i] + limits.stop_us:
             j += 1
         if j == end:
             break
+        if abs(np.int64(lat[j]) - lat[i]) > widest:
+            continue
         twice = np.int64(lat[i]) * 2
         north_m = _per_e7(north_table, twice)
         if abs(np.int64(lat[j]) - lat[i]) * north_m > limits.stop_box_m:
