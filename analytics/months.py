@@ -12,13 +12,15 @@ from geo.arrays import FloatArray, Int32Array, Int64Array
 
 NO_PRICE = -1
 
-SHARED_ERROR = 0.25
+SHARED_ERROR = 0.75
 """Correlation of the errors of two vehicles' mileage.
 
 Part of an error is common to all vehicles (the same corrections for noise and sampling, the same thresholds), part is
-each vehicle's own (its receiver, its yard, its gaps). Added as if all were common, a city's interval is as wide in per
-cent as one vehicle's; as if none were, it shrinks with the root of their number to a precision nobody has. A quarter of
-the variance in common keeps a city's interval at half of one vehicle's, however many there are.
+each vehicle's own (its receiver, its yard, its gaps). Added as if all were each one's own, a city's interval shrinks
+with the root of the number of vehicles to a precision nobody has; added as if all were common, one outlier's width
+counts in full. On simulated fleets of 40 vehicles the common part of the variance was 0.85 and 0.93 with clean
+positions, 0.08 and 0.56 with degraded ones, the common error 0.2 to 0.4 % each time: so it is taken near the upper end,
+and a city's interval stays at seven eighths of one vehicle's, however many there are.
 """
 
 

@@ -14,7 +14,7 @@
   const layout = {
     margin: { l: 70, r: 16, t: 28, b: 36 },
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "#1c2430" },
-    xaxis: { type: "category", ticks: "outside", ticklen: 6, tickcolor: "#d9dee4" },
+    xaxis: { type: "category", automargin: true, ticks: "outside", ticklen: 6, tickcolor: "#d9dee4" },
     yaxis: { title: { text: texts.km }, rangemode: "tozero", gridcolor: "#eef1f4", tickformat: ",d" },
     bargap: 0.45,
     dragmode: false,
