@@ -1,6 +1,6 @@
 """Duty calendars and permissions in time: duty days and shifts, dispatch orders, drivers' card swipes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,11 @@ def set_class_calendar(
             """,
             (vehicle_class, calendar, unit),
         )
+    mark_stale(conn, before)
+
+
+def mark_stale(conn: Connection[Any], before: Mapping[int, str]) -> None:
+    """Make the closed days of every vehicle stale that follows another calendar than `before`, of vehicle_calendars."""
     after = vehicle_calendars(conn)
     conn.execute(
         f"""

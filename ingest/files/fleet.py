@@ -19,9 +19,11 @@ from store.duty import (
     DriverSwipe,
     DutyDay,
     add_swipes,
+    mark_stale,
     replace_duty_days,
     set_class_calendar,
     upsert_orders,
+    vehicle_calendars,
 )
 from store.fleet import (
     Terminal,
@@ -220,17 +222,21 @@ def _import_zones(conn: "Connection[Any]", path: Path) -> int:
 
 
 def _import_units(conn: "Connection[Any]", path: Path) -> int:
+    before = vehicle_calendars(conn)
     count = upsert_units(conn, read_units(path))
     for each in read_class_calendars(path):
         calendar = None if each.calendar == NO_CALENDAR else each.calendar
         set_class_calendar(conn, each.unit, each.vehicle_class, calendar, inherit=not each.calendar)
+    mark_stale(conn, before)
     return count
 
 
 def _import_vehicles(conn: "Connection[Any]", path: Path) -> int:
     vehicles, terminals = read_vehicles(path)
+    before = vehicle_calendars(conn)
     upsert_vehicles(conn, vehicles)
     upsert_terminals(conn, terminals)
+    mark_stale(conn, before)
     return len(vehicles)
 
 

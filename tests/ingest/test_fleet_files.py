@@ -145,3 +145,23 @@ def test_units_say_which_calendar_a_class_follows(database: Database, folder: Pa
     assert take("") == []
     with pytest.raises(UnknownReferenceError, match="no duty calendar has the code 'moon'"):
         take("moon")
+
+
+def test_a_unit_or_vehicle_that_changes_calendar_is_audited_again(database: Database, folder: Path) -> None:
+    take_all(database, folder)
+    with database.connection() as conn:
+        conn.execute("INSERT INTO sealed_part VALUES ('2026-11-23', 0, 1, 1, 1, '')")
+        conn.execute(
+            "INSERT INTO vehicle_day SELECT vehicle_id, '2026-11-23', 1, 0, 0, 0, 0, 0, NULL, 0, 0, 0 FROM vehicle"
+        )
+
+    def stale_after(kind: str, name: str, text: str) -> int:
+        (folder / name).write_text(text, encoding="utf-8")
+        with database.connection() as conn:
+            fleet.import_file(conn, kind, folder / name)
+            return conn.execute("DELETE FROM stale_day").rowcount
+
+    units = FILES["units.csv"]
+    assert stale_after("units", "units.csv", units) == 0
+    assert stale_after("units", "units.csv", units.replace("office", "night")) == 2
+    assert stale_after("vehicles", "vehicles.csv", FILES["vehicles.csv"].replace("V1,粤A1,U1", "V1,粤A1,U0")) == 1

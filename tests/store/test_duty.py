@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from geo.localtime import SECOND_US, day_date, day_number, day_start_us
+from geo.localtime import SECOND_US, day_date, day_number, day_start_us, to_datetime
 from store.database import Database
 from store.duty import (
     DispatchOrder,
@@ -24,6 +24,7 @@ from store.duty import (
     vehicle_calendars,
 )
 from store.fleet import Unit, UnknownReferenceError, Vehicle, load_vehicles, upsert_units, upsert_vehicles
+from store.trip_views import duty_shifts
 from tests.store.rows import DAY, START, vehicles
 
 HOUR_US = 3_600 * SECOND_US
@@ -206,3 +207,17 @@ def test_a_class_that_changes_calendar_makes_its_closed_days_stale(database: Dat
         _sealed_days(conn, list(ids.values()), [DAY])
         set_class_calendar(conn, "bureau", "emergency", "guard")  # the desk has the guards' already
         assert _stale(conn) == {(ids["bureau-emergency"], DAY)}
+
+
+def test_a_trip_is_drawn_by_the_calendar_of_its_vehicles_class(database: Database) -> None:
+    span = (to_datetime(START), to_datetime(START + 24 * HOUR_US))
+    with database.connection() as conn:
+        ids = _fleet(conn)
+        replace_duty_days(conn, "office", "", [WORKDAY])
+        emergency, ordinary = ids["bureau-emergency"], ids["bureau-ordinary"]
+        assert len(duty_shifts(conn, emergency, *span) or []) == 2
+        set_class_calendar(conn, "city", "emergency", None)
+        assert duty_shifts(conn, emergency, *span) is None, "nothing is off-hours"
+        set_class_calendar(conn, "city", "emergency", "guard")
+        assert duty_shifts(conn, emergency, *span) == [], "everything is"
+        assert len(duty_shifts(conn, ordinary, *span) or []) == 2
