@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analytics.context import FleetContext
 from analytics.orders import driver_cards, order_cover
-from analytics.places import CONTROLLED_VENUES, places_at
+from analytics.places import CONTROLLED_VENUES, places_at, venue_kinds
 from analytics.score import private_score
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
@@ -37,6 +37,11 @@ FEATURES = {
     "origin_kind": ("", "kind of the zone it began in"),
     "destination_kind": ("", "kind of the zone it ended in"),
     "destination_controlled": ("", "1 when it ended at a controlled venue"),
+    "venue_dwell_s": (
+        "s",
+        "longest stand at a controlled venue, on the way or at the rest after it, to noon of the next day",
+    ),
+    "venue_kind": ("", "kind of the controlled venue it stood at longest"),
     "residence": ("", "1 when it began or ended at a residence"),
     "vehicle_class": ("", "class of the vehicle"),
     "private_score": ("points", "evidence of private use, 0 to 100"),
@@ -45,7 +50,8 @@ FEATURES = {
 
 DERIVED = (
     "off_hours_share", "out_of_area_share", "order_cover", "driver_card", "card_missing", "rest_day", "holiday",
-    "origin_kind", "destination_kind", "destination_controlled", "residence", "vehicle_class",
+    "origin_kind", "destination_kind", "destination_controlled", "venue_dwell_s", "venue_kind", "residence",
+    "vehicle_class",
 )  # fmt: skip
 
 
@@ -125,6 +131,8 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "origin_kind": _texts(origin_kind),
             "destination_kind": _texts(destination_kind),
             "destination_controlled": np.isin(destination_kind.astype(str), list(CONTROLLED_VENUES)).astype(float),
+            "venue_dwell_s": trips["venue_dwell_s"],
+            "venue_kind": _texts(venue_kinds(context.zones, trips["venue_ix"])),
             "residence": ((origin_kind == "residential") | (destination_kind == "residential")).astype(float),
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
         }

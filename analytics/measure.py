@@ -12,6 +12,7 @@ from analytics.rollup import vehicle_day_columns
 from analytics.segment import GAP, TRIP, Segments, segment
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
+from analytics.visits import venue_columns
 from geo.arrays import Columns, FloatArray, Int32Array, Int64Array
 from geo.localtime import day_start_us, local_day
 from geo.positions import NO_ODOMETER, Positions
@@ -42,6 +43,7 @@ def measure(
     outside = outside_area(track, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
     sums, pieces = kernels.tally(track, steps, spans, outside, context)
     trips = trip_columns(track, spans, sums, thresholds)
+    trips |= venue_columns(track, everything, steps, spans, context.zones, thresholds)
     days = vehicle_day_columns(positions, status, track, trips, pieces)
     return Measured(trips, stop_columns(track, segments), days)
 

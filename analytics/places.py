@@ -38,3 +38,11 @@ def places_at(
     name[position[first]] = names[zone[first]]
     kind[position[first]] = kinds[zone[first]]
     return name, kind
+
+
+def venue_kinds(zones: ZoneIndex, venue_ix: Int32Array) -> NDArray[np.object_]:
+    """Kind of each controlled venue, by its index among `zones.of_kinds(CONTROLLED_VENUES)`; empty text where it is −1."""
+    venues = zones.of_kinds(CONTROLLED_VENUES).zones
+    kinds = np.array([*(zone.kind for zone in venues), ""], dtype=object)
+    found: NDArray[np.object_] = kinds[venue_ix]
+    return found

@@ -97,17 +97,29 @@ def zone_visits(
     }
 
 
-def venue_dwells(visits: Columns, zones: ZoneIndex, trips: int) -> Columns:
-    """Of each trip its longest stand at a controlled venue: venue_dwell_s, 0 without one, and the zone, −1 without one.
+def venue_columns(
+    track: Positions,
+    segments: Segments,
+    steps: Steps,
+    trips: Spans,
+    zones: ZoneIndex,
+    thresholds: Thresholds = DEFAULT,
+) -> Columns:
+    """Of each trip its longest stand at a controlled venue, on the way or at the rest after it.
 
-    Among equally long stands that at the first of the zones counts.
+    Returns
+    -------
+    venue_dwell_s : float64 (t,)   0 without one.
+    venue_ix : int32 (t,)   Index into the venues, `zones.of_kinds(CONTROLLED_VENUES)`; −1 without one. Among equally
+        long stands that at the first of the zones.
     """
-    controlled = np.array([zone.kind in CONTROLLED_VENUES for zone in zones.zones], dtype=np.bool_)
+    dwell, venue = np.zeros(len(trips)), np.full(len(trips), -1, dtype=np.int32)
+    visits = zone_visits(
+        track, steps, trips, rest_until(segments, trips), zones.of_kinds(CONTROLLED_VENUES), thresholds
+    )
     stood = np.flatnonzero(visits["standing_s"] > 0)
-    stood = stood[controlled[visits["zone"][stood]]]
     longest = stood[np.lexsort((visits["zone"][stood], -visits["standing_s"][stood], visits["trip"][stood]))]
     trip, first = np.unique(visits["trip"][longest], return_index=True)
-    dwell, venue = np.zeros(trips), np.full(trips, -1, dtype=np.int32)
     dwell[trip], venue[trip] = visits["standing_s"][longest[first]], visits["zone"][longest[first]]
     return {"venue_dwell_s": dwell, "venue_ix": venue}
 

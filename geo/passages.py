@@ -19,6 +19,8 @@ from geo.raster import EDGE_CELLS, PARTS, Raster
 
 CALM_CELLS = 12
 """Cells about a cell that are looked at for likeness; a step of 10 s at 120 km/h is 4 of 100 m, or 7 of 50 m."""
+CLEAR_CELLS = 30
+"""Cells about a cell that are looked at for zones: 1,500 m of 50 m cells, a minute in town."""
 PARTS_WALKED = 1 << 20
 """Parts of cells that are walked together, about."""
 
@@ -56,8 +58,10 @@ def meeting(raster: Raster, places: Places) -> tuple[Int64Array, Int32Array, Boo
     calm_step, calm_zone, restless = _calm_pairs(raster, places)
     found = [(calm_step, calm_zone, np.full(len(calm_step), 2, dtype=np.int8))]
     for rows in _handfuls(raster, places, restless):
-        step, zone, how = _walk(raster, places.take(rows))
+        step, zone, how, divided = _walk(raster, places.take(rows), 1)
         found.append((rows[step], zone, how))
+        step, zone, how, _ = _walk(raster, places.take(rows[divided]), PARTS)
+        found.append((rows[divided][step], zone, how))
     step, zone, how = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(step, kind="stable")  # of one step all pairs come from one source, zones ascending
     step, zone, how = step[order], zone[order], how[order]
@@ -80,9 +84,9 @@ def crossed(raster: Raster, geometries: NDArray[np.object_], places: Places) -> 
 
 def near(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: FloatArray) -> BoolArray:
     """False where the step of this length that ends at the place surely meets no zone; bool (n,)."""
-    reached, reach_m = _reached(raster)
-    found: BoolArray = reached.take(raster.cells(lat_e7, lon_e7))
-    found |= length_m > reach_m
+    clear, cell_m = _clear(raster)
+    reach = np.multiply(clear.take(raster.cells(lat_e7, lon_e7)), np.float32(cell_m), dtype=np.float32)
+    found: BoolArray = length_m >= reach
     return found
 
 
@@ -158,14 +162,29 @@ def _handfuls(raster: Raster, places: Places, rows: Int64Array) -> list[Int64Arr
     return np.split(rows, np.flatnonzero(np.diff(group)) + 1) if len(rows) else []
 
 
-def _walk(raster: Raster, places: Places) -> tuple[Int64Array, Int32Array, NDArray[np.int8]]:
-    """Pairs (step, zone), ascending, and how surely they meet: 0 perhaps, 1 surely, 2 the whole step lies inside."""
-    side = raster.cell_e7 // PARTS
+def _walk(raster: Raster, places: Places, parts: int) -> tuple[Int64Array, Int32Array, NDArray[np.int8], Int64Array]:
+    """Walk cells (parts = 1) or parts of cells (parts = PARTS).
+
+    Returns
+    -------
+    step, zone : (m,)   Pairs, ascending.
+    how : int8 (m,)   How surely they meet: 0 perhaps, 1 surely, 2 the whole step lies inside.
+    divided : int64 (k,)   Steps that come through a divided cell, and must be walked in parts; of these there are no
+        pairs.
+    """
     x0, x1 = (lon.astype(np.float64) - raster.west_e7 for lon in (places.lon0, places.lon1))
     y0, y1 = (lat.astype(np.float64) - raster.south_e7 for lat in (places.lat0, places.lat1))
-    step, row, column = cells_along(x0, y0, x1, y1, side, (raster.rows * PARTS, raster.columns * PARTS), 1.0)
-    sets = raster.parts(row, column)
-    held = np.flatnonzero(sets)
+    shape = (raster.rows * parts, raster.columns * parts)
+    step, row, column = cells_along(x0, y0, x1, y1, raster.cell_e7 // parts, shape, 1.0)
+    if parts == 1:
+        sets = raster.cell_set[row.astype(np.int64) * (raster.columns + 1) + column]
+        coarse = np.zeros(len(x0), dtype=np.bool_)
+        coarse[step[sets < 0]] = True
+        held = np.flatnonzero((sets > 0) & ~coarse[step])
+        divided = np.flatnonzero(coarse)
+    else:
+        sets = raster.parts(row, column)
+        held, divided = np.flatnonzero(sets), np.empty(0, dtype=np.int64)
     first = raster.set_start[sets[held]]
     owner, offset = spread((raster.set_start[sets[held] + 1] - first).astype(np.int64))
     entry = first[owner] + offset
@@ -181,7 +200,7 @@ def _walk(raster: Raster, places: Places) -> tuple[Int64Array, Int32Array, NDArr
     on_grid = (low(x0, x1) >= 1) & (high(x0, x1) < raster.columns * raster.cell_e7 - 1)
     on_grid &= (low(y0, y1) >= 1) & (high(y0, y1) < raster.rows * raster.cell_e7 - 1)
     wholly = (plains == np.bincount(step, minlength=len(x0))[of]) & on_grid[of]
-    return of, zone.astype(np.int32), ((plains > 0).astype(np.int8) + wholly).astype(np.int8)
+    return of, zone.astype(np.int32), ((plains > 0).astype(np.int8) + wholly).astype(np.int8), divided
 
 
 @lru_cache(maxsize=16)
@@ -209,19 +228,27 @@ def _calm(raster: Raster) -> NDArray[np.int8]:
 
 
 @lru_cache(maxsize=16)
-def _reached(raster: Raster) -> tuple[BoolArray, float]:
-    """Cells with a zone in one of the `EDGE_CELLS` − 1 cells in every direction, and the metres that surely are."""
-    reach = EDGE_CELLS - 1
+def _clear(raster: Raster) -> tuple[NDArray[np.uint8], float]:
+    """Of each cell, how many cells around in every direction hold no zone, `CLEAR_CELLS` at most, and a cell's metres.
+
+    0 where the cell or a neighbour holds one. What lies beyond the grid is as far from any zone as its edge surely is.
+    """
     held = raster.cell_set.reshape(raster.rows + 1, raster.columns + 1) != 0
-    for axis in (0, 1):
-        spread_out = held.copy()
-        for shift in range(1, reach + 1):
-            ahead = [slice(None)] * 2, [slice(None)] * 2
-            ahead[0][axis], ahead[1][axis] = slice(shift, None), slice(None, -shift)
-            one, other = tuple(ahead[0]), tuple(ahead[1])
-            spread_out[one] |= held[other]
-            spread_out[other] |= held[one]
-        held = spread_out
+    clear = np.zeros(held.shape, dtype=np.uint8)
+    for _ in range(CLEAR_CELLS):
+        held = _grown(_grown(held, 0), 1)
+        clear += ~held
+    clear[-1], clear[:, -1] = EDGE_CELLS - 1, EDGE_CELLS - 1
     furthest = max(abs(raster.south_e7), abs(raster.south_e7 + raster.rows * raster.cell_e7)) * 1e-7
     per_degree = min(float(scale[0]) for scale in metres_per_degree(np.array([min(furthest, 89.9)])))
-    return held.ravel(), reach * raster.cell_e7 * 1e-7 * per_degree
+    return clear.ravel(), raster.cell_e7 * 1e-7 * per_degree * 0.999  # rounding to float32 cannot matter then
+
+
+def _grown(held: BoolArray, axis: int) -> BoolArray:
+    """With the neighbours along an axis."""
+    grown = held.copy()
+    ahead, behind = (grown[1:], grown[:-1]) if axis == 0 else (grown[:, 1:], grown[:, :-1])
+    back, forth = (held[:-1], held[1:]) if axis == 0 else (held[:, :-1], held[:, 1:])
+    ahead |= back
+    behind |= forth
+    return grown

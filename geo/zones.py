@@ -21,6 +21,7 @@ __all__ = ["Circle", "Zone", "ZoneIndex", "read_zones", "widen", "zone_features"
 
 SLOTS = 4
 """Zones of a cell that `inside` compares at once; cells with more take the way of `members`."""
+SMALL_CELL_DEG = 0.0005
 LEAST_REACH_M = 64.0
 SINCE_EVER, FOR_EVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
@@ -50,6 +51,13 @@ class ZoneIndex:
         self._count = np.diff(self.raster.set_start)
         self._slots = _slots(self.raster, self._count)
         self._reaching: dict[float, Borders] = {}
+        self._of_kinds: dict[frozenset[str], ZoneIndex] = {}
+
+    def of_kinds(self, kinds: frozenset[str]) -> "ZoneIndex":
+        """An index of the zones of these kinds alone, in this order, in cells for small zones; made once."""
+        if kinds not in self._of_kinds:
+            self._of_kinds[kinds] = ZoneIndex([zone for zone in self.zones if zone.kind in kinds], SMALL_CELL_DEG)
+        return self._of_kinds[kinds]
 
     def members(
         self, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None = None

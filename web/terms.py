@@ -34,6 +34,8 @@ FEATURES = {
     "origin_kind": _("Kind of place it began at"),
     "destination_kind": _("Kind of place it ended at"),
     "destination_controlled": _("Ended at a controlled venue"),
+    "venue_dwell_s": _("Longest stand at a controlled venue"),
+    "venue_kind": _("Kind of the controlled venue"),
     "residence": _("Began or ended at a residence"),
     "vehicle_class": _("Class"),
     "private_score": _("Evidence of private use"),
@@ -137,7 +139,10 @@ def _line(number: dict[str, Any], words: Words) -> NumberLine:
 
 
 def _value(feature: str, value: Any, unit: str, words: Words) -> str:
-    kinds = {"vehicle_class": VEHICLE_CLASSES, "origin_kind": ZONE_KINDS, "destination_kind": ZONE_KINDS}.get(
-        feature, {}
-    )
+    kinds = {
+        "vehicle_class": VEHICLE_CLASSES,
+        "origin_kind": ZONE_KINDS,
+        "destination_kind": ZONE_KINDS,
+        "venue_kind": ZONE_KINDS,
+    }.get(feature, {})
     return words.text(kinds[value]) if value in kinds else words.measure(value, unit)

@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import kernels
+from analytics.audit import audit
 from analytics.segment import segment
 from analytics.steps import Segments, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT
-from analytics.visits import rest_until, venue_dwells, zone_visits
+from analytics.visits import rest_until, zone_visits
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 from geo.zones import Zone, ZoneIndex
-from tests.analytics.tracks import MONDAY, Car, at, square
+from tests.analytics.tracks import MONDAY, Car, at, fleet, office, square
 
 Visit = tuple[int, int, int, int, float, float, float]
 
@@ -145,19 +146,25 @@ def test_a_zone_that_does_not_hold_is_not_visited() -> None:
     assert [visit[1] for visit in visits_of(track, [lapsed, zone])] == [1]
 
 
-def test_the_longest_stand_at_a_controlled_venue_counts() -> None:
+def test_the_longest_stand_at_a_controlled_venue_counts_on_whatever_days_are_asked_for() -> None:
     zones = [
         square("drive", "district", (-9000, 90_000)),
         square("lunch", "restaurant", (7000, 7400)),
         square("golf", "golf_course", (7100, 7300)),
         square("far", "bath_house", (90_000, 91_000)),
     ]
-    segments, steps, trips = driven(track := Car().drive(600).park(3600).drive(600).park(1800).positions())
-    index = ZoneIndex(zones)
-    visits = zone_visits(track, steps, trips, rest_until(segments, trips), index)
-    found = venue_dwells(visits, index, len(trips))
-    assert found["venue_dwell_s"] == pytest.approx([3600, 0], abs=60)
-    assert found["venue_ix"].tolist() == [1, -1]
+    evening = Car(clock=at("16:00")).drive(600).park(3600).drive(600).park(1800)
+    track = (
+        evening.drive(300, heading_deg=270.0).drive(300, 12.0, 270.0).park(10 * 3600).drive(600).park(3600).positions()
+    )
+    context = fleet(zones=zones, calendar=office())
+    everything = audit(track, context, MONDAY, MONDAY + 1).trips
+    assert everything["venue_dwell_s"].tolist() == pytest.approx([3600, 0, 36_000, 0], abs=90)
+    assert everything["venue_kind"].tolist() == ["restaurant", "", "restaurant", ""]
+    for day in (MONDAY, MONDAY + 1):
+        alone = audit(track, context, day, day).trips
+        same = everything[everything["day"] == day].reset_index(drop=True)
+        assert alone["venue_dwell_s"].tolist() == same["venue_dwell_s"].tolist()
 
 
 def test_without_zones_or_trips_there_are_no_visits() -> None:
