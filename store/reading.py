@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from geo.arrays import Int32Array
 from geo.positions import ABSENT, DTYPES, Positions
+from geo.runs import place_runs
 from store.errors import ArchiveError
 from store.parts import COLUMNS, Columns, first_line, part_columns_of
 
@@ -139,23 +140,23 @@ def _batches(groups: list[_Group], batch_positions: int) -> Iterator[list[_Group
 
 def _together(days: list[Columns], columns: Sequence[str]) -> tuple[Positions, Int32Array]:
     """Each vehicle's runs of rows, a day after the other."""
+    n = sum(len(day["vehicle_id"]) for day in days)
     starts = [np.flatnonzero(np.diff(day["vehicle_id"], prepend=-1)) for day in days]
+    counts = [np.diff(start, append=len(day["vehicle_id"])) for day, start in zip(days, starts, strict=True)]
     vehicle = np.concatenate([day["vehicle_id"][start] for day, start in zip(days, starts, strict=True)])
     ids, number = np.unique(vehicle, return_inverse=True)
-    of_day = np.repeat(np.arange(len(days)), [len(start) for start in starts])
-    start = np.concatenate(starts)
-    stop = np.concatenate(
-        [np.append(start[1:], len(day["vehicle_id"])) for day, start in zip(days, starts, strict=True)]
-    )
-    order = np.lexsort((of_day, number))
-    runs = list(zip(of_day[order].tolist(), start[order].tolist(), stop[order].tolist(), strict=True))
-    n = sum(len(day["vehicle_id"]) for day in days)
-    full: dict[str, NDArray[Any]] = {
-        name: np.concatenate([days[day][name][begin:end] for day, begin, end in runs])
-        if name in columns
-        else np.broadcast_to(np.array(ABSENT[name], dtype=dtype), n)
-        for name, dtype in DTYPES.items()
-        if name != "vehicle_ix"
-    }
-    vehicle_ix = np.repeat(number[order].astype(np.int32), (stop - start)[order])
-    return Positions(vehicle_ix=vehicle_ix, **full), ids.astype(np.int32)
+    # A vehicle's runs in the order of days: a stable sort by vehicle alone.
+    order = np.argsort(number, kind="stable")
+    count = np.concatenate(counts)
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.cumsum(count[order]) - count[order]
+    to = np.split(places, np.cumsum([len(start) for start in starts])[:-1])
+    full: dict[str, NDArray[Any]] = {}
+    for name, dtype in DTYPES.items():
+        if name in columns:
+            full[name] = np.empty(n, dtype=dtype)
+            for day, start, place, rows in zip(days, starts, to, counts, strict=True):
+                place_runs(day[name], start, place, rows, full[name])
+        elif name != "vehicle_ix":
+            full[name] = np.broadcast_to(np.array(ABSENT[name], dtype=dtype), n)
+    return Positions(vehicle_ix=np.repeat(number[order].astype(np.int32), count[order]), **full), ids.astype(np.int32)
