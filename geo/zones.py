@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
@@ -19,8 +20,9 @@ from geo.zone_files import read_zones, zone_features
 
 __all__ = ["Circle", "Zone", "ZoneIndex", "read_zones", "widen", "zone_features"]
 
-SLOTS = 4
-"""Zones of a cell that `inside` compares at once; cells with more take the way of `members`."""
+TABLE = 4_000_000
+"""Sets of zones × zones up to which `inside` looks into a table; some hundred areas, which is what it is asked about."""
+_INSIDE, _BORDER = 1, 2
 SMALL_CELL_DEG = 0.0005
 LEAST_REACH_M = 64.0
 SINCE_EVER, FOR_EVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -49,7 +51,7 @@ class ZoneIndex:
         self.valid_to = np.array([_or(zone.valid_to, FOR_EVER) for zone in zones], dtype=np.int64)
         self._lasting = bool((self.valid_from == SINCE_EVER).all() and (self.valid_to == FOR_EVER).all())
         self._count = np.diff(self.raster.set_start)
-        self._slots = _slots(self.raster, self._count)
+        self._standing = _standing(self.raster, len(self.zones))
         self._reaching: dict[float, Borders] = {}
         self._of_kinds: dict[frozenset[str], ZoneIndex] = {}
 
@@ -82,18 +84,16 @@ class ZoneIndex:
     ) -> BoolArray:
         """Whether position i lies in zone zone_ix[i], and this holds at time[i]; bool (n,). False where zone_ix is −1."""
         sets = self.raster.sets(lat_e7, lon_e7)
-        plain = zone_ix * np.int32(2)
-        found, test = np.zeros(len(sets), dtype=np.bool_), np.zeros(len(sets), dtype=np.bool_)
-        for slot in self._slots:
-            code = slot.take(sets)
-            found |= code == plain
-            code -= np.int32(1)
-            test |= code == plain
-        rows = np.flatnonzero(test)
-        found[rows] = self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
-        if len(self._slots) == SLOTS:
-            crowded = np.flatnonzero(self._count.take(sets) > SLOTS)
-            position, zone = self._members(crowded, sets, lat_e7, lon_e7, None)
+        found = np.zeros(len(sets), dtype=np.bool_)
+        if self._standing is not None:
+            place = sets * np.int32(len(self.zones) + 1)
+            place += zone_ix
+            standing = self._standing.take(place)
+            found = standing == _INSIDE
+            rows = np.flatnonzero(standing == _BORDER)
+            found[rows] = self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
+        else:
+            position, zone = self._members(np.flatnonzero(sets != 0), sets, lat_e7, lon_e7, None)
             found[position[zone == zone_ix[position]]] = True
         if time is not None and not self._lasting:
             rows = np.flatnonzero(found)
@@ -194,16 +194,18 @@ class ZoneIndex:
         return covered
 
 
-def _slots(raster: Raster, count: Int32Array) -> list[Int32Array]:
-    """The first zones of each set, as zone × 2, + 1 where its border runs through; −9 where the set has fewer."""
-    slots = []
-    for depth in range(min(SLOTS, int(count.max(initial=0)))):
-        slot = np.full(len(count), -9, dtype=np.int32)
-        rows = np.flatnonzero(count > depth)
-        entry = raster.set_start[rows] + depth
-        slot[rows] = raster.set_zone[entry] * 2 + raster.set_exact[entry]
-        slots.append(slot)
-    return slots
+def _standing(raster: Raster, zones: int) -> NDArray[np.int8] | None:
+    """How each zone stands to each set's cells, by set × (zones + 1) + zone; None where that would be a large table.
+
+    The last place of a set is for no zone at all, and so is −1, which is the last place of the set before.
+    """
+    sets = len(raster.set_start) - 1
+    if sets * (zones + 1) > TABLE:
+        return None
+    table = np.zeros(sets * (zones + 1), dtype=np.int8)
+    owner = np.repeat(np.arange(sets), np.diff(raster.set_start))
+    table[owner * (zones + 1) + raster.set_zone] = np.where(raster.set_exact, _BORDER, _INSIDE)
+    return table
 
 
 def _or(value: int | None, otherwise: int) -> int:
