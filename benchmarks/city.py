@@ -4,13 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from analytics.audit import Tables, audit_ordered
 from fixtures.reports import Columns
-from geo.positions import Positions, Status
+from geo.arrays import Int32Array
+from geo.positions import Positions, Status, join
 from geo.zones import read_zones
 from gongche.fleet import Fleet, fleet_of
 from gongche.settings import Settings
+from ingest.files import read_positions
 from ingest.files.fleet import read_calendars, read_orders, read_swipes, read_units, read_vehicles
+from rules import catalogue_path
+from rules.evaluate import evaluate
+from rules.load import load_catalogue
 from store.duty import DriverSwipe
 
 _BITS = {
@@ -58,3 +65,21 @@ def reported(columns: Columns) -> Positions:
     return Positions.from_columns(
         len(status), vehicle_ix=columns["vehicle"], status=status, **{name: columns[name] for name in _SENT}
     )
+
+
+def read_reported(folder: Path, fleet: Fleet) -> tuple[Positions, Int32Array]:
+    """Positions of a folder that `simulate` wrote, in canonical order, and vehicle_id of each vehicle_ix."""
+    number_of = {vehicle.code: number for number, vehicle in fleet.vehicles.items()}
+    batches = [
+        (batch.positions, np.array([number_of[name] for name in batch.vehicles], dtype=np.int32))
+        for batch in read_positions(folder / "positions.parquet")
+    ]
+    return join(batches)
+
+
+def judge(
+    fleet: Fleet, positions: Positions, ids: Int32Array, from_day: int, to_day: int
+) -> tuple[Tables, pd.DataFrame]:
+    """Audit positions in canonical order, and the flags that the catalogue's rules raise."""
+    tables = audit_ordered(positions, fleet.context(ids), from_day, to_day)
+    return tables, evaluate(load_catalogue(catalogue_path()), tables.trips)
