@@ -28,9 +28,13 @@ def read_zones(path: Path) -> list[Zone]:
         features = json.loads(path.read_text(encoding="utf-8"))["features"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: expected a GeoJSON FeatureCollection ({error})") from error
-    return [
-        _read_zone(feature, number, f"{path}, feature {number}") for number, feature in enumerate(features, start=1)
-    ]
+    zones, first = [], dict[str, int]()
+    for number, feature in enumerate(features, start=1):
+        zone = _read_zone(feature, number, f"{path}, feature {number}")
+        if first.setdefault(zone.code, number) != number:
+            raise ValueError(f"{path}, feature {number}: code: {zone.code!r} is that of feature {first[zone.code]} too")
+        zones.append(zone)
+    return zones
 
 
 def zone_features(zones: Iterable[Zone]) -> dict[str, Any]:

@@ -115,3 +115,10 @@ def test_a_file_that_is_not_geojson_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"zones\.geojson: expected a GeoJSON FeatureCollection"):
         read_zones(path)
+
+
+def test_a_code_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zones.geojson"
+    path.write_text(json.dumps(zone_features([zone(1, shapely.box(113, 23, 114, 24))] * 2)), encoding="utf-8")
+    with pytest.raises(ValueError, match="feature 2: code: 'z1' is that of feature 1 too"):
+        read_zones(path)

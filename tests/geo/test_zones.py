@@ -5,11 +5,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.zones import Zone, ZoneIndex, read_zones
+from tests.geo.shapes import zones_of
 
 DISTRICTS = Path(__file__).parents[2] / "fixtures" / "districts.geojson"
 
@@ -33,24 +35,43 @@ def pairs(index: ZoneIndex, lat_e7: np.ndarray, lon_e7: np.ndarray) -> list[tupl
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    st.lists(
-        st.tuples(st.floats(113.2, 113.3), st.floats(23.0, 23.1), st.floats(1e-4, 0.05), st.integers(3, 9)),
-        min_size=1,
-        max_size=6,
-    ),
-    st.sampled_from([0.0005, 0.001, 0.01]),
-    st.integers(0, 2**31),
-)
-def test_index_gives_the_exact_answer(shapes: list[tuple[float, float, float, int]], cell: float, seed: int) -> None:
-    zones = [zone(i, shapely.Point(x, y).buffer(r, quad_segs=s)) for i, (x, y, r, s) in enumerate(shapes)]
+@given(st.integers(0, 2**31), st.sampled_from([0.0005, 0.001, 0.01]))
+def test_index_gives_the_exact_answer(seed: int, cell: float) -> None:
+    """On the ground, on corners, on borders as near as the grid of 10⁻⁷ degrees allows, and a unit beside them."""
     rng = np.random.default_rng(seed)
-    lat = rng.integers(229_000_000, 232_000_000, 300, dtype=np.int32)
-    lon = rng.integers(1_131_000_000, 1_134_000_000, 300, dtype=np.int32)
-    corners = shapely.get_coordinates([each.geometry for each in zones])[:50]
-    lat = np.concatenate((lat, np.round(corners[:, 1] * 1e7).astype(np.int32)))
-    lon = np.concatenate((lon, np.round(corners[:, 0] * 1e7).astype(np.int32)))
-    assert pairs(ZoneIndex(zones, cell), lat, lon) == exact(zones, lat, lon)
+    zones = zones_of(rng)
+    if not zones:
+        return
+    lat = rng.integers(229_000_000, 232_000_000, 200, dtype=np.int32)
+    lon = rng.integers(1_131_000_000, 1_134_000_000, 200, dtype=np.int32)
+    borders = shapely.boundary([each.geometry for each in zones])
+    some = shapely.get_coordinates(
+        shapely.line_interpolate_point(rng.choice(borders, 60), rng.random(60), normalized=True)
+    )
+    near = np.concatenate((shapely.get_coordinates(borders)[:60], some))
+    near_e7 = np.round(near * 1e7).astype(np.int32) + rng.integers(-1, 2, near.shape, dtype=np.int32)
+    lat, lon = np.concatenate((lat, near_e7[:, 1])), np.concatenate((lon, near_e7[:, 0]))
+    index, expected = ZoneIndex(zones, cell), exact(zones, lat, lon)
+    assert pairs(index, lat, lon) == expected
+    own = rng.integers(-1, len(zones), len(lat)).astype(np.int32)
+    assert index.inside(own, lat, lon).tolist() == [(row, int(zone)) in expected for row, zone in enumerate(own)]
+
+
+def test_a_position_on_the_border_is_in_the_zone() -> None:
+    index = ZoneIndex([zone(0, shapely.box(113, 23, 113.1, 23.1))])
+    lat = np.array([230_000_000, 231_000_000, 230_500_000, 230_500_000, 229_999_999, 231_000_001], dtype=np.int32)
+    lon = np.array([1_130_500_000, 1_130_500_000, 1_130_000_000, 1_131_000_000, 1_130_500_000, 1_130_500_000], np.int32)
+    assert index.members(lat, lon)[0].tolist() == [0, 1, 2, 3]
+
+
+def test_inside_is_the_same_where_the_table_would_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    zones = [zone(i, shapely.Point(x, y).buffer(0.02)) for i, (x, y) in enumerate(rng.uniform(23, 23.1, (12, 2)))]
+    lat, lon = rng.integers(229_700_000, 231_300_000, (2, 500), dtype=np.int32)
+    own = rng.integers(-1, 12, 500).astype(np.int32)
+    table = ZoneIndex(zones).inside(own, lat, lon)
+    monkeypatch.setattr("geo.zones.TABLE", 0)
+    assert np.array_equal(ZoneIndex(zones).inside(own, lat, lon), table)
 
 
 def test_districts_tile_their_ground_as_shapely_says() -> None:

@@ -61,6 +61,25 @@ def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Databa
         assert to_datetime(order.ends).isoformat() == "2026-11-23T11:00:00+08:00"
 
 
+def test_a_circle_with_a_period_is_taken(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "venues.geojson"
+    path.write_text(
+        """{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"code": "golf",
+        "kind": "golf_course", "radius_m": 400, "valid_from": "2026-01-01", "valid_to": "2027-01-01T00:00:00Z"},
+        "geometry": {"type": "Point", "coordinates": [113.3, 23.1]}}]}""",
+        encoding="utf-8",
+    )
+    with database.connection() as conn:
+        assert fleet.import_file(conn, "zones", path) == 1
+        golf = next(zone for zone in load_zones(conn) if zone.code == "golf")
+    assert golf.circle is not None
+    assert golf.circle.radius_m == 400.0
+    assert [to_datetime(each or 0).isoformat() for each in (golf.valid_from, golf.valid_to)] == [
+        "2026-01-01T00:00:00+08:00",
+        "2027-01-01T08:00:00+08:00",
+    ]
+
+
 def test_shifts_run_over_midnight(database: Database, folder: Path) -> None:
     take_all(database, folder)
     day = day_number(date(2026, 11, 23))
