@@ -1,11 +1,12 @@
 """The audit: positions of whole vehicles in, trips, stops and vehicle-days out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from analytics.context import FleetContext
+from analytics.dark import dark_table
 from analytics.features import stops_table, trips_table
 from analytics.measure import measure
 from analytics.thresholds import DEFAULT, Thresholds
@@ -13,7 +14,7 @@ from geo.arrays import Columns, Int32Array
 from geo.localtime import local_day
 from geo.positions import Positions, canonical
 
-TABLES = ("trips", "stops", "vehicle_days")
+TABLES = ("trips", "stops", "vehicle_days", "dark")
 CHUNK_POSITIONS = 262_144
 """Whole vehicles are worked on together up to about so many positions, which stay in a core's cache."""
 
@@ -25,6 +26,8 @@ class Tables:
     trips: pd.DataFrame
     stops: pd.DataFrame
     vehicle_days: pd.DataFrame
+    dark: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Silences in which metres were made, before anything is known of their cause."""
 
 
 def audit(
@@ -55,12 +58,13 @@ def audit_ordered(
 ) -> Tables:
     """`audit` of positions that are in canonical order already, as the archive and the database give them."""
     parts = [measure(chunk, context, from_day, to_day, thresholds) for chunk in _chunks(positions)]
-    trips, stops, days = (_joined([getattr(part, table) for part in parts]) for table in TABLES)
+    trips, stops, days, dark = (_joined([getattr(part, table) for part in parts]) for table in TABLES)
     began = local_day(trips["start_time"])
     return Tables(
         trips_table(_between(trips, began, from_day, to_day), context, thresholds),
         stops_table(_between(stops, stops["day"], from_day, to_day), context),
         pd.DataFrame(_between(days, days["day"], from_day, to_day)),
+        dark_table(_between(dark, dark["day"], from_day, to_day), context),
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.duty import DutyCalendar
-from geo.arrays import BoolArray, Int32Array, Int64Array
+from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.distance import apart_m
 from geo.zones import ZoneIndex
 
 
@@ -18,17 +19,26 @@ class Orders:
     starts: Int64Array  # µs UTC
     ends: Int64Array
     order_no: NDArray[np.object_]
+    destination_lat: FloatArray  # WGS-84 degrees; NaN: the order names no place
+    destination_lon: FloatArray
 
     def of(self, vehicles: Int32Array) -> "Orders":
         """The orders of these vehicles (distinct numbers of `vehicle_ix`), renumbered 0, 1, … in their order."""
         rows, number = _rows_of(self.vehicle_ix, vehicles)
-        return Orders(number, self.starts[rows], self.ends[rows], self.order_no[rows])
+        return Orders(
+            number,
+            self.starts[rows],
+            self.ends[rows],
+            self.order_no[rows],
+            self.destination_lat[rows],
+            self.destination_lon[rows],
+        )
 
     @classmethod
     def empty(cls) -> "Orders":
         """No order."""
         times = np.empty(0, dtype=np.int64)
-        return cls(np.empty(0, dtype=np.int32), times, times, np.empty(0, dtype=object))
+        return cls(np.empty(0, dtype=np.int32), times, times, np.empty(0, dtype=object), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,27 @@ class Swipes:
 
 
 @dataclass(frozen=True, slots=True)
+class Bases:
+    """The declared base of each vehicle as a circle; no entries at all: no base is known."""
+
+    lat: FloatArray  # WGS-84 degrees of its middle; NaN: none is declared
+    lon: FloatArray
+    radius_m: FloatArray  # to its farthest edge
+
+    @classmethod
+    def unknown(cls) -> "Bases":
+        """No vehicle has one."""
+        return cls(np.empty(0), np.empty(0), np.empty(0))
+
+    def distance_m(self, vehicle_ix: Int32Array, lat: FloatArray, lon: FloatArray) -> FloatArray:
+        """Metres from the edge of the vehicle's base to each place; 0.0 inside it, NaN where none is declared."""
+        if not len(self.lat):
+            return np.full(len(vehicle_ix), np.nan)
+        there = self.lat[vehicle_ix], self.lon[vehicle_ix]
+        return np.maximum(apart_m(lat, lon, *there) - self.radius_m[vehicle_ix], 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class FleetContext:
     """Everything an audit may consult. One entry a vehicle where not said otherwise."""
 
@@ -75,6 +106,7 @@ class FleetContext:
     swipes: Swipes = field(default_factory=Swipes.empty)
     border_tolerance_m: float = 0.0
     """A vehicle is outside its area only when further out than this, however good its fix."""
+    bases: Bases = field(default_factory=Bases.unknown)
 
 
 def nothing_known(vehicle_ids: Int32Array) -> FleetContext:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analytics.context import FleetContext
 from analytics.orders import driver_cards, order_cover
 from analytics.places import CONTROLLED_VENUES, places_at, venue_kinds
-from analytics.score import private_score
+from analytics.score import PARTS
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
 from geo.localtime import SECOND_US, UTC_OFFSET_US, day_date, local_day, to_datetime
@@ -44,7 +44,21 @@ FEATURES = {
     "venue_kind": ("", "kind of the controlled venue it stood at longest"),
     "residence": ("", "1 when it began or ended at a residence"),
     "vehicle_class": ("", "class of the vehicle"),
+    "dwell_s": ("s", "time it stood where the trip ends; a day where that goes past midnight"),
+    "stood_s": ("s", "time it stood where the trip began; a day where that goes past midnight"),
+    "detour_m": ("m", "way beyond what the dispatch order explains; missing without an order that names a place"),
+    "detour_ratio": ("", "way driven, in usual ways to what the dispatch order explains"),
+    "unnamed_stop": ("", "1 when it led to or from a home or controlled venue that its dispatch order does not name"),
+    "recurring_days": ("", "days of four weeks with a trip to the same place at the same hour, none under an order"),
+    "school_run_days": ("", "days of four weeks with a short call at the same school when children come and go"),
+    "home_work_days": ("", "nights of four weeks spent away from the base where it ended or began"),
+    "reader_silent_days": (
+        "",
+        "days of use since a driver's card was last reported; missing where none was in four weeks",
+    ),
+    "dark_m": ("m", "way made without a usable fix within the trip or beside it"),
     "private_score": ("points", "evidence of private use, 0 to 100"),
+    **{name: ("points", part.reason) for name, part in PARTS.items()},
 }
 """Name → (unit, sentence) of everything a rule's condition may name."""
 
@@ -96,7 +110,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
     duration = (end - start) / SECOND_US
     off_s = trips["off_hours_s"]
     distance, out_m = trips["distance_m"], trips["out_of_area_m"]
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "trip_id": trip_ids(context.vehicle_ids[vehicle], start),
             "vehicle_ix": vehicle,
@@ -137,7 +151,6 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
         }
     )
-    return pd.concat([table, private_score(table)], axis=1)
 
 
 def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:

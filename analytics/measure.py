@@ -8,6 +8,7 @@ from analytics import kernels
 from analytics.area import outside_area
 from analytics.clean import usable
 from analytics.context import FleetContext
+from analytics.dark import dark_columns
 from analytics.rollup import vehicle_day_columns
 from analytics.segment import GAP, TRIP, Segments, segment
 from analytics.tally import Spans
@@ -25,6 +26,7 @@ class Measured:
     trips: Columns
     stops: Columns
     vehicle_days: Columns
+    dark: Columns
 
 
 def measure(
@@ -45,7 +47,7 @@ def measure(
     trips = trip_columns(track, spans, sums, thresholds)
     trips |= venue_columns(track, everything, steps, spans, context.zones, thresholds)
     days = vehicle_day_columns(positions, status, track, trips, pieces)
-    return Measured(trips, stop_columns(track, segments), days)
+    return Measured(trips, stop_columns(track, segments), days, dark_columns(positions, status, good))
 
 
 def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thresholds = DEFAULT) -> Columns:

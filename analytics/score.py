@@ -1,48 +1,133 @@
-"""Private use: a score that is a sum of named parts, each with its points and its reason."""
+"""Private use: a score that is a sum of named parts, each with its points, its reason, and the innocent causes tested."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
-PARTS = {
-    "score_no_order": (30.0, "no dispatch order covers the trip"),
-    "score_off_hours": (25.0, "the share of its time outside duty hours"),
-    "score_rest_day": (10.0, "it began on a weekend or public holiday"),
-    "score_venue": (20.0, "it ended at a controlled venue"),
-    "score_residence": (15.0, "it ended at a residence, or began at one, outside duty hours"),
-    "score_out_of_area": (15.0, "the share of its metres outside the permitted area"),
-    "score_no_card": (10.0, "no driver's card was in"),
+from geo.arrays import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of evidence: its points at most, and what is left of them when an innocent cause holds."""
+
+    points: float
+    reason: str
+    causes: Mapping[str, float]
+
+
+CAUSES = {
+    "order": "a dispatch order covers the trip",
+    "order_near": "a dispatch order was approved for shortly before or after",
+    "emergency": "its class works at any hour, and orders are entered afterwards",
+    "on_shift": "the vehicle's own shifts cover the time",
+    "adjusted_workday": "the weekend day is an adjusted working day",
+    "drift": "the place wandered, the vehicle stood",
+    "datum": "both ends fit places of work once a shift by GCJ-02 is undone",
+    "passing": "it stood there for less than ten minutes",
+    "lunch": "a meal at noon near the place of work it came from",
+    "named": "it ended at the place its order names",
+    "no_reader": "the vehicle has not reported any card for four weeks",
+    "reader_broken": "its card reader has been silent on three days of use",
+    "coverage": "other vehicles were silent there and then too",
+    "under_order": "a dispatch order covers the silence, and a card was in",
 }
-"""Part → (points at most, reason). The sum is cut at 100."""
+"""Name → the innocent cause in words."""
 
-ROUND_THE_CLOCK = frozenset({"emergency"})
-"""Classes whose work knows no hours: the parts that rest on the hour give them no points."""
+_ORDERED = {"order": 0.0, "drift": 0.0}
+PARTS = {
+    "score_no_order": Part(
+        30.0, "no dispatch order covers the trip", {**_ORDERED, "emergency": 0.5, "order_near": 0.5}
+    ),
+    "score_off_hours": Part(25.0, "the share of its time outside duty hours", {**_ORDERED, "emergency": 0.0}),
+    "score_rest_day": Part(
+        10.0,
+        "it began on a Saturday, Sunday or public holiday",
+        {**_ORDERED, "emergency": 0.0, "on_shift": 0.0, "adjusted_workday": 0.0},
+    ),
+    "score_rest_outing": Part(
+        10.0,
+        "the share of its metres outside the permitted area on a weekend or public holiday",
+        {**_ORDERED, "emergency": 0.0, "datum": 0.0},
+    ),
+    "score_out_of_area": Part(
+        15.0, "the share of its metres outside the permitted area", {**_ORDERED, "emergency": 0.0, "datum": 0.0}
+    ),
+    "score_venue": Part(
+        20.0,
+        "it ended at a controlled venue or set out from one",
+        {**_ORDERED, "passing": 0.0, "lunch": 0.0, "datum": 0.0},
+    ),
+    "score_residence": Part(
+        15.0,
+        "it ended at a residence or set out from one, outside duty hours",
+        {**_ORDERED, "emergency": 0.0, "passing": 0.0, "datum": 0.0},
+    ),
+    "score_overnight": Part(
+        15.0, "it led to or from a night spent away from the base", {**_ORDERED, "emergency": 0.0, "datum": 0.0}
+    ),
+    "score_pattern": Part(
+        15.0,
+        "the same place at the same hour on several days: a way home, a school run, a habit",
+        {**_ORDERED, "emergency": 0.0, "datum": 0.0},
+    ),
+    "score_detour": Part(
+        40.0,
+        "metres and stops that its dispatch order does not explain",
+        {"drift": 0.0, "named": 0.5, "datum": 0.0},
+    ),
+    "score_no_card": Part(15.0, "no driver's card was in", {"drift": 0.0, "no_reader": 0.0, "reader_broken": 0.0}),
+    "score_interference": Part(
+        25.0,
+        "the terminal lost its power or its antenna while the vehicle was driven",
+        {"coverage": 0.0, "under_order": 0.2},
+    ),
+}
+"""Part → what it is. The sum is cut at 100."""
 
 
-def private_score(trips: pd.DataFrame) -> pd.DataFrame:
-    """The parts and their sum for each trip.
+def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolArray], index: pd.Index) -> pd.DataFrame:
+    """The parts, their sum, and what cleared them.
 
     Parameters
     ----------
-    trips : columns dispatch_order (missing without one), vehicle_class, off_hours_share, rest_day, residence,
-        destination_controlled, out_of_area_share, card_missing (0 … 1, NaN unknown: no points).
+    strength : for each of PARTS, float64 (n,)   How much of the evidence there is, 0 … 1; NaN unknown: none.
+    holds : for each of CAUSES, bool (n,)   Whether the innocent cause was found to hold.
 
     Returns
     -------
-    DataFrame   Columns of PARTS and `private_score`, their sum to a tenth of a point, 0 … 100. A trip under
-    a dispatch order scores 0 in all: what an order allows is not private, whether it keeps to its order is another
-    question.
+    DataFrame   Columns of PARTS, to a tenth of a point; `private_score`, their sum, 0 … 100; `cleared`, text: for each
+    part that lost points to innocent causes its name and theirs, as "no_card:reader_broken venue:lunch+passing".
+
+    Notes
+    -----
+    Of several causes that hold the one that leaves least counts. Rounded before they are summed, so that the parts a
+    person reads add up to the sum.
     """
-    without_order = (trips["dispatch_order"].isna()).astype(float)
-    day_work = (~trips["vehicle_class"].isin(ROUND_THE_CLOCK)).astype(float)
-    evidence: dict[str, pd.Series[float]] = {
-        "score_no_order": without_order,
-        "score_off_hours": trips["off_hours_share"] * day_work,
-        "score_rest_day": trips["rest_day"] * day_work,
-        "score_venue": trips["destination_controlled"],
-        "score_residence": trips["residence"] * (trips["off_hours_share"] > 0) * day_work,
-        "score_out_of_area": trips["out_of_area_share"],
-        "score_no_card": trips["card_missing"].fillna(0.0),
-    }
-    scores = pd.DataFrame(
-        {name: evidence[name] * points * without_order for name, (points, _) in PARTS.items()}, index=trips.index
-    ).round(1)  # before they are summed, so that the parts a person reads add up to the sum
-    return scores.assign(private_score=scores.sum(axis=1).round(1).clip(upper=100.0))
+    scores: dict[str, FloatArray] = {}
+    cleared = np.full(len(index), "", dtype=object)
+    for name, part in PARTS.items():
+        evidence = np.clip(np.nan_to_num(strength[name], nan=0.0), 0.0, 1.0)
+        left, causes = np.ones(len(index)), np.full(len(index), "", dtype=object)
+        for cause, share in part.causes.items():
+            rows = np.flatnonzero(holds[cause] & (evidence > 0))
+            left[rows] = np.minimum(left[rows], share)
+            causes[rows] += "+" + cause
+        scores[name] = np.round(evidence * part.points * left, 1)
+        rows = np.flatnonzero(causes != "")
+        cleared[rows] += " " + name.removeprefix("score_") + ":" + _without_first(causes[rows])
+    table = pd.DataFrame(scores, index=index)
+    total = table.sum(axis=1).round(1).clip(upper=100.0)
+    return table.assign(private_score=total, cleared=pd.Series(_without_first(cleared), index=index, dtype="str"))
+
+
+def clearings(cleared: str) -> dict[str, list[str]]:
+    """Part → the innocent causes that took points from it, out of the text of `private_score`."""
+    found = (entry.split(":", 1) for entry in cleared.split())
+    return {f"score_{name}": causes.split("+") for name, causes in found}
+
+
+def _without_first(texts: "np.typing.NDArray[np.object_]") -> "np.typing.NDArray[np.object_]":
+    return np.array([text[1:] for text in texts.tolist()], dtype=object)

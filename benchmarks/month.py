@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from analytics.audit import audit_ordered
+from analytics.evidence import Rows, weigh
 from benchmarks.city import read_city, reported
 from fixtures import truth
 from fixtures.fleet import make_fleet
@@ -175,8 +176,10 @@ def audit_bucket(folder: Path, days: int, name: str) -> Count:
     there = [path for path in paths if (folder / path).exists()]
     done = Count()
     for positions, ids in read_batches(folder, there):
-        tables = audit_ordered(positions, _fleet.context(ids), FIRST, FIRST + days - 1)
-        flags = evaluate(rules, tables.trips)
+        context = _fleet.context(ids)
+        tables = audit_ordered(positions, context, FIRST, FIRST + days - 1)
+        evidence = weigh(Rows.of(tables, context), context, FIRST, FIRST + days - 1)
+        flags = evaluate(rules, evidence.trips, evidence.dark)
         metres = float(tables.vehicle_days["distance_m"].sum())
         done += Count(len(positions), len(tables.trips), len(flags), metres)
     return done

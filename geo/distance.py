@@ -94,6 +94,17 @@ def flat_m(lat1_e7: Int32Array, lon1_e7: Int32Array, lat2_e7: Int32Array, lon2_e
     return length
 
 
+def apart_m(lat1: FloatArray, lon1: FloatArray, lat2: FloatArray | float, lon2: FloatArray | float) -> FloatArray:
+    """Metres between pairs of places in degrees, float64 (n,) or broadcastable; NaN where a coordinate is NaN.
+
+    Flat about the middle latitude, as `flat_m`: for decisions about far or near.
+    """
+    north_m, east_m = metres_per_degree((lat1 + lat2) / 2)
+    north, east = (lat2 - lat1) * north_m, (lon2 - lon1) * east_m
+    length: FloatArray = np.sqrt(north * north + east * east)
+    return length
+
+
 def step_distance_m(lat_e7: Int32Array, lon_e7: Int32Array, vehicle_ix: Int32Array) -> FloatArray:
     """Length of the step that ends at each position, metres.
 

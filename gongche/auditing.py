@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from analytics.audit import audit
 from analytics.duty import LeftOut, merge_left_out, on_known_days
+from analytics.evidence import Rows, weigh
 from geo.arrays import Int32Array
 from geo.positions import Positions, join, only
 from gongche.console import Progress, no_progress
@@ -143,11 +144,12 @@ def _audit_batch(
         positions = positions.take(known)
     begun = perf_counter()
     tables = audit(positions, context, from_day, to_day)
+    evidence = weigh(Rows.of(tables, context), context, from_day, to_day)
     kernel_s = perf_counter() - begun
-    flags = evaluate(rules, tables.trips)
+    flags = evaluate(rules, evidence.trips, evidence.dark)
     named = [
         frame.assign(vehicle_id=vehicle_ids[frame["vehicle_ix"]])
-        for frame in (tables.trips, tables.stops, tables.vehicle_days, flags)
+        for frame in (evidence.trips, tables.stops, tables.vehicle_days, flags)
     ]
     trips, stops, vehicle_days, flags = named
     replace_derived(conn, vehicle_ids, from_day, to_day, trips=trips, stops=stops, vehicle_days=vehicle_days)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 from psycopg import Connection
 
-from analytics.context import FleetContext, Orders, Swipes
+from analytics.context import Bases, FleetContext, Orders, Swipes
 from analytics.duty import DutyCalendar
 from analytics.places import KINDS
 from geo.arrays import Int32Array
+from geo.distance import apart_m
 from geo.localtime import day_start_us
-from geo.zones import Zone, ZoneIndex
+from geo.zones import Circle, Zone, ZoneIndex
 from store.duty import (
     DispatchOrder,
     DriverSwipe,
@@ -38,6 +40,7 @@ class Fleet:
     calendar_of: Mapping[int, str]  # vehicle_id → code; vehicles without a calendar are left out
     areas: ZoneIndex
     zones: ZoneIndex
+    bases: Mapping[str, Circle]  # code of a zone that is some vehicle's base → about it
     orders: Orders
     """With vehicle_id for vehicle_ix, as the swipes."""
     swipes: Swipes
@@ -69,9 +72,19 @@ class Fleet:
             calendars=self.calendars,
             areas=self.areas,
             zones=self.zones,
+            bases=self._bases(vehicles),
             orders=self.orders.of(vehicle_ids),
             swipes=self.swipes.of(vehicle_ids),
             border_tolerance_m=self.border_tolerance_m,
+        )
+
+    def _bases(self, vehicles: Sequence[Vehicle]) -> Bases:
+        nowhere = Circle(np.nan, np.nan, 0.0)
+        circles = [self.bases.get(vehicle.base, nowhere) for vehicle in vehicles]
+        return Bases(
+            np.array([each.lat for each in circles]),
+            np.array([each.lon for each in circles]),
+            np.array([each.radius_m for each in circles]),
         )
 
 
@@ -116,10 +129,21 @@ def fleet_of(
         calendar_of=calendar_of,
         areas=ZoneIndex([zone for zone in zones if zone.code in permitted]),
         zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
+        bases=_circles([zone for zone in zones if zone.code in {vehicle.base for vehicle in vehicles}]),
         orders=_orders(orders),
         swipes=_swipes(swipes),
         border_tolerance_m=border_tolerance_m,
     )
+
+
+def _circles(zones: Sequence[Zone]) -> dict[str, Circle]:
+    """The circle about the middle of each zone that reaches its farthest corner, by the zone's code."""
+    found = {}
+    for zone in zones:
+        middle = zone.geometry.centroid
+        lon, lat = shapely.get_coordinates(zone.geometry).T
+        found[zone.code] = Circle(middle.y, middle.x, float(apart_m(lat, lon, middle.y, middle.x).max()))
+    return found
 
 
 def _column(values: Any) -> Int32Array:
@@ -133,6 +157,8 @@ def _orders(rows: list[DispatchOrder]) -> Orders:
         np.array([each.starts for each in rows], dtype=np.int64),
         np.array([each.ends for each in rows], dtype=np.int64),
         np.array([each.order_no for each in rows], dtype=object),
+        np.array([each.destination_lat for each in rows], dtype=np.float64),  # None is NaN
+        np.array([each.destination_lon for each in rows], dtype=np.float64),
     )
 
 

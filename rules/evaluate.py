@@ -1,4 +1,4 @@
-"""Rules over the trips' feature table: flags, each with its numbers beside their thresholds."""
+"""Rules over trips and silences: flags, each with its numbers beside their thresholds."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.features import FEATURES
 from geo.localtime import day_number
 from rules.condition import COMPARISONS, all_hold
-from rules.load import Rule
+from rules.load import SUBJECTS, Rule
 from rules.words import reason
 
 FLAG_COLUMNS = (
@@ -18,46 +17,61 @@ FLAG_COLUMNS = (
 )  # fmt: skip
 
 
-def evaluate(rules: Sequence[Rule], trips: pd.DataFrame) -> pd.DataFrame:
-    """Flags that the rules raise on trips.
+def evaluate(rules: Sequence[Rule], trips: pd.DataFrame, dark: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Flags that the rules raise on trips, and on silences in which metres were made.
 
     Parameters
     ----------
     rules : drafts and retired ones raise nothing.
-    trips : feature table of `analytics.audit`.
+    trips, dark : as `analytics.evidence.weigh` gives them; without `dark` no rule on it raises anything.
 
     Returns
     -------
     DataFrame   Columns FLAG_COLUMNS; `numbers` holds for each comparison its feature, value, operator, threshold, unit
-    and margin (how far beyond the threshold the value lies; None where it has no measure).
+    and margin (how far beyond the threshold the value lies; None where it has no measure). The flag of a silence has no
+    trip: `trip_id` is the empty text.
     """
-    flags = [_flag(rule, trip) for rule in rules if rule.status == "stable" for trip in _caught(rule, trips)]
+    tables = {"trip": trips} if dark is None else {"trip": trips, "dark": dark}
+    flags = [
+        _flag(rule, row)
+        for rule in rules
+        if rule.status == "stable" and rule.subject in tables
+        for row in _caught(rule, tables[rule.subject])
+    ]
     return pd.DataFrame(flags, columns=list(FLAG_COLUMNS))
 
 
-def _caught(rule: Rule, trips: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    effective = trips["day"].between(day_number(rule.effective_from), day_number(rule.effective_to))
-    applies = (trips["vehicle_class"].isin(rule.classes) & effective).to_numpy()
-    rows = np.flatnonzero(applies & all_hold(rule.tests, trips))
-    columns = [trips[name].iloc[rows].tolist() for name in trips.columns] if len(rows) else []
-    return [dict(zip(trips.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+def _caught(rule: Rule, table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    if not len(table):
+        return []
+    effective = table["day"].between(day_number(rule.effective_from), day_number(rule.effective_to))
+    applies = (table["vehicle_class"].isin(rule.classes) & effective).to_numpy()
+    rows = np.flatnonzero(applies & all_hold(rule.tests, table))
+    columns = [table[name].array.take(rows) for name in table.columns] if len(rows) else []
+    return [dict(zip(table.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _flag(rule: Rule, trip: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _flag(rule: Rule, row: Mapping[Hashable, Any]) -> dict[str, Any]:
     return {
-        "flag_id": f"{rule.rule_id}:{trip['trip_id']}",
+        "flag_id": f"{rule.rule_id}:{row['trip_id' if rule.subject == 'trip' else 'dark_id']}",
         "rule": rule.rule_id,
         "rule_version": rule.version,
         "level": rule.level,
         "points": rule.points,
-        "reason_zh": reason(rule.reason["zh"], trip),
-        "reason_en": reason(rule.reason["en"], trip),
-        "numbers": [_number(test.feature, test.operator, test.threshold, trip[test.feature]) for test in rule.tests],
-        **{name: trip[name] for name in ("trip_id", "vehicle_ix", "day", "start_time", "end_time")},
+        "reason_zh": reason(rule.reason["zh"], rule.subject, row),
+        "reason_en": reason(rule.reason["en"], rule.subject, row),
+        "numbers": [
+            _number(
+                SUBJECTS[rule.subject][test.feature][0], test.feature, test.operator, test.threshold, row[test.feature]
+            )
+            for test in rule.tests
+        ],
+        "trip_id": row.get("trip_id", ""),
+        **{name: row[name] for name in ("vehicle_ix", "day", "start_time", "end_time")},
     }
 
 
-def _number(feature: str, operator: str, threshold: object, value: Any) -> dict[str, Any]:
+def _number(unit: str, feature: str, operator: str, threshold: object, value: Any) -> dict[str, Any]:
     measured = operator in COMPARISONS
     shown = None if value is None or value != value else value  # noqa: PLR0124 - NaN is what differs from itself
     if isinstance(shown, np.generic):
@@ -67,6 +81,6 @@ def _number(feature: str, operator: str, threshold: object, value: Any) -> dict[
         "value": round(shown, 3) if isinstance(shown, float) else shown,
         "operator": operator,
         "threshold": list(threshold) if isinstance(threshold, tuple) else threshold,
-        "unit": FEATURES[feature][0],
+        "unit": unit,
         "margin": round(abs(float(value) - float(str(threshold))), 3) if measured else None,
     }

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from analytics.dark import DARK_FEATURES
 from analytics.features import FEATURES
 from rules.condition import Test, fault_in
 from rules.errors import RuleFault, RulesError
@@ -18,7 +19,11 @@ from rules.words import SHOWN
 LEVELS = ("prompt", "yellow", "red")
 STATUSES = ("draft", "stable", "retired")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
-TEXT_FEATURES = frozenset({"dispatch_order", "driver_card", "origin_kind", "destination_kind", "vehicle_class"})
+TEXT_FEATURES = frozenset(
+    {"dispatch_order", "driver_card", "origin_kind", "destination_kind", "venue_kind", "vehicle_class", "dark_cause"}
+)
+SUBJECTS = {"trip": FEATURES, "dark": DARK_FEATURES}
+"""What a rule may be on, a trip or an entry of the dark-kilometre ledger → the features it may compare."""
 LANGUAGES = ("zh", "en")
 
 _REQUIRED = ("id", "version", "status", "level", "points", "basis", "title", "reason", "innocent_causes", "on")
@@ -42,6 +47,8 @@ class Rule:
     effective_from: date
     effective_to: date
     tests: tuple[Test, ...]
+    subject: str = "trip"
+    """One of SUBJECTS."""
 
 
 def load_catalogue(folder: Path) -> list[Rule]:
@@ -158,9 +165,10 @@ def _rule(reader: _Reader) -> Rule:
     causes = reader.expect("innocent_causes", list, "tables of texts zh and en") or []
     if "innocent_causes" in fields and not causes:
         reader.fault("innocent_causes", "innocent_causes: expected at least one, got none")
+    subject, tests = _tests(reader)
     reason = reader.texts("reason", fields.get("reason", dict.fromkeys(LANGUAGES, "-")))
     for language in LANGUAGES:
-        _check_template(reader, language, reason[language])
+        _check_template(reader, language, reason[language], SHOWN[subject])
     effective_from, effective_to = reader.day("effective_from", date.min), reader.day("effective_to", date.max)
     if effective_from > effective_to:
         reader.fault("effective_to", f"effective_to: expected a day from {effective_from} on, got {effective_to}")
@@ -177,19 +185,20 @@ def _rule(reader: _Reader) -> Rule:
         _classes(reader),
         effective_from,
         effective_to,
-        _tests(reader),
+        tests,
+        subject,
     )
 
 
-def _check_template(reader: _Reader, language: str, template: str) -> None:
+def _check_template(reader: _Reader, language: str, template: str, shown: Mapping[str, Any]) -> None:
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-        wrong = [name for name in names if name not in SHOWN]
+        wrong = [name for name in names if name not in shown]
         for name in wrong:
-            message = f"reason.{language}: no number is called {name!r}; there are {', '.join(SHOWN)}"
+            message = f"reason.{language}: no number is called {name!r}; there are {', '.join(shown)}"
             reader.fault(language, message, table="reason")
         if not wrong:
-            template.format(**{name: "" if name.endswith("_place") else 0.0 for name in SHOWN})
+            template.format(**{name: "" if name.endswith("_place") else 0.0 for name in shown})
     except (ValueError, LookupError, AttributeError) as error:
         reader.fault(language, f"reason.{language}: {error}", table="reason")
 
@@ -208,19 +217,23 @@ def _classes(reader: _Reader) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _tests(reader: _Reader) -> tuple[Test, ...]:
+def _tests(reader: _Reader) -> tuple[str, tuple[Test, ...]]:
+    """What the rule is on, and its comparisons."""
     on = reader.expect("on", dict, "a table") or {}
-    if "on" in reader.fields and set(on) != {"trip"}:
-        reader.fault("on", f"on: expected the one table on.trip, got {', '.join(on) or 'none'}")
-    condition = on.get("trip")
+    subject = next(iter(on), "trip")
+    if "on" in reader.fields and (len(on) != 1 or subject not in SUBJECTS):
+        tables = " or ".join(f"on.{name}" for name in SUBJECTS)
+        reader.fault("on", f"on: expected the one table {tables}, got {', '.join(on) or 'none'}")
+        subject = "trip"
+    condition = on.get(subject)
     if not isinstance(condition, dict) or not condition:
-        if "trip" in on:
-            reader.fault("trip", "on.trip: expected at least one comparison, got none")
-        return ()
+        if subject in on:
+            reader.fault(subject, f"on.{subject}: expected at least one comparison, got none")
+        return subject, ()
     tests = []
     for feature, comparisons in condition.items():
-        if feature not in FEATURES:
-            reader.fault(feature, f"on.trip: no feature is called {feature!r}")
+        if feature not in SUBJECTS[subject]:
+            reader.fault(feature, f"on.{subject}: no feature is called {feature!r}")
             continue
         if not isinstance(comparisons, dict) or not comparisons:
             reader.fault(feature, f"{feature}: expected a comparison as {{ ge = 900 }}, got {comparisons!r}")
@@ -231,4 +244,4 @@ def _tests(reader: _Reader) -> tuple[Test, ...]:
                 reader.fault(feature, fault)
             else:
                 tests.append(Test(feature, operator, tuple(threshold) if isinstance(threshold, list) else threshold))
-    return tuple(tests)
+    return subject, tuple(tests)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.score import PARTS
+from analytics.score import PARTS, clearings
 from store.views import FlagRow
 from web.i18n import Words
 
@@ -12,6 +12,22 @@ def _(text: str) -> str:
     """Mark a text for translation; it is translated where it is shown."""
     return text
 
+
+SCORE_PARTS = {
+    "score_no_order": _("No dispatch order"),
+    "score_off_hours": _("Off-hours"),
+    "score_rest_day": _("Weekend or holiday"),
+    "score_rest_outing": _("Out of area on a weekend or holiday"),
+    "score_out_of_area": _("Out of area"),
+    "score_venue": _("Controlled venue"),
+    "score_residence": _("Residence outside duty hours"),
+    "score_overnight": _("A night away from the base"),
+    "score_pattern": _("Recurring place and hour"),
+    "score_detour": _("Detour from the dispatch order"),
+    "score_no_card": _("No driver's card"),
+    "score_interference": _("Terminal interference"),
+}
+"""Parts of the score of private use."""
 
 FEATURES = {
     "distance_m": _("Distance"),
@@ -39,18 +55,37 @@ FEATURES = {
     "residence": _("Began or ended at a residence"),
     "vehicle_class": _("Class"),
     "private_score": _("Evidence of private use"),
+    "dwell_s": _("Time stood at the destination"),
+    "stood_s": _("Time stood at the origin"),
+    "detour_m": _("Distance beyond the dispatch order"),
+    "detour_ratio": _("Distance in usual ways of the order"),
+    "unnamed_stop": _("Private place the order does not name"),
+    "recurring_days": _("Days at the same place and hour"),
+    "school_run_days": _("Days of school runs"),
+    "home_work_days": _("Nights there away from the base"),
+    "reader_silent_days": _("Days of use since a card was read"),
+    "dark_m": _("Distance without a usable fix"),
+    **SCORE_PARTS,
 }
 """Name of each feature that a rule may compare."""
 
-SCORE_PARTS = {
-    "score_no_order": _("No dispatch order"),
-    "score_off_hours": _("Off-hours"),
-    "score_rest_day": _("Weekend or holiday"),
-    "score_venue": _("Ended at a controlled venue"),
-    "score_residence": _("Began or ended at a residence"),
-    "score_out_of_area": _("Out of area"),
-    "score_no_card": _("No driver's card"),
+CLEARED_BY = {
+    "order": _("a dispatch order covers the trip"),
+    "order_near": _("a dispatch order shortly before or after"),
+    "emergency": _("emergency class: at any hour, orders entered afterwards"),
+    "on_shift": _("the vehicle's own shifts cover the time"),
+    "adjusted_workday": _("an adjusted working day"),
+    "drift": _("drift of a parked receiver"),
+    "datum": _("datum error: the places fit after a GCJ-02 shift"),
+    "passing": _("stood there for less than ten minutes"),
+    "lunch": _("lunch near the place of work"),
+    "named": _("ended where its order says"),
+    "no_reader": _("no card reported for four weeks"),
+    "reader_broken": _("card reader silent on three days of use"),
+    "coverage": _("other vehicles were silent there too"),
+    "under_order": _("under a dispatch order with a card in"),
 }
+"""Innocent causes that the score tests."""
 
 VEHICLE_CLASSES = {
     "ordinary": _("ordinary duty"),
@@ -100,11 +135,12 @@ class NumberLine:
 
 @dataclass(frozen=True, slots=True)
 class ScorePart:
-    """A part of the score of private use: its points, and how many it can give."""
+    """A part of the score of private use: its points, how many it can give, and the innocent causes tested."""
 
     name: str
     points: float
     most: float
+    causes: list[tuple[str, bool]]  # in words, and whether it holds
 
 
 def numbers_in_words(flag: FlagRow, words: Words) -> list[NumberLine]:
@@ -114,9 +150,15 @@ def numbers_in_words(flag: FlagRow, words: Words) -> list[NumberLine]:
 
 def score_in_words(features: dict[str, Any], words: Words) -> list[ScorePart]:
     """Every part of a trip's score; those that gave nothing too."""
+    cleared = clearings(features.get("cleared") or "")
     return [
-        ScorePart(words.text(SCORE_PARTS[name]), float(features.get(name) or 0.0), most)
-        for name, (most, _reason) in PARTS.items()
+        ScorePart(
+            words.text(SCORE_PARTS[name]),
+            float(features.get(name) or 0.0),
+            part.points,
+            [(words.text(CLEARED_BY[cause]), cause in cleared.get(name, ())) for cause in part.causes],
+        )
+        for name, part in PARTS.items()
     ]
 
 

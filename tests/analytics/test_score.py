@@ -1,4 +1,6 @@
-"""The score is the sum of the parts a person reads."""
+"""The score is the sum of the parts a person reads, and says what cleared them."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,42 +8,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.score import PARTS, private_score
+from analytics.score import CAUSES, PARTS, clearings, private_score
 
-SHARE = st.floats(0, 1)
-FLAG = st.sampled_from([0.0, 1.0])
-
-
-def trip(**values: object) -> pd.DataFrame:
-    none: dict[str, object] = dict.fromkeys(
-        ("off_hours_share", "rest_day", "destination_controlled", "residence", "out_of_area_share", "card_missing"), 0.0
-    )
-    whole = {"dispatch_order": None, "vehicle_class": "ordinary", **none, **values}
-    return pd.DataFrame({name: pd.Series([value]) for name, value in whole.items()})
+SHARES = st.dictionaries(st.sampled_from(list(PARTS)), st.one_of(st.floats(0, 3), st.just(np.nan)))
+HELD = st.sets(st.sampled_from(list(CAUSES)))
 
 
-@given(st.tuples(SHARE, FLAG, FLAG, FLAG, SHARE, st.sampled_from([0.0, 1.0, np.nan])))
-def test_parts_stay_within_their_points_and_sum_to_the_score(values: tuple[float, ...]) -> None:
-    names = ("off_hours_share", "rest_day", "destination_controlled", "residence", "out_of_area_share", "card_missing")
-    row = private_score(trip(**dict(zip(names, values, strict=True)))).iloc[0]
-    assert all(0 <= row[name] <= points for name, (points, _) in PARTS.items())
+def score(strength: dict[str, float], held: frozenset[str] | set[str] = frozenset()) -> "pd.Series[Any]":
+    evidence = {name: np.array([strength.get(name, 0.0)]) for name in PARTS}
+    holds = {name: np.array([name in held]) for name in CAUSES}
+    return private_score(evidence, holds, pd.RangeIndex(1)).iloc[0]
+
+
+@given(SHARES, HELD)
+def test_parts_stay_within_their_points_and_sum_to_the_score(strength: dict[str, float], held: set[str]) -> None:
+    row = score(strength, held)
+    assert all(0 <= row[name] <= part.points for name, part in PARTS.items())
     assert row["private_score"] == pytest.approx(min(100, sum(row[name] for name in PARTS)), abs=1e-9)
 
 
-def test_an_order_clears_every_part() -> None:
-    row = private_score(trip(dispatch_order="D1", off_hours_share=1.0, destination_controlled=1.0)).iloc[0]
-    assert row.tolist() == [0.0] * len(row)
+@given(SHARES, HELD)
+def test_an_innocent_cause_never_adds_points_and_is_named_where_it_takes_some(
+    strength: dict[str, float], held: set[str]
+) -> None:
+    before, after = score(strength), score(strength, held)
+    named = clearings(after["cleared"])
+    for name, part in PARTS.items():
+        assert after[name] <= before[name]
+        there = np.nan_to_num(strength.get(name, 0.0)) > 0
+        assert named.get(name, []) == [cause for cause in part.causes if cause in held and there]
 
 
-def test_the_hour_gives_an_emergency_car_no_points() -> None:
-    row = private_score(trip(vehicle_class="emergency", off_hours_share=1.0, rest_day=1.0, residence=1.0)).iloc[0]
-    assert row["private_score"] == PARTS["score_no_order"][0]
+@pytest.mark.parametrize(("part", "cause"), [(name, cause) for name, part in PARTS.items() for cause in part.causes])
+def test_each_cause_leaves_its_share_of_the_points(part: str, cause: str) -> None:
+    row = score({part: 1.0}, {cause})
+    assert row[part] == pytest.approx(PARTS[part].points * PARTS[part].causes[cause], abs=0.051)
+    assert row["cleared"] == f"{part.removeprefix('score_')}:{cause}"
 
 
-def test_a_residence_counts_outside_duty_hours_only() -> None:
-    assert private_score(trip(residence=1.0))["score_residence"].tolist() == [0.0]
-    assert private_score(trip(residence=1.0, off_hours_share=0.1))["score_residence"].tolist() == [15.0]
+def test_an_order_clears_the_hour_and_the_place_but_no_detour_and_no_missing_card() -> None:
+    row = score(dict.fromkeys(PARTS, 1.0), {"order"})
+    left = {name for name in PARTS if row[name] > 0}
+    assert left == {"score_detour", "score_no_card", "score_interference"}
 
 
-def test_an_unknown_card_gives_no_points() -> None:
-    assert private_score(trip(card_missing=np.nan))["score_no_card"].tolist() == [0.0]
+def test_the_strongest_of_several_causes_counts() -> None:
+    assert score({"score_no_order": 1.0}, {"emergency", "drift"})["score_no_order"] == 0.0
+
+
+def test_no_trip_has_no_score() -> None:
+    none = private_score(
+        {name: np.empty(0) for name in PARTS}, {name: np.empty(0, bool) for name in CAUSES}, pd.RangeIndex(0)
+    )
+    assert len(none) == 0
+    assert set(none.columns) == {*PARTS, "private_score", "cleared"}

@@ -8,8 +8,10 @@ from typing import Self
 import numpy as np
 import shapely
 
-from analytics.context import FleetContext, Orders, Swipes
+from analytics.audit import audit
+from analytics.context import Bases, FleetContext, Orders, Swipes
 from analytics.duty import DutyCalendar
+from analytics.evidence import Evidence, Rows, weigh
 from geo.arrays import Int32Array
 from geo.distance import metres_per_degree
 from geo.localtime import SECOND_US, day_number, day_start_us, to_us
@@ -172,6 +174,12 @@ def positions_at(
     )
 
 
+def weighed(positions: Positions, context: FleetContext, from_day: int = MONDAY, to_day: int = MONDAY) -> Evidence:
+    """The evidence of an audit of these positions, with nothing before it."""
+    tables = audit(positions, context, from_day, to_day)
+    return weigh(Rows.of(tables, context), context, from_day, to_day)
+
+
 def square(code: str, kind: str, east_m: tuple[float, float], north_m: tuple[float, float] = (-1000.0, 1000.0)) -> Zone:
     """A rectangular zone between the given metres east and north of home."""
     (south, north), (west, east) = place(np.array(north_m), np.array(east_m))
@@ -198,17 +206,22 @@ def fleet(
     area: Zone | None = None,
     zones: Sequence[Zone] = (),
     orders: Sequence[tuple[int, int, int, str]] = (),
+    destination_m: tuple[float, float] | None = None,
+    base_radius_m: float | None = None,
     swipes: Sequence[tuple[int, int, bool, str]] = (),
     vehicle_class: str = "ordinary",
 ) -> FleetContext:
     """Context of vehicles 0 … v − 1 that all share one calendar and one permitted area.
 
-    `orders`: (vehicle_ix, starts, ends, order_no); `swipes`: (vehicle_ix, swiped_at, inserted, card).
+    `orders`: (vehicle_ix, starts, ends, order_no), all to `destination_m` east and north of home; the base is about home;
+    `swipes`: (vehicle_ix, swiped_at, inserted, card).
     """
 
     def shared(given: object) -> Int32Array:
         return np.full(vehicles, -1 if given is None else 0, dtype=np.int32)
 
+    north_m, east_m = (np.array([value]) for value in (destination_m or (np.nan, np.nan))[::-1])
+    destination_lat, destination_lon = place(north_m, east_m)
     of_order = list(zip(*sorted(orders), strict=True)) or [()] * 4
     of_swipe = list(zip(*sorted(swipes), strict=True)) or [()] * 4
     return FleetContext(
@@ -224,7 +237,12 @@ def fleet(
             np.array(of_order[1], dtype=np.int64),
             np.array(of_order[2], dtype=np.int64),
             np.array(of_order[3], dtype=object),
+            np.repeat(destination_lat, len(orders)),
+            np.repeat(destination_lon, len(orders)),
         ),
+        bases=Bases.unknown()
+        if base_radius_m is None
+        else Bases(np.full(vehicles, HOME_LAT), np.full(vehicles, HOME_LON), np.full(vehicles, base_radius_m)),
         swipes=Swipes(
             np.array(of_swipe[0], dtype=np.int32),
             np.array(of_swipe[1], dtype=np.int64),

@@ -141,7 +141,7 @@ def test_a_unit_limits_rows_to_its_subtree(in_city: Run) -> None:
 def test_flags_name_their_numbers_and_thresholds(in_city: Run, city: Path) -> None:
     flags = pd.DataFrame(result(in_city("export", "flags", *PERIOD, "--format", "json")))
     misuse = pd.read_parquet(city / "misuse.parquet")
-    assert set(flags["rule"]) == {"off-hours-no-order", "out-of-area-no-order", "private-use-no-order"}
+    assert {"off-hours-no-order", "out-of-area-no-order", "private-use-no-order"} <= set(flags["rule"])
     red = flags[flags["level"] == "red"]
     assert red["vehicle"].isin(misuse["vehicle"]).mean() >= 0.8
     numbers = json.loads(flags["numbers"][0])
@@ -183,7 +183,7 @@ def test_a_day_that_is_not_over_is_not_sealed(in_city: Run) -> None:
 
 def test_rules_are_listed_shown_and_checked(gongche: Run, tmp_path: Path) -> None:
     rules = result(gongche("rules", "list", "--json"))
-    assert [rule["id"] for rule in rules] == ["off-hours-no-order", "out-of-area-no-order", "private-use-no-order"]
+    assert {"off-hours-no-order", "out-of-area-no-order", "private-use-no-order"} <= {rule["id"] for rule in rules}
     assert "off_hours_s ≥ 900" in gongche("rules", "show", "off-hours-no-order").stdout
     bad = tmp_path / "bad.toml"
     bad.write_text('id = "Bad"\nlevel = "pink"\n[on.trip]\nwheels = { ge = 4 }\n')

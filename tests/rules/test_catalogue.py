@@ -1,15 +1,14 @@
 """The built-in rules on real positions: each fires, and just does not."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.audit import audit
 from analytics.context import FleetContext
 from rules import catalogue_path
+from rules.condition import Test
 from rules.evaluate import evaluate
-from rules.load import load_catalogue
-from tests.analytics.tracks import MONDAY, Car, at, fleet, office, square
+from rules.load import SUBJECTS, TEXT_FEATURES, Rule, load_catalogue
+from tests.analytics.tracks import MONDAY, Car, at, fleet, office, square, weighed
 
 RULES = load_catalogue(catalogue_path())
 SATURDAY = MONDAY + 5
@@ -18,7 +17,8 @@ GOLF = square("golf", "golf_course", (5_000, 20_000), (-1_000, 1_000))
 
 
 def flags_of(car: Car, context: FleetContext) -> pd.DataFrame:
-    return evaluate(RULES, audit(car.positions(), context, MONDAY, MONDAY + 7).trips)
+    evidence = weighed(car.positions(), context, MONDAY, MONDAY + 7)
+    return evaluate(RULES, evidence.trips, evidence.dark)
 
 
 def raised(car: Car, context: FleetContext) -> list[str]:
@@ -90,42 +90,63 @@ def test_private_use_just_does_not_fire_at_golf_on_duty_or_elsewhere_on_duty() -
     assert raised(drive("10:00", 840, SATURDAY), fleet(calendar=office(), zones=[GOLF], orders=[order])) == []
 
 
-THRESHOLDS = {
-    "off-hours-no-order": {"off_hours_s": 900.0, "off_hours_m": 1000.0},
-    "out-of-area-no-order": {"out_of_area_m": 2000.0, "out_of_area_s": 180.0},
-    "private-use-no-order": {"private_score": 60.0, "distance_m": 1000.0},
-}
+IDS = [rule.rule_id for rule in RULES]
+COMPARED = [(rule.rule_id, test.feature) for rule in RULES for test in rule.tests]
 
 
-def row(rule: str, **values: object) -> pd.DataFrame:
-    """A feature row that reaches the rule's thresholds exactly and no other's."""
-    trips = audit(drive("09:00", 600).positions(), fleet(), MONDAY, MONDAY).trips.iloc[:1].copy()
-    trips["private_score"] = 0.0
-    for name, value in {**THRESHOLDS[rule], **values}.items():
-        trips[name] = pd.Series([value], dtype=object if isinstance(value, str) else np.float64)
-    return trips
+def rule_of(rule_id: str) -> Rule:
+    return next(rule for rule in RULES if rule.rule_id == rule_id)
 
 
-@pytest.mark.parametrize("rule", THRESHOLDS)
-def test_values_at_the_thresholds_fire_with_margin_nothing(rule: str) -> None:
-    flags = evaluate(RULES, row(rule))
-    assert flags["rule"].tolist() == [rule]
-    margins = {number["feature"]: number["margin"] for number in flags.iloc[0]["numbers"]}
-    assert margins == {**dict.fromkeys(THRESHOLDS[rule], 0.0), "dispatch_order": None}
+def just(test: Test) -> object:
+    """A value that fulfils a comparison with nothing to spare."""
+    if test.operator == "missing":
+        return None if test.threshold else "D1"
+    return test.threshold[0] if isinstance(test.threshold, tuple) else test.threshold
 
 
-@pytest.mark.parametrize(("rule", "feature"), [(rule, name) for rule, of in THRESHOLDS.items() for name in of])
-def test_one_value_just_below_its_threshold_does_not_fire(rule: str, feature: str) -> None:
-    assert len(evaluate(RULES, row(rule, **{feature: THRESHOLDS[rule][feature] - 0.01}))) == 0
+def just_not(test: Test) -> object:
+    """A value that just does not fulfil it."""
+    if test.operator == "missing":
+        return "D1" if test.threshold else None
+    return test.threshold - 0.01 if isinstance(test.threshold, int | float) else "another"
 
 
-@pytest.mark.parametrize("rule", THRESHOLDS)
-def test_a_dispatch_order_clears_the_flag(rule: str) -> None:
-    assert len(evaluate(RULES, row(rule, dispatch_order="D1"))) == 0
+def flags_at(rule: Rule, feature: str = "") -> pd.DataFrame:
+    """Flags of all rules on a row that reaches this rule's thresholds exactly, but for one feature, and nothing else."""
+    columns = SUBJECTS[rule.subject]
+    row: dict[str, object] = {name: "" if name in TEXT_FEATURES else 0.0 for name in columns}
+    row |= {"dispatch_order": None, "vehicle_class": "ordinary", "origin_place": "", "destination_place": ""}
+    row |= {"vehicle_ix": 0, "day": MONDAY, "start_time": at("09:00"), "end_time": at("10:00")}
+    row |= {"trip_id": "T1"} if rule.subject == "trip" else {"dark_id": "T1"}
+    row |= {test.feature: just_not(test) if test.feature == feature else just(test) for test in rule.tests}
+    table = pd.DataFrame([row]).astype({name: object for name, value in row.items() if value is None})
+    nothing = table.iloc[:0]
+    return evaluate(RULES, table, nothing) if rule.subject == "trip" else evaluate(RULES, nothing, table)
+
+
+@pytest.mark.parametrize("rule_id", IDS)
+def test_values_at_the_thresholds_fire_with_margin_nothing(rule_id: str) -> None:
+    flags = flags_at(rule_of(rule_id))
+    assert flags["rule"].tolist() == [rule_id]
+    flag = flags.iloc[0]
+    assert flag["flag_id"] == f"{rule_id}:T1"
+    assert flag["trip_id"] == ("T1" if rule_of(rule_id).subject == "trip" else "")
+    assert {number["margin"] for number in flag["numbers"]} <= {0.0, None}
+
+
+@pytest.mark.parametrize(("rule_id", "feature"), COMPARED)
+def test_one_value_just_below_its_threshold_does_not_fire(rule_id: str, feature: str) -> None:
+    assert rule_id not in flags_at(rule_of(rule_id), feature)["rule"].tolist()
+
+
+@pytest.mark.parametrize("rule_id", [each for each in IDS if each.endswith("-no-order")])
+def test_a_dispatch_order_clears_the_flag(rule_id: str) -> None:
+    assert len(flags_at(rule_of(rule_id), "dispatch_order")) == 0
 
 
 def test_every_rule_has_its_texts_in_both_languages() -> None:
-    assert [rule.rule_id for rule in RULES] == sorted(THRESHOLDS)
+    assert len(set(IDS)) == len(IDS) > 5
     for rule in RULES:
         for texts in (rule.title, rule.reason, *rule.innocent_causes):
             assert set(texts) == {"zh", "en"}

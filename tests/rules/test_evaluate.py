@@ -6,16 +6,16 @@ from datetime import date
 
 import pytest
 
-from analytics.audit import audit
 from rules import catalogue_path
 from rules.condition import Test
 from rules.evaluate import FLAG_COLUMNS, evaluate
 from rules.load import load_catalogue
-from tests.analytics.tracks import MONDAY, Car, fleet
+from tests.analytics.tracks import Car, fleet, weighed
 
-TRIPS = audit(Car().streets(10).positions(), fleet(), MONDAY, MONDAY).trips
+TRIPS = weighed(Car().streets(10).positions(), fleet()).trips
 RULE = replace(
-    load_catalogue(catalogue_path())[0], tests=(Test("distance_m", "ge", 1000), Test("card_missing", "missing", True))
+    next(rule for rule in load_catalogue(catalogue_path()) if rule.rule_id == "off-hours-no-order"),
+    tests=(Test("distance_m", "ge", 1000), Test("card_missing", "missing", True)),
 )
 
 

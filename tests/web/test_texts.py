@@ -8,7 +8,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from analytics.features import FEATURES
-from analytics.score import PARTS
+from analytics.score import CAUSES, PARTS
 from rules.load import CLASSES, LEVELS
 from web import terms
 from web.i18n import Words, translations
@@ -50,6 +50,7 @@ def test_a_translation_takes_the_same_values(chinese: Catalog) -> None:
 def test_every_name_that_data_carries_has_a_text() -> None:
     assert set(terms.FEATURES) == set(FEATURES)
     assert set(terms.SCORE_PARTS) == set(PARTS)
+    assert set(terms.CLEARED_BY) == set(CAUSES)
     assert set(terms.VEHICLE_CLASSES) == set(CLASSES)
     assert set(terms.LEVELS) == set(LEVELS)
 

@@ -1,0 +1,222 @@
+"""The second pass: trips weighed as evidence of private use, by themselves and by the four weeks that end with their day.
+
+It takes rows, not positions, so that the same trip is weighed the same whatever period is asked for, and late data
+changes only the weeks it falls into.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from analytics.audit import Tables
+from analytics.causes import innocent_causes
+from analytics.context import FleetContext
+from analytics.dark import INTERFERENCE, attributed
+from analytics.detour import detours
+from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
+from analytics.overnight import nights, with_bases
+from analytics.patterns import patterns
+from analytics.places import CONTROLLED_VENUES
+from analytics.score import private_score
+from geo.arrays import BoolArray, FloatArray, Int64Array
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+
+REACH_DAYS = 1
+"""A silence that began on the day before may touch a day's trips."""
+
+METRES_ALONE = 0.5
+"""Metres beyond the order without a private stop are half the evidence: rivers and closed roads explain many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What an audit found of some vehicles, over the days that the weighing looks back on; by vehicle and time.
+
+    `dark` as `dark_table` gives it; `sightings` are stops and gaps of any vehicles there and then (vehicle_id too).
+    """
+
+    trips: pd.DataFrame
+    stops: pd.DataFrame
+    dark: pd.DataFrame
+    sightings: pd.DataFrame
+
+    @classmethod
+    def of(cls, tables: Tables, context: FleetContext) -> Self:
+        """Those of one audit, with nothing known from before it or of vehicles beside it."""
+        names = context.vehicle_ids[tables.stops["vehicle_ix"].to_numpy(dtype=np.int64)]
+        return cls(tables.trips, tables.stops, tables.dark, tables.stops.assign(vehicle_id=names))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows of the days asked for: trips with their evidence and score, nights against the bases, the dark ledger."""
+
+    trips: pd.DataFrame
+    nights: pd.DataFrame
+    dark: pd.DataFrame
+
+
+def weigh(
+    rows: Rows, context: FleetContext, from_day: int, to_day: int, thresholds: EvidenceThresholds = DEFAULT
+) -> Evidence:
+    """The evidence of local days [from_day, to_day].
+
+    Parameters
+    ----------
+    rows : of `window_days` − 1 before from_day too, as far as they exist; what lies outside is not looked at.
+    context : its orders reach as far back as any order of these days.
+    """
+    first = from_day - thresholds.window_days + 1
+    trips = _ordered(rows.trips, first, to_day)
+    stops = _ordered(rows.stops, first, to_day)
+    dark = attributed(_named(_ordered(rows.dark, from_day - REACH_DAYS, to_day), context), rows.sightings, thresholds)
+    trips = trips.assign(**_dwelling(trips, stops))
+    sleeping = nights(stops, thresholds)
+    known = with_bases(sleeping, context, first, to_day, thresholds)
+    trips = pd.concat([trips, patterns(trips, known, thresholds), detours(trips, context, thresholds)], axis=1)
+    trips = trips.assign(**_card(trips, thresholds))
+    trips = trips[trips["day"] >= from_day].reset_index(drop=True)
+    trips = trips.assign(**_interference(trips, dark, thresholds))
+    holds = innocent_causes(trips, context, thresholds)
+    scores = private_score(_strength(trips, thresholds), holds, trips.index)
+    return Evidence(
+        pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores], axis=1),
+        known[known["day"] >= from_day].reset_index(drop=True),
+        dark[dark["day"] >= from_day].reset_index(drop=True),
+    )
+
+
+EVIDENCE = (
+    "dwell_s", "stood_s", "recurring_days", "school_run_days", "home_work_days", "detour_m", "detour_ratio",
+    "unnamed_stop", "named_place", "card_missing", "reader_silent_days", "dark_m",
+)  # fmt: skip
+"""Columns that the weighing gives a trip beside its score."""
+
+
+def _ordered(table: pd.DataFrame, from_day: int, to_day: int) -> pd.DataFrame:
+    """Rows of these days by vehicle and time, without what an earlier weighing found."""
+    chosen = table[table["day"].between(from_day, to_day)]
+    old = [name for name in chosen.columns if name in EVIDENCE and name != "card_missing"]
+    old += [name for name in chosen.columns if name.startswith("score_") or name in {"private_score", "cleared"}]
+    old += [name for name in chosen.columns if name in {"dark_cause", "neighbours_silent", "neighbours_seen"}]
+    keep = [name for name in chosen.columns if name not in old or (name == "dark_m" and "jump_m" in chosen.columns)]
+    return chosen[keep].sort_values(["vehicle_ix", "start_time"], ignore_index=True)
+
+
+def _named(dark: pd.DataFrame, context: FleetContext) -> pd.DataFrame:
+    return dark.assign(vehicle_id=context.vehicle_ids[dark["vehicle_ix"].to_numpy(dtype=np.int64)])
+
+
+def _dwelling(trips: pd.DataFrame, stops: pd.DataFrame) -> dict[str, FloatArray]:
+    """Seconds the vehicle stood where each trip ends (`dwell_s`) and where it began (`stood_s`); NaN if not known.
+
+    Stops are cut at midnight, and so are these: a stay that reaches it is taken as a long one, a whole day.
+    """
+    found = {}
+    midnight = DAY_US
+    for name, mine, theirs in (("dwell_s", "end_time", "start_time"), ("stood_s", "start_time", "end_time")):
+        key = stops["vehicle_ix"].to_numpy(dtype=np.int64), stops[theirs].to_numpy()
+        order = np.lexsort((key[1], key[0]))
+        place = _search(
+            key[0][order], key[1][order], trips["vehicle_ix"].to_numpy(dtype=np.int64), trips[mine].to_numpy()
+        )
+        at = order[np.maximum(place, 0)] if len(order) else place
+        known = (place >= 0) & (len(order) > 0)
+        seconds = np.full(len(trips), np.nan)
+        if len(order):
+            edge = stops["end_time" if theirs == "start_time" else "start_time"].to_numpy()[at]
+            lasting = (stops["end_time"] - stops["start_time"]).to_numpy()[at]
+            whole = np.where((edge + UTC_OFFSET_US) % midnight == 0, DAY_US, lasting)
+            seconds = np.where(known, whole / SECOND_US, np.nan)
+        found[name] = seconds
+    return found
+
+
+def _search(vehicle: Int64Array, time: Int64Array, wanted_vehicle: Int64Array, wanted_time: Int64Array) -> Int64Array:
+    """Row of each (vehicle, time) among sorted ones; −1 where it is not there."""
+    if not len(time) or not len(wanted_time):
+        return np.full(len(wanted_time), -1, dtype=np.int64)
+    low = min(int(time.min()), int(wanted_time.min()))
+    span = max(int(time.max()), int(wanted_time.max())) - low + 1
+    key, wanted = vehicle * span + (time - low), wanted_vehicle * span + (wanted_time - low)
+    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[place] == wanted, place, -1)
+
+
+def _card(trips: pd.DataFrame, thresholds: EvidenceThresholds) -> dict[str, FloatArray]:
+    """Whether a card was missing (NaN: none was reported in the window), and days of use since one was."""
+    missing = trips["driver_card"].isna().to_numpy()
+    vehicle, day = trips["vehicle_ix"].to_numpy(dtype=np.int64), trips["day"].to_numpy(dtype=np.int64)
+    if not len(trips):
+        return {"card_missing": np.empty(0), "reader_silent_days": np.empty(0)}
+    key = vehicle << 32 | day
+    days, of = np.unique(key, return_inverse=True)
+    with_card = np.zeros(len(days), dtype=np.bool_)
+    with_card[of[~missing]] = True
+    number = np.arange(len(days))
+    last = np.maximum.accumulate(np.where(with_card, number, -1))
+    same = (last >= 0) & (days[np.maximum(last, 0)] >> 32 == days >> 32)
+    recent = same & (days - days[np.maximum(last, 0)] < thresholds.window_days)
+    silent = np.where(recent, number - last, np.nan)[of]
+    return {
+        "card_missing": np.where(missing, np.where(np.isnan(silent), np.nan, 1.0), 0.0),
+        "reader_silent_days": silent,
+    }
+
+
+def _interference(
+    trips: pd.DataFrame, dark: pd.DataFrame, thresholds: EvidenceThresholds
+) -> dict[str, FloatArray | BoolArray]:
+    """Metres in the dark within or beside each trip, those of interference, and what excuses them."""
+    n = len(trips)
+    metres, tampered = np.zeros(n), np.zeros(n)
+    ordered, covered = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    if len(dark) and n:
+        near = int(thresholds.dark_near_s * SECOND_US)
+        begin, until = dark["start_time"].to_numpy() - near, dark["end_time"].to_numpy() + near
+        start, end = trips["start_time"].to_numpy(), trips["end_time"].to_numpy()
+        vehicle = trips["vehicle_ix"].to_numpy()
+        first = np.searchsorted(vehicle, dark["vehicle_ix"].to_numpy())
+        last = np.searchsorted(vehicle, dark["vehicle_ix"].to_numpy(), side="right")
+        count = last - first
+        entry = np.repeat(np.arange(len(dark)), count)
+        trip = np.repeat(first, count) + np.arange(len(entry)) - np.repeat(np.cumsum(count) - count, count)
+        touch = (start[trip] <= until[entry]) & (end[trip] >= begin[entry])
+        entry, trip = entry[touch], trip[touch]
+        dark_m = dark["dark_m"].to_numpy()
+        by = dark["dark_cause"].isin(INTERFERENCE).to_numpy()[entry]
+        np.maximum.at(metres, trip, dark_m[entry])
+        np.maximum.at(tampered, trip[by], dark_m[entry[by]])
+        ordered[trip] |= dark["dispatch_order"].notna().to_numpy()[entry]
+        quiet = (dark["neighbours_silent"] > dark["neighbours_seen"]).to_numpy()
+        covered[trip] |= quiet[entry]
+    return {"dark_m": metres, "interference": tampered, "dark_ordered": ordered, "dark_covered": covered}
+
+
+def _strength(trips: pd.DataFrame, thresholds: EvidenceThresholds) -> dict[str, FloatArray]:
+    column = {name: trips[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (
+        "off_hours_share", "out_of_area_share", "residence", "card_missing", "detour_m", "unnamed_stop", "recurring_days",
+        "school_run_days", "home_work_days", "interference", "rest_day",
+    )}  # fmt: skip
+    weekend = (trips["day"].to_numpy() + 3) % 7 >= 5  # day 0, 1970-01-01, was a Thursday
+    rest = np.maximum(column["rest_day"], weekend)
+    venue = trips["destination_kind"].isin(CONTROLLED_VENUES) | trips["origin_kind"].isin(CONTROLLED_VENUES)
+    venue |= trips["venue_dwell_s"] > 0
+    rhythm = np.maximum(column["recurring_days"], np.maximum(column["school_run_days"], column["home_work_days"]))
+    beyond = (np.nan_to_num(column["detour_m"]) - thresholds.detour_free_m) / thresholds.detour_full_m
+    return {
+        "score_no_order": np.ones(len(trips)),
+        "score_off_hours": column["off_hours_share"],
+        "score_rest_day": rest,
+        "score_rest_outing": column["out_of_area_share"] * column["rest_day"],
+        "score_out_of_area": column["out_of_area_share"],
+        "score_venue": venue.to_numpy(dtype=np.float64),
+        "score_residence": column["residence"] * (column["off_hours_share"] > 0),
+        "score_overnight": column["home_work_days"],
+        "score_pattern": (rhythm >= thresholds.recurring_days).astype(np.float64),
+        "score_detour": np.maximum(column["unnamed_stop"], METRES_ALONE * np.clip(beyond, 0.0, 1.0)),
+        "score_no_card": (trips["driver_card"].isna()).to_numpy(dtype=np.float64),
+        "score_interference": column["interference"] / thresholds.dark_full_m,
+    }

@@ -1,0 +1,106 @@
+"""Where each vehicle sleeps: its place of every night, the base that four weeks of nights teach, and the declared one."""
+
+import numpy as np
+import pandas as pd
+
+from analytics.context import FleetContext
+from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
+from geo.arrays import BoolArray, FloatArray
+from geo.distance import apart_m
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+
+HOUR_US = 3600 * SECOND_US
+
+
+def nights(stops: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
+    """The overnight place of each vehicle and local day: where it stood longest in that day's small hours.
+
+    Parameters
+    ----------
+    stops : pieces cut at midnight (vehicle_ix, day, start_time, end_time, lat, lon, kind, place).
+
+    Returns
+    -------
+    DataFrame   vehicle_ix, day (the one the night ends on), lat, lon, place, night_s (time stood there), by vehicle and
+    day. A night of which less than `night_min_s` was seen in one place has no row: a silence is no place.
+    """
+    midnight = stops["day"].to_numpy(dtype=np.int64) * DAY_US - UTC_OFFSET_US
+    begin = np.maximum(stops["start_time"].to_numpy(), midnight + int(thresholds.night_from_h * HOUR_US))
+    until = np.minimum(stops["end_time"].to_numpy(), midnight + int(thresholds.night_to_h * HOUR_US))
+    asleep = (until - begin) / SECOND_US
+    rows = np.flatnonzero((asleep >= thresholds.night_min_s) & (stops["kind"] == "stop").to_numpy())
+    found = stops.iloc[rows][["vehicle_ix", "day", "lat", "lon", "place", "start_time"]].assign(night_s=asleep[rows])
+    found = found.sort_values(["vehicle_ix", "day", "night_s", "start_time"], ascending=[True, True, False, True])
+    first = ~found.duplicated(["vehicle_ix", "day"]).to_numpy()
+    return found[first].drop(columns="start_time").reset_index(drop=True)
+
+
+def with_bases(
+    known: pd.DataFrame,
+    context: FleetContext,
+    from_day: int,
+    to_day: int,
+    thresholds: EvidenceThresholds = DEFAULT,
+) -> pd.DataFrame:
+    """The nights of local days [from_day, to_day] against the declared base, and against the one that was learned.
+
+    Parameters
+    ----------
+    known : as `nights` gives them, of `window_days` before from_day too.
+
+    Returns
+    -------
+    DataFrame   Rows of these days with base_m (metres from the declared base's edge; NaN without one), nights_here
+    (nights of the window at this place), learned_lat, learned_lon, learned_nights (NaN, 0 where nothing is learned),
+    learned_base_m (the learned base's metres from the declared one).
+
+    Notes
+    -----
+    The learned base is the core of the densest cluster, as DBSCAN would have it with a radius of `same_place_m`: the
+    night of the window with most nights about it, the latest of equals; its place is the mean of these. Twenty-eight
+    places need no index: all pairs of a window are compared, in columns over vehicles.
+    """
+    window = thresholds.window_days
+    first = from_day - window + 1
+    near_rows = known[known["day"].between(first, to_day)]
+    vehicles = int(near_rows["vehicle_ix"].max()) + 1 if len(near_rows) else 0
+    span = to_day - first + 1
+    lat, lon = (np.full((vehicles, span), np.nan) for _ in range(2))
+    at = near_rows["vehicle_ix"].to_numpy(), near_rows["day"].to_numpy() - first
+    lat[at], lon[at] = near_rows["lat"], near_rows["lon"]
+    learned = {name: np.full((vehicles, span), np.nan) for name in ("lat", "lon")}
+    count, here = np.zeros((vehicles, span), dtype=np.int64), np.zeros((vehicles, span), dtype=np.int64)
+    for day in range(max(from_day - first, 0), span):
+        low = max(day - window + 1, 0)
+        pieces = slice(low, day + 1)
+        core, together, here[:, day] = _densest(lat[:, pieces], lon[:, pieces], thresholds)
+        nights_known = (~np.isnan(lat[:, pieces])).sum(axis=1)
+        members = together.sum(axis=1)
+        teaches = (members >= thresholds.learned_nights) & (2 * members > nights_known) & core
+        count[teaches, day] = members[teaches]
+        for name, places in (("lat", lat), ("lon", lon)):
+            total = np.where(together, places[:, pieces], 0.0).sum(axis=1)
+            learned[name][teaches, day] = total[teaches] / members[teaches]
+    rows = near_rows[near_rows["day"] >= from_day].reset_index(drop=True)
+    at = rows["vehicle_ix"].to_numpy(), rows["day"].to_numpy() - first
+    vehicle = rows["vehicle_ix"].to_numpy()
+    return rows.assign(
+        base_m=context.bases.distance_m(vehicle, rows["lat"].to_numpy(), rows["lon"].to_numpy()),
+        nights_here=here[at],
+        learned_lat=learned["lat"][at],
+        learned_lon=learned["lon"][at],
+        learned_nights=count[at],
+        learned_base_m=context.bases.distance_m(vehicle, learned["lat"][at], learned["lon"][at]),
+    )
+
+
+def _densest(
+    lat: FloatArray, lon: FloatArray, thresholds: EvidenceThresholds
+) -> tuple[BoolArray, BoolArray, FloatArray]:
+    """Of each vehicle's nights (v, n): whether it has any, which lie about the densest, how many about the last one."""
+    near = apart_m(lat[:, :, None], lon[:, :, None], lat[:, None, :], lon[:, None, :]) <= thresholds.same_place_m
+    about = near.sum(axis=2)
+    latest_first = about[:, ::-1]
+    densest = about.shape[1] - 1 - np.argmax(latest_first, axis=1)
+    vehicles = np.arange(len(lat))
+    return about.max(axis=1, initial=0) > 0, near[vehicles, densest], about[:, -1].astype(np.float64)
