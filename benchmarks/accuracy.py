@@ -143,7 +143,8 @@ def overlaps(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
     count = np.maximum(last - first, 0)
     one = np.repeat(np.arange(len(found)), count)
     other = np.repeat(first, count) + np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count)
-    return np.column_stack((one, order[other]))
+    pairs: NDArray[np.int64] = np.column_stack((one, order[other]))
+    return pairs
 
 
 def trip_figures(found: pd.DataFrame, true: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, float]:
