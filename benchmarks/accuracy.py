@@ -124,8 +124,7 @@ def match(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
     end = [table["end_time"].to_numpy()[rows] for table, rows in ((found, one), (true, other))]
     common = np.minimum(*end) - np.maximum(*start)
     joined = np.maximum(*end) - np.minimum(*start)
-    partners: NDArray[np.int64] = overlapping[common >= OVERLAP * joined]
-    return partners
+    return overlapping[common >= OVERLAP * joined]  # type: ignore[no-any-return]
 
 
 def overlaps(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
