@@ -102,8 +102,8 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
     """
     vehicle, start, end = trips["vehicle_ix"], trips["start_time"], trips["end_time"]
     calendar = context.calendar_ix[vehicle]
-    origin, origin_kind = places_at(context.zones, trips["start_lat_e7"], trips["start_lon_e7"])
-    destination, destination_kind = places_at(context.zones, trips["end_lat_e7"], trips["end_lon_e7"])
+    origin, origin_kind = places_at(context.zones, trips["start_lat_e7"], trips["start_lon_e7"], start)
+    destination, destination_kind = places_at(context.zones, trips["end_lat_e7"], trips["end_lon_e7"], end)
     order, cover = order_cover(context.orders, vehicle, start, end, thresholds)
     card, card_missing = driver_cards(context.swipes, vehicle, start, end, thresholds)
     rest, holiday = _day_kinds(context, calendar, start)
@@ -155,7 +155,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
 
 def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:
     """One row a stop or gap and local day: the columns of table `stop`, and vehicle_ix."""
-    name, _ = places_at(context.zones, stops["lat_e7"], stops["lon_e7"])
+    name, _ = places_at(context.zones, stops["lat_e7"], stops["lon_e7"], stops["start_time"])
     return pd.DataFrame(
         {
             "vehicle_ix": stops["vehicle_ix"],

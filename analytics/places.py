@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.arrays import Int32Array
+from geo.arrays import Int32Array, Int64Array
 from geo.zones import ZoneIndex
 
 KINDS = (
@@ -17,27 +17,25 @@ CONTROLLED_VENUES = frozenset({"golf_course", "entertainment", "bath_house", "sc
 
 
 def places_at(
-    zones: ZoneIndex, lat_e7: Int32Array, lon_e7: Int32Array
+    zones: ZoneIndex, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None = None
 ) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     """Name (Chinese) and kind of the most telling zone at each place; object (n,), empty text where there is none.
 
-    Among zones of one kind the first in the index's order counts.
+    Among zones of one kind the first in the index's order counts; with `time` (µs UTC), those that hold then.
     """
-    name = np.full(len(lat_e7), "", dtype=object)
-    kind = np.full(len(lat_e7), "", dtype=object)
-    if not zones.zones:
-        return name, kind
-    rank = np.array([KINDS.index(zone.kind) for zone in zones.zones])
-    names = np.array([zone.name_zh for zone in zones.zones], dtype=object)
-    kinds = np.array([zone.kind for zone in zones.zones], dtype=object)
-    position, zone = zones.members(lat_e7, lon_e7)
-    order = np.lexsort((zone, rank[zone], position))
-    position, zone = position[order], zone[order]
-    first = np.ones(len(position), dtype=np.bool_)
-    first[1:] = np.diff(position) != 0
-    name[position[first]] = names[zone[first]]
-    kind[position[first]] = kinds[zone[first]]
-    return name, kind
+    order = np.array(
+        sorted(range(len(zones.zones)), key=lambda one: KINDS.index(zones.zones[one].kind)), dtype=np.int64
+    )
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    names = np.array([*(zone.name_zh for zone in zones.zones), ""], dtype=object)
+    kinds = np.array([*(zone.kind for zone in zones.zones), ""], dtype=object)
+    position, zone = zones.members(lat_e7, lon_e7, time)
+    place = np.full(len(lat_e7), -1, dtype=np.int64)
+    if len(position):
+        first = np.flatnonzero(np.concatenate(([True], position[1:] != position[:-1])))
+        place[position[first]] = order[np.minimum.reduceat(rank[zone], first)]
+    return names[place], kinds[place]
 
 
 def venue_kinds(zones: ZoneIndex, venue_ix: Int32Array) -> NDArray[np.object_]:

@@ -1,5 +1,6 @@
 """The most telling zone names a place."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +30,12 @@ def test_each_kind_is_outranked_by_those_before_it() -> None:
     for telling, other in pairwise(KINDS):
         index = ZoneIndex([square("o", other, (-100, 100)), square("t", telling, (-100, 100))])
         assert names_at(index, 0.0) == [("t地", telling)]
+
+
+def test_a_zone_names_a_place_only_while_it_holds() -> None:
+    index = ZoneIndex([replace(square("b", "base", (-100, 100)), valid_to=100), square("d", "district", (-5000, 5000))])
+    lat, lon = (np.round(each * 1e7).astype(np.int32) for each in place(np.zeros(2), np.zeros(2)))
+    assert places_at(index, lat, lon, np.array([99, 100]))[1].tolist() == ["base", "district"]
 
 
 def test_without_zones_or_places_there_is_nothing() -> None:
