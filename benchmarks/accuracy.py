@@ -8,8 +8,8 @@ month_km_error            of each vehicle's kilometres over all days, per cent; 
 interval_coverage_pct     vehicles whose true kilometres lie in the interval stated for them
 parked_km_per_day         kilometres found on a day on which the vehicle never drove, mean; and trips found on such days
 false_zone_exits          trips found outside the permitted area though no exact place of theirs is, per vehicle and year
-misuse_recall             injected cases of misuse (a vehicle, a kind, a local day) of which a trip has a yellow or red flag
-red_precision             trips with a red flag that are misuse
+misuse_recall             injected cases of misuse (a vehicle, a kind, a local day) that a yellow or red flag tells of
+red_precision             trips and silences with a red flag that are misuse
 reviews_per_inspector_day vehicle-days with yellow or red flags, for 8,628 vehicles, three inspectors and working days of
                           five in seven: repeats of one day are one review
 """
@@ -76,6 +76,7 @@ def measure(vehicles: int, days: int, seed: int, misuse_share: float, *, degrade
     tables, flags = judge(fleet, positions, ids, first, first + days - 1)
     found = tables.trips.assign(vehicle_id=ids[tables.trips["vehicle_ix"]])
     found_days = tables.vehicle_days.assign(vehicle_id=ids[tables.vehicle_days["vehicle_ix"]])
+    flags = flags.assign(vehicle_id=ids[flags["vehicle_ix"].to_numpy(dtype=np.int64)])
     exact = exact_places(vehicles, days, seed, misuse_share)
     pairs = match(found, truth.trips)
     return {
@@ -89,10 +90,8 @@ def measure(vehicles: int, days: int, seed: int, misuse_share: float, *, degrade
         **mileage_figures(found_days, truth.vehicle_days),
         **parked_figures(found, found_days, truth),
         "false_zone_exits_per_vehicle_year": round(false_exits(found, exact, fleet) / (vehicles * days / 365), 3),
-        **misuse_figures(found, flags, truth.trips),
-        "reviews_per_inspector_day": round(
-            reviews(flags, found) / days * 7 / 5 * CITY_VEHICLES / vehicles / INSPECTORS, 2
-        ),
+        **misuse_figures(flags, truth.trips),
+        "reviews_per_inspector_day": round(reviews(flags) / days * 7 / 5 * CITY_VEHICLES / vehicles / INSPECTORS, 2),
     }
 
 
@@ -134,7 +133,8 @@ def overlaps(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
     order = np.lexsort((true["start_time"], true["vehicle_id"]))
 
     def axis(table: pd.DataFrame, name: str) -> Int64Array:
-        return table["vehicle_id"].to_numpy(dtype=np.int64) * span + (table[name].to_numpy() - low)
+        place: Int64Array = table["vehicle_id"].to_numpy(dtype=np.int64) * span + (table[name].to_numpy() - low)
+        return place
 
     # True trips of a vehicle follow each other, so both their starts and their ends ascend.
     first = np.searchsorted(axis(true, "end_time")[order], axis(found, "start_time"), side="right")
@@ -204,34 +204,37 @@ def false_exits(found: pd.DataFrame, exact: Positions, fleet: Fleet) -> int:
     return int((count[last] == count[first]).sum())
 
 
-def misuse_figures(found: pd.DataFrame, flags: pd.DataFrame, true: pd.DataFrame) -> dict[str, Any]:
-    """Recall of injected misuse, whole and by kind; precision of red flags."""
-    pairs = overlaps(found, true)
+def misuse_figures(flags: pd.DataFrame, true: pd.DataFrame) -> dict[str, Any]:
+    """Recall of injected misuse, whole and by kind; precision of red flags. A flag tells of what it shares time with."""
     misuse = true["misuse"].to_numpy()
-    touched = pairs[misuse[pairs[:, 1]]]
     caught = np.zeros(len(true), dtype=np.bool_)
-    caught[touched[_flagged(found, flags, "yellow", "red")[touched[:, 0]], 1]] = True
+    caught[_told(_episodes(flags, "yellow", "red"), true)[:, 1]] = True
     trips = true.assign(caught=caught, day=local_day(true["start_time"].to_numpy()))[misuse]
     cases = pd.DataFrame({"caught": trips.groupby(["vehicle_id", "kind", "day"])["caught"].any()}).reset_index()
-    red = np.flatnonzero(_flagged(found, flags, "red"))
-    guilty = np.isin(red, touched[:, 0])
+    red = _episodes(flags, "red")
+    told = _told(red, true)
     return {
         "misuse_cases": len(cases),
         "misuse_recall": round(float(cases["caught"].mean()), 4) if len(cases) else None,
         **{f"recall_{kind}": _share(cases.loc[cases["kind"] == kind, "caught"].to_numpy()) for kind in MISUSE},
-        "red_trips": len(red),
-        "red_precision": _share(guilty),
+        "red_flagged": len(red),
+        "red_precision": _share(np.isin(np.arange(len(red)), told[misuse[told[:, 1]], 0])),
     }
 
 
-def reviews(flags: pd.DataFrame, found: pd.DataFrame) -> int:
+def reviews(flags: pd.DataFrame) -> int:
     """Vehicle-days with a yellow or red flag."""
-    rows = found[_flagged(found, flags, "yellow", "red")]
-    return len(rows[["vehicle_id", "day"]].drop_duplicates())
+    return len(_episodes(flags, "yellow", "red")[["vehicle_id", "day"]].drop_duplicates())
 
 
-def _flagged(found: pd.DataFrame, flags: pd.DataFrame, *levels: str) -> BoolArray:
-    return found["trip_id"].isin(flags.loc[flags["level"].isin(levels), "trip_id"]).to_numpy()
+def _episodes(flags: pd.DataFrame, *levels: str) -> pd.DataFrame:
+    """Trips and silences with a flag of these levels, each once."""
+    chosen = flags[flags["level"].isin(levels)]
+    return chosen.drop_duplicates(["vehicle_id", "start_time", "end_time"], ignore_index=True)
+
+
+def _told(episodes: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
+    return overlaps(episodes, true) if len(episodes) and len(true) else np.empty((0, 2), dtype=np.int64)
 
 
 def _share(values: BoolArray | FloatArray) -> float | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.audit import Tables, audit_ordered
+from analytics.evidence import Rows, weigh
 from fixtures.reports import Columns
 from geo.arrays import Int32Array
 from geo.positions import Positions, Status, join
@@ -80,6 +81,8 @@ def read_reported(folder: Path, fleet: Fleet) -> tuple[Positions, Int32Array]:
 def judge(
     fleet: Fleet, positions: Positions, ids: Int32Array, from_day: int, to_day: int
 ) -> tuple[Tables, pd.DataFrame]:
-    """Audit positions in canonical order, and the flags that the catalogue's rules raise."""
-    tables = audit_ordered(positions, fleet.context(ids), from_day, to_day)
-    return tables, evaluate(load_catalogue(catalogue_path()), tables.trips)
+    """Audit positions in canonical order, weigh the trips, and the flags that the catalogue's rules raise."""
+    context = fleet.context(ids)
+    tables = audit_ordered(positions, context, from_day, to_day)
+    evidence = weigh(Rows.of(tables, context), context, from_day, to_day)
+    return tables, evaluate(load_catalogue(catalogue_path()), evidence.trips, evidence.dark)
