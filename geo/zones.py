@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
+from geo.pairs import kept, laid_out
 from geo.passages import Passages, Places, crossed, near, passages
 from geo.raster import Raster, raster_of
 from geo.zone import Circle, Zone, widen
@@ -50,7 +51,6 @@ class ZoneIndex:
         self.valid_from = np.array([_or(zone.valid_from, SINCE_EVER) for zone in zones], dtype=np.int64)
         self.valid_to = np.array([_or(zone.valid_to, FOR_EVER) for zone in zones], dtype=np.int64)
         self._lasting = bool((self.valid_from == SINCE_EVER).all() and (self.valid_to == FOR_EVER).all())
-        self._count = np.diff(self.raster.set_start)
         self._standing = _standing(self.raster, len(self.zones))
         self._reaching: dict[float, Borders] = {}
         self._of_kinds: dict[frozenset[str], ZoneIndex] = {}
@@ -76,25 +76,32 @@ class ZoneIndex:
         position_index : int64 (m,)   Ascending; a position in no zone does not appear, one in two appears twice.
         zone_index : int32 (m,)   Index into `zones`, ascending within a position.
         """
-        sets = self.raster.sets(lat_e7, lon_e7)
-        return self._members(np.flatnonzero(sets != 0), sets, lat_e7, lon_e7, time)
+        raster = self.raster
+        sets = raster.sets(lat_e7, lon_e7)
+        position, zone, test = laid_out(sets, raster.set_start, raster.set_zone, raster.set_exact)
+        at = position[test]
+        position, zone = kept(position, zone, self._covers(zone[test], lat_e7[at], lon_e7[at]), test)
+        if time is not None and not self._lasting:
+            keep = self.holds(zone, time[position])
+            position, zone = position[keep], zone[keep]
+        return position, zone
 
     def inside(
         self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None = None
     ) -> BoolArray:
         """Whether position i lies in zone zone_ix[i], and this holds at time[i]; bool (n,). False where zone_ix is −1."""
-        sets = self.raster.sets(lat_e7, lon_e7)
-        found = np.zeros(len(sets), dtype=np.bool_)
-        if self._standing is not None:
-            place = sets * np.int32(len(self.zones) + 1)
+        found: BoolArray = np.zeros(len(lat_e7), dtype=np.bool_)
+        if self._standing is None:
+            position, zone = self.members(lat_e7, lon_e7)
+            found[position[zone == zone_ix[position]]] = True
+        else:
+            place = self.raster.sets(lat_e7, lon_e7)
+            place *= np.int32(len(self.zones) + 1)
             place += zone_ix
             standing = self._standing.take(place)
             found = standing == _INSIDE
             rows = np.flatnonzero(standing == _BORDER)
             found[rows] = self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
-        else:
-            position, zone = self._members(np.flatnonzero(sets != 0), sets, lat_e7, lon_e7, None)
-            found[position[zone == zone_ix[position]]] = True
         if time is not None and not self._lasting:
             rows = np.flatnonzero(found)
             found[rows] = self.holds(zone_ix[rows], time[rows])
@@ -164,30 +171,6 @@ class ZoneIndex:
         if reach_m not in self._reaching:
             self._reaching[reach_m] = Borders.of(self._geometries, reach_m, self.raster.cell_e7)
         return self._reaching[reach_m]
-
-    def _members(
-        self, rows: Int64Array, sets: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None
-    ) -> tuple[Int64Array, Int32Array]:
-        """`members` among these rows, which must lie in cells with zones."""
-        held = sets[rows]
-        entry, position = self.raster.set_start[held], rows
-        count = self._count[held]
-        if len(rows) and count.max() > 1:
-            until = np.cumsum(count)
-            entry = np.repeat(entry + count - until, count)
-            entry += np.arange(len(entry))
-            position = np.repeat(rows, count)
-        zone = self.raster.set_zone[entry]
-        test = np.flatnonzero(self.raster.set_exact[entry])
-        if len(test):
-            at = position[test]
-            keep = np.ones(len(position), dtype=np.bool_)
-            keep[test] = self._covers(zone[test], lat_e7[at], lon_e7[at])
-            position, zone = position[keep], zone[keep]
-        if time is not None and not self._lasting:
-            keep = self.holds(zone, time[position])
-            position, zone = position[keep], zone[keep]
-        return position, zone
 
     def _covers(self, zone: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array) -> BoolArray:
         covered: BoolArray = shapely.intersects_xy(self._geometries[zone], lon_e7 * 1e-7, lat_e7 * 1e-7)

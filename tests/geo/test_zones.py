@@ -10,6 +10,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geo.pairs import laid_out, laid_out_by_columns
 from geo.zones import Zone, ZoneIndex, read_zones
 from tests.geo.shapes import zones_of
 
@@ -120,6 +121,17 @@ def test_any_chunking_and_any_order_give_the_same(seed: int, cuts: list[int]) ->
     )
     own = rng.integers(-1, 12, 200).astype(np.int32)
     assert index.inside(own, lat, lon).tolist() == [(i, int(own[i])) in together for i in range(200)]
+
+
+def test_sets_are_laid_out_alike_with_and_without_a_compiler() -> None:
+    rng = np.random.default_rng(5)
+    raster = ZoneIndex(zones_of(rng)).raster
+    for sets in (rng.integers(0, len(raster.set_start) - 1, 300, dtype=np.int32), np.zeros(0, dtype=np.int32)):
+        asked = sets, raster.set_start, raster.set_zone, raster.set_exact
+        found, expected = laid_out(*asked), laid_out_by_columns(*asked)
+        for column in range(3):
+            assert found[column].dtype == expected[column].dtype
+            assert np.array_equal(found[column], expected[column])
 
 
 def test_a_cell_in_many_zones_knows_them_all() -> None:
