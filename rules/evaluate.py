@@ -47,7 +47,7 @@ def _caught(rule: Rule, table: pd.DataFrame) -> list[dict[Hashable, Any]]:
     effective = table["day"].between(day_number(rule.effective_from), day_number(rule.effective_to))
     applies = (table["vehicle_class"].isin(rule.classes) & effective).to_numpy()
     rows = np.flatnonzero(applies & all_hold(rule.tests, table))
-    columns = [table[name].array.take(rows) for name in table.columns] if len(rows) else []
+    columns = [table[name].iloc[rows].tolist() for name in table.columns] if len(rows) else []
     return [dict(zip(table.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
