@@ -123,7 +123,8 @@ def match(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
     end = [table["end_time"].to_numpy()[rows] for table, rows in ((found, one), (true, other))]
     common = np.minimum(*end) - np.maximum(*start)
     joined = np.maximum(*end) - np.minimum(*start)
-    return overlapping[common >= OVERLAP * joined]  # type: ignore[no-any-return]
+    partners: NDArray[np.int64] = overlapping[common >= OVERLAP * joined]
+    return partners
 
 
 def overlaps(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
