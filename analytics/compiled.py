@@ -14,6 +14,7 @@ from numba import njit
 from analytics.context import FleetContext
 from analytics.duty import DutyTable, UnknownDayError
 from analytics.exact import PARTS, exact
+from analytics.mileage import ODOMETER_MPS
 from analytics.steps import BREAK, GAP, STOP, TRIP, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
@@ -476,7 +477,12 @@ def _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table,
 
 
 def tally(
-    track: Positions, steps: Steps, trips: Spans, outside: BoolArray, context: FleetContext
+    track: Positions,
+    steps: Steps,
+    trips: Spans,
+    outside: BoolArray,
+    context: FleetContext,
+    thresholds: Thresholds = DEFAULT,
 ) -> tuple[Columns, Columns]:
     """`tally.tally`."""
     first_day, count = trips.days
@@ -484,12 +490,14 @@ def tally(
     trip = np.repeat(np.arange(len(trips)), count)
     day = (first_day[trip] + np.arange(len(trip)) - offset[trip]).astype(np.int32)
     by_piece = np.zeros((4, len(trip)))
-    by_trip = np.zeros((7, len(trips)))
+    by_trip = np.zeros((8, len(trips)))
     table = DutyTable.of(context.calendars)
     where = trips.first, trips.last, trips.start_time, trips.end_time, offset, first_day
     unknown = _tally(
         track.fix_time,
         track.speed_mps,
+        track.odometer_m,
+        int(thresholds.speed_gap_s * SECOND_US),
         steps.metres,
         steps.moving,
         outside,
@@ -501,18 +509,37 @@ def tally(
     )
     if unknown[0] >= 0:
         raise UnknownDayError(context.calendars[unknown[0]].code, unknown[1])
-    names = "distance_m", "moving_s", "off_hours_m", "out_of_area_m"
+    names = "gps_m", "moving_s", "off_hours_m", "out_of_area_m"
     by_piece[1] /= SECOND_US
     by_trip[[1, 4, 5]] /= SECOND_US
     pieces: Columns = {"trip": trip, "day": day, **dict(zip(names, by_piece, strict=True))}
-    sums: Columns = dict(zip((*names, "out_of_area_s", "off_hours_s", "max_speed_mps"), by_trip, strict=True))
+    sums: Columns = dict(
+        zip((*names, "out_of_area_s", "off_hours_s", "max_speed_mps", "speed_m"), by_trip, strict=True)
+    )
     return sums, pieces
+
+
+@_compiled
+def _by_speed(time, speed, odometer, gap_us, way, moving, i):
+    """`mileage.way_by_speed` of one step."""
+    lasting = time[i] - time[i - 1]
+    if lasting > gap_us:
+        growth = odometer[i] - odometer[i - 1]
+        if odometer[i - 1] != NO_ODOMETER and 0 <= growth <= 1000 + ODOMETER_MPS * (lasting / SECOND_US):
+            return max(np.float64(growth), way)
+        return way if moving else 0.0
+    if not moving:
+        return 0.0
+    mean = (np.float64(speed[i]) + speed[i - 1]) * 0.5
+    return way if np.isnan(mean) else np.rint(mean * (lasting / SECOND_US) * PARTS) / PARTS
 
 
 @_compiled
 def _tally(
     time,
     speed,
+    odometer,
+    gap_us,
     metres,
     moving,
     outside,
@@ -577,6 +604,7 @@ def _tally(
             by_trip[3, trip] += out
             by_trip[4, trip] += lasting * out_share
             by_trip[5, trip] += lasting - (clock_until - clock)
+            by_trip[7, trip] += _by_speed(time, speed, odometer, gap_us, metres[i], moving[i], i)
             fastest = max(fastest, speed[i])  # NaN is not greater
             begin, clock, earlier = until, clock_until, later
         by_trip[6, trip] = fastest if fastest >= 0 else np.nan

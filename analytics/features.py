@@ -122,6 +122,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "end_lat": trips["end_lat_e7"] * 1e-7,
             "end_lon": trips["end_lon_e7"] * 1e-7,
             "distance_m": distance,
+            "gps_m": trips["gps_m"],
             "distance_low_m": trips["distance_low_m"],
             "distance_high_m": trips["distance_high_m"],
             "odometer_m": trips["odometer_m"],

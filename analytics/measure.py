@@ -9,14 +9,16 @@ from analytics.area import outside_area
 from analytics.clean import usable
 from analytics.context import FleetContext
 from analytics.dark import dark_columns
+from analytics.exact import exact
+from analytics.mileage import fused, gap_pieces, odometer_growth
 from analytics.rollup import vehicle_day_columns
 from analytics.segment import GAP, TRIP, Segments, segment
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
 from analytics.visits import venue_columns
-from geo.arrays import Columns, FloatArray, Int32Array, Int64Array
+from geo.arrays import Columns, Int32Array, Int64Array
 from geo.localtime import day_start_us, local_day
-from geo.positions import NO_ODOMETER, Positions
+from geo.positions import Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,17 @@ def measure(
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)
     outside = outside_area(track, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
-    sums, pieces = kernels.tally(track, steps, spans, outside, context)
+    sums, pieces = kernels.tally(track, steps, spans, outside, context, thresholds)
     trips = trip_columns(track, spans, sums, thresholds)
     trips |= venue_columns(track, everything, steps, spans, context.zones, thresholds)
-    days = vehicle_day_columns(positions, status, track, trips, pieces)
+    days = vehicle_day_columns(positions, status, track, trips, pieces, gap_pieces(track, everything))
     return Measured(trips, stop_columns(track, segments), days, dark_columns(positions, status, good))
 
 
 def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thresholds = DEFAULT) -> Columns:
-    """What is measured of each trip."""
-    distance = sums["distance_m"]
+    """What is measured of each trip; parts of its way are given as shares of the best estimate."""
+    distances = fused(sums["gps_m"], sums["speed_m"], thresholds)
+    scale = np.divide(distances["distance_m"], sums["gps_m"], out=np.ones(len(trips)), where=sums["gps_m"] > 0)
     return {
         "vehicle_ix": trips.vehicle_ix,
         "start_time": trips.start_time,
@@ -61,10 +64,11 @@ def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thre
         "start_lon_e7": track.lon_e7[trips.first],
         "end_lat_e7": track.lat_e7[trips.last],
         "end_lon_e7": track.lon_e7[trips.last],
-        "distance_low_m": np.maximum(0.0, distance * (1 - thresholds.distance_low_share) - thresholds.distance_end_m),
-        "distance_high_m": distance * (1 + thresholds.distance_high_share) + thresholds.distance_end_m,
-        "odometer_m": _odometer(track, trips.first, trips.last),
+        "odometer_m": odometer_growth(track, trips.first, trips.last),
         **sums,
+        **distances,
+        "off_hours_m": exact(sums["off_hours_m"] * scale),
+        "out_of_area_m": exact(sums["out_of_area_m"] * scale),
     }
 
 
@@ -97,13 +101,6 @@ def _touching(segments: Segments, from_day: int, to_day: int) -> Segments:
     """The segments that touch these days: of the days around them no calendar need know anything."""
     keep = (local_day(segments.start_time) <= to_day) & (local_day(segments.end_time) >= from_day)
     return Segments(*(getattr(segments, column.name)[keep] for column in fields(segments)))
-
-
-def _odometer(track: Positions, first: Int64Array, last: Int64Array) -> FloatArray:
-    """Growth of the terminal's odometer over each trip; NaN where an end has none or it ran backwards."""
-    start, end = track.odometer_m[first], track.odometer_m[last]
-    good = (start != NO_ODOMETER) & (end != NO_ODOMETER) & (end >= start)
-    return np.where(good, end - start, np.nan).astype(np.float64)
 
 
 def _middle(

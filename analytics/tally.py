@@ -12,7 +12,9 @@ import numpy as np
 from analytics.context import FleetContext
 from analytics.duty import duty_clock
 from analytics.exact import exact
+from analytics.mileage import way_by_speed
 from analytics.steps import TRIP, Segments, Steps
+from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, FloatArray, Int32Array, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import Positions
@@ -51,7 +53,12 @@ class Spans:
 
 
 def tally(
-    track: Positions, steps: Steps, trips: Spans, outside: BoolArray, context: FleetContext
+    track: Positions,
+    steps: Steps,
+    trips: Spans,
+    outside: BoolArray,
+    context: FleetContext,
+    thresholds: Thresholds = DEFAULT,
 ) -> tuple[Columns, Columns]:
     """Sums of each trip, and its pieces by local day.
 
@@ -63,10 +70,10 @@ def tally(
 
     Returns
     -------
-    sums : columns (t,): distance_m (drift while standing counts nothing), moving_s, off_hours_s, off_hours_m,
-        out_of_area_s, out_of_area_m, max_speed_mps (NaN where none was reported). A step half outside the area counts
-        half.
-    pieces : columns (p,), in order of trip and day: trip, day, distance_m, moving_s, off_hours_m, out_of_area_m.
+    sums : columns (t,): gps_m (chords; drift while standing counts nothing), speed_m (`way_by_speed`), moving_s,
+        off_hours_s, off_hours_m, out_of_area_s, out_of_area_m, max_speed_mps (NaN where none was reported). A step half
+        outside the area counts half.
+    pieces : columns (p,), in order of trip and day: trip, day, gps_m, moving_s, off_hours_m, out_of_area_m.
 
     Raises
     ------
@@ -87,7 +94,7 @@ def tally(
     pieces: Columns = {
         "trip": by_piece.trip,
         "day": by_piece.day,
-        "distance_m": by_piece.sum(metres, exact),
+        "gps_m": by_piece.sum(metres, exact),
         "moving_s": by_piece.sum(np.where(moving, lasting, 0).astype(np.float64), np.rint) / SECOND_US,
         "off_hours_m": by_piece.sum(exact(metres * (1 - duty / np.maximum(lasting, 1))), exact),
         "out_of_area_m": by_piece.sum(exact(metres * out), exact),
@@ -95,8 +102,9 @@ def tally(
     speed = np.nan_to_num(track.speed_mps[ends].astype(np.float64), nan=-1.0)
     fastest = np.maximum.reduceat(speed, edges - (trips.last - trips.first)) if len(trips) else np.empty(0)
     sums: Columns = {
-        name: _sum(by_piece.trip, pieces[name], len(trips)) for name in ("distance_m", "off_hours_m", "out_of_area_m")
+        name: _sum(by_piece.trip, pieces[name], len(trips)) for name in ("gps_m", "off_hours_m", "out_of_area_m")
     } | {
+        "speed_m": _sum(trip, way_by_speed(track, steps.metres, steps.moving, ends, thresholds), len(trips)),
         "moving_s": _sum(trip, np.where(moving, lasting, 0).astype(np.float64), len(trips)) / SECOND_US,
         "off_hours_s": _sum(trip, (lasting - duty).astype(np.float64), len(trips)) / SECOND_US,
         "out_of_area_s": _sum(trip, lasting * out, len(trips)) / SECOND_US,

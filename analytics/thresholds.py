@@ -64,9 +64,15 @@ class Thresholds:
     pull_out_s: float = 4.0
     """Time a car takes from standing to driving, and back, over and above its metres at that speed."""
 
-    distance_low_share: float = 0.01
-    distance_high_share: float = 0.02
-    """Interval about a trip's metres: noise lengthens a track a little, cut corners shorten it more."""
+    speed_gap_s: float = 45.0
+    """Reports further apart than this say too little of the speed between them: the odometer or the chord tells more."""
+
+    speed_agrees_share: float = 0.1
+    speed_agrees_m: float = 100.0
+    """Way by speed and way by places differ by corners and noise, not by more than this: else the speeds are wrong."""
+
+    distance_share: float = 0.01
+    """Half-width of the interval about a trip's metres, for what the speed does between two reports."""
 
     distance_end_m: float = 30.0
     """And so much at each end, where a fix may be off by 15 m and the car may have rolled between reports."""

@@ -17,14 +17,14 @@ from geo.localtime import day_date, day_number, to_datetime, to_us
 
 TRIP_COLUMNS = (
     "trip_id", "vehicle_id", "day", "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon",
-    "distance_m", "distance_low_m", "distance_high_m", "odometer_m", "duration_s", "moving_s", "max_speed_mps",
+    "distance_m", "distance_low_m", "distance_high_m", "gps_m", "odometer_m", "duration_s", "moving_s", "max_speed_mps",
     "off_hours_s", "off_hours_m", "out_of_area_s", "out_of_area_m", "dispatch_order", "origin_place",
     "destination_place", "private_score",
 )  # fmt: skip
 STOP_COLUMNS = ("vehicle_id", "day", "start_time", "end_time", "lat", "lon", "kind", "place")
 VEHICLE_DAY_COLUMNS = (
     "vehicle_id", "day", "positions", "doubtful", "trips", "distance_m", "distance_low_m", "distance_high_m",
-    "odometer_m", "moving_s", "off_hours_m", "out_of_area_m",
+    "gps_m", "gap_m", "odometer_m", "moving_s", "off_hours_m", "out_of_area_m",
 )  # fmt: skip
 FLAG_COLUMNS = (
     "flag_id", "rule", "rule_version", "level", "trip_id", "vehicle_id", "day", "start_time", "end_time", "points",
@@ -226,7 +226,7 @@ _EXPORTS = {
     "vehicle-days": _SUBTREE
     + """
         SELECT vehicle, plate, unit, day, positions, doubtful, trips, distance_m, distance_low_m, distance_high_m,
-               odometer_m, moving_s, off_hours_m, out_of_area_m
+               gps_m, gap_m, odometer_m, moving_s, off_hours_m, out_of_area_m
         FROM vehicle_day JOIN car USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s ORDER BY vehicle, day
         """,

@@ -135,8 +135,10 @@ def test_a_vehicle_has_the_same_rows_whoever_is_beside_it(seed: int) -> None:
 @given(SEEDS)
 def test_days_sum_to_their_trips_and_numbers_are_finite(seed: int) -> None:
     found = audit(batch(seed), context(), MONDAY - 1, MONDAY + DAYS + 1)
-    for column in ("distance_m", "distance_low_m", "distance_high_m", "moving_s", "off_hours_m", "out_of_area_m"):
-        assert found.vehicle_days[column].sum() == pytest.approx(found.trips[column].sum(), rel=1e-9)
+    for column in ("moving_s", "gps_m", "off_hours_m", "out_of_area_m"):
+        assert found.vehicle_days[column].sum() == pytest.approx(found.trips[column].sum(), abs=0.01)
+    on_trips = found.vehicle_days["distance_m"].sum() - found.vehicle_days["gap_m"].sum()
+    assert on_trips == pytest.approx(found.trips["distance_m"].sum(), abs=0.01)
     assert found.vehicle_days["trips"].sum() == len(found.trips)
     for table in (found.trips, found.stops, found.vehicle_days):
         for column in set(table.columns) - MAY_BE_MISSING:

@@ -61,7 +61,7 @@ def tables(ids: Int32Array, day: int = DAY, metres: float = 1000.0) -> dict[str,
                 **common, **span, **lengths,
                 "trip_id": [f"{vehicle}-{day}" for vehicle in ids], "start_lat": 23.1, "start_lon": 113.3,
                 "end_lat": 23.2, "end_lon": 113.4, "duration_s": 3600.0, "moving_s": 3000.0, "max_speed_mps": np.nan,
-                "off_hours_s": 60.0, "off_hours_m": 100.0, "out_of_area_s": 0.0, "out_of_area_m": 0.0,
+                "off_hours_s": 60.0, "off_hours_m": 100.0, "gps_m": 1000.0, "out_of_area_s": 0.0, "out_of_area_m": 0.0,
                 "dispatch_order": None, "origin_place": "天河", "destination_place": "", "private_score": 0.5,
                 "night_share": [0.25, np.nan, np.inf][:many], "touches": "golf_course",
             }
@@ -70,7 +70,7 @@ def tables(ids: Int32Array, day: int = DAY, metres: float = 1000.0) -> dict[str,
         "vehicle_days": pd.DataFrame(
             {
                 **common, **lengths, "positions": 10, "doubtful": 1, "trips": 1, "moving_s": 3000.0,
-                "off_hours_m": 100.0, "out_of_area_m": 0.0,
+                "off_hours_m": 100.0, "out_of_area_m": 0.0, "gps_m": 1000.0, "gap_m": 0.0,
             }
         ),
     }  # fmt: skip

@@ -142,7 +142,7 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
                 "end_time": start + last, "start_lat": 23.10, "start_lon": 113.23, "end_lat": 23.14, "end_lon": 113.315,
                 "distance_m": 12345.0, "distance_low_m": 12000.0, "distance_high_m": 12700.0, "odometer_m": 12400.0,
                 "duration_s": last / SECOND_US, "moving_s": 3000.0, "max_speed_mps": 17.0, "off_hours_s": 1770.0,
-                "off_hours_m": 6100.0, "out_of_area_s": 900.0, "out_of_area_m": 4000.0, "dispatch_order": order,
+                "off_hours_m": 6100.0, "gps_m": 1000.0, "out_of_area_s": 900.0, "out_of_area_m": 4000.0, "dispatch_order": order,
                 "origin_place": "机关大院", "destination_place": "高尔夫球场",
                 "private_score": 0.0 if order else 62.5, "driver_card": "C9" if order else None,
                 "score_no_order": 0.0 if order else 30.0, "score_off_hours": 0.0 if order else 12.5,
@@ -169,7 +169,7 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
             {
                 "vehicle_id": vehicle, "day": number, "positions": FIXES, "doubtful": 3, "trips": 1,
                 "distance_m": 12345.0, "distance_low_m": 12000.0, "distance_high_m": 12700.0, "odometer_m": None,
-                "moving_s": 3000.0, "off_hours_m": 6100.0, "out_of_area_m": 4000.0,
+                "moving_s": 3000.0, "off_hours_m": 6100.0, "out_of_area_m": 4000.0, "gps_m": 1000.0, "gap_m": 0.0,
             }
             for vehicle in ids.values()
         ]
