@@ -1,6 +1,6 @@
 """How right the core is: a simulated fleet audited and held against its truth.
 
-    python -m benchmarks.accuracy --json [--seed S] [--degraded] [--vehicles N] [--days D]
+    python -m benchmarks.accuracy --json [--seed S] [--degraded] [--vehicles N] [--days D] [--interval S]
 
 trip_f1                   trips found and true ones count as one where their common time is 80 % of their joined time
 start_error, end_error    of these pairs, seconds
@@ -53,10 +53,18 @@ def main() -> None:
     parser.add_argument("--degraded", action="store_true")
     parser.add_argument("--vehicles", type=int, default=1000)
     parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--interval", type=int, default=10, help="seconds between reports while driving")
     parser.add_argument("--misuse-share", type=float, default=0.01)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = measure(options.vehicles, options.days, options.seed, options.misuse_share, degraded=options.degraded)
+    figures = measure(
+        options.vehicles,
+        options.days,
+        options.seed,
+        options.misuse_share,
+        degraded=options.degraded,
+        interval_s=options.interval,
+    )
     print(
         json.dumps(figures)
         if options.json
@@ -64,12 +72,22 @@ def main() -> None:
     )
 
 
-def measure(vehicles: int, days: int, seed: int, misuse_share: float, *, degraded: bool) -> dict[str, Any]:
+def measure(
+    vehicles: int, days: int, seed: int, misuse_share: float, *, degraded: bool, interval_s: int = 10
+) -> dict[str, Any]:
     """Every figure of one simulated fleet."""
     first = day_number(FIRST_DAY)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        simulate(folder, vehicles=vehicles, days=days, seed=seed, degraded=degraded, misuse_share=misuse_share)
+        simulate(
+            folder,
+            vehicles=vehicles,
+            days=days,
+            seed=seed,
+            degraded=degraded,
+            interval_s=interval_s,
+            misuse_share=misuse_share,
+        )
         fleet = read_city(folder)
         positions, ids = read_reported(folder, fleet)
         truth = read_truth(folder, fleet)
@@ -84,6 +102,7 @@ def measure(vehicles: int, days: int, seed: int, misuse_share: float, *, degrade
         "days": days,
         "seed": seed,
         "degraded": degraded,
+        "interval_s": interval_s,
         "positions": len(positions),
         "trips": len(truth.trips),
         **trip_figures(found, truth.trips, pairs),
