@@ -10,18 +10,17 @@ from psycopg import Connection
 
 from analytics.audit import audit
 from analytics.duty import LeftOut, merge_left_out, on_known_days
-from analytics.evidence import Rows, weigh
 from geo.arrays import Int32Array
 from geo.positions import Positions, join, only
 from gongche.console import Progress, no_progress
 from gongche.errors import WrongUseError
 from gongche.fleet import Fleet, load_fleet
 from gongche.home import Gongche
+from gongche.weighing import put, settle, weigh_audit
 from rules import catalogue_path
-from rules.evaluate import evaluate
 from rules.load import Rule, load_catalogue
 from store.archive import VEHICLES_PER_BUCKET
-from store.derived import raise_flags, replace_derived, stale_range, take_stale_days
+from store.derived import replace_derived, stale_range, take_stale_days
 from store.positions import read_day
 
 MARGIN_DAYS = 1
@@ -104,6 +103,8 @@ def audit_days(
         for count, result in enumerate(pool.map(one, buckets), start=1):
             done += result
             progress(count, len(buckets))
+    with gongche.database.connection() as conn:
+        settle(conn, fleet, rules, from_day, to_day)
     return done
 
 
@@ -144,14 +145,12 @@ def _audit_batch(
         positions = positions.take(known)
     begun = perf_counter()
     tables = audit(positions, context, from_day, to_day)
-    evidence = weigh(Rows.of(tables, context), context, from_day, to_day)
     kernel_s = perf_counter() - begun
-    flags = evaluate(rules, evidence.trips, evidence.dark)
-    named = [
-        frame.assign(vehicle_id=vehicle_ids[frame["vehicle_ix"]])
-        for frame in (evidence.trips, tables.stops, tables.vehicle_days, flags)
-    ]
-    trips, stops, vehicle_days, flags = named
+    evidence, all_flags = weigh_audit(conn, rules, context, tables, from_day, to_day)
+    stops, vehicle_days = (
+        frame.assign(vehicle_id=vehicle_ids[frame["vehicle_ix"]]) for frame in (tables.stops, tables.vehicle_days)
+    )
+    trips, flags = (frame[frame["day"].between(from_day, to_day)] for frame in (evidence.trips, all_flags))
     replace_derived(conn, vehicle_ids, from_day, to_day, trips=trips, stops=stops, vehicle_days=vehicle_days)
-    new = raise_flags(conn, vehicle_ids, from_day, to_day, flags)
+    new = put(conn, vehicle_ids, from_day, to_day, evidence, all_flags)
     return Audited(len(vehicle_ids), len(positions), len(trips), len(flags), new, kernel_s, tuple(left_out))

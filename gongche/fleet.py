@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from analytics.context import Bases, FleetContext, Orders, Swipes
 from analytics.duty import DutyCalendar
+from analytics.evidence_thresholds import DEFAULT
 from analytics.places import KINDS
 from geo.arrays import Int32Array
 from geo.distance import apart_m
@@ -98,7 +99,7 @@ def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_toleran
         zones=load_zones(conn),
         duty_days=load_duty_days(conn, first, last),
         calendar_of=vehicle_calendars(conn),
-        orders=load_orders(conn, *span),
+        orders=load_orders(conn, span[0], day_start_us(last + DEFAULT.window_days)),  # of what is weighed anew
         swipes=load_swipes(conn, *span),
         border_tolerance_m=border_tolerance_m,
     )

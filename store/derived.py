@@ -31,7 +31,10 @@ FLAG_COLUMNS = (
     "reason_zh", "reason_en", "numbers",
 )  # fmt: skip
 _TIMES = {"start_time", "end_time", "raised_at"}
-_INTEGERS = {"vehicle_id", "positions", "doubtful", "trips", "rule_version"}
+_INTEGERS = {
+    "vehicle_id", "positions", "doubtful", "trips", "rule_version", "fixless", "nights_here", "learned_nights",
+    "neighbours_silent", "neighbours_seen",
+}  # fmt: skip
 
 
 def replace_derived(
@@ -49,7 +52,7 @@ def replace_derived(
     `trips` may carry columns beyond TRIP_COLUMNS; they go into `features`. The caller's transaction makes it atomic.
     """
     extra = [name for name in trips.columns if name not in {*TRIP_COLUMNS, "vehicle_ix"}]
-    with_features = trips.assign(features=[json.dumps(row, allow_nan=False) for row in _records(trips, extra)])
+    with_features = trips.assign(features=[json.dumps(row, allow_nan=False) for row in json_records(trips, extra)])
     for table, columns, frame in (
         ("trip", (*TRIP_COLUMNS, "features"), with_features),
         ("stop", STOP_COLUMNS, stops),
@@ -61,7 +64,7 @@ def replace_derived(
             ),
             (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
         )
-        _copy(conn, table, columns, frame)
+        copy_rows(conn, table, columns, frame)
 
 
 def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, to_day: int, flags: pd.DataFrame) -> int:
@@ -72,7 +75,7 @@ def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, t
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS found_flag (LIKE flag INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
     conn.execute("TRUNCATE found_flag")
     numbers = [json.dumps(value, allow_nan=False) for value in flags["numbers"]]
-    _copy(conn, "found_flag", FLAG_COLUMNS, flags.assign(numbers=numbers))
+    copy_rows(conn, "found_flag", FLAG_COLUMNS, flags.assign(numbers=numbers))
     conn.execute(
         """
         UPDATE flag SET withdrawn_at = now()
@@ -163,7 +166,8 @@ def summary(conn: Connection[Any]) -> Mapping[str, Any]:
     }
 
 
-def _copy(conn: Connection[Any], table: str, columns: Iterable[str], frame: pd.DataFrame) -> None:
+def copy_rows(conn: Connection[Any], table: str, columns: Iterable[str], frame: pd.DataFrame) -> None:
+    """Add a frame's rows to a table through COPY; times as µs UTC, days as numbers."""
     names = list(columns)
     values = [_column(frame[name], name) for name in names]
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
@@ -184,7 +188,8 @@ def _column(column: "pd.Series[Any]", name: str) -> list[Any]:
     return [None if value is None or value is pd.NA or value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN is what differs from itself
 
 
-def _records(frame: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
+def json_records(frame: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
+    """These columns of each row as a dict that JSON can hold: what is not a number is None."""
     columns = {name: frame[name].tolist() for name in names}
     return [
         {name: None if _missing(columns[name][row]) else columns[name][row] for name in names}

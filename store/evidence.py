@@ -1,0 +1,126 @@
+"""Rows that trips are weighed by, and what weighing them finds: the weeks before, nights, the dark-kilometre ledger.
+
+Tables come and go as pandas DataFrames whose columns are those of the database table; times are int64 µs UTC and `day`
+is the local day number, both ways.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
+
+from geo.arrays import Int32Array
+from geo.localtime import day_date, day_number, to_datetime, to_us
+from store.derived import STOP_COLUMNS, TRIP_COLUMNS, copy_rows, json_records
+
+NIGHT_COLUMNS = (
+    "vehicle_id", "day", "lat", "lon", "place", "night_s", "base_m", "nights_here", "learned_lat", "learned_lon",
+    "learned_nights", "learned_base_m",
+)  # fmt: skip
+DARK_COLUMNS = (
+    "dark_id", "vehicle_id", "day", "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon", "jump_m",
+    "odometer_m", "dark_m", "fixless", "power_cut", "antenna_fault", "dark_s", "off_hours_s", "off_hours_share",
+    "dispatch_order", "order_cover", "neighbours_silent", "neighbours_seen", "dark_cause",
+)  # fmt: skip
+_COLUMNS = {
+    "trip": (*TRIP_COLUMNS, "features"),
+    "stop": STOP_COLUMNS,
+    "dark_entry": DARK_COLUMNS,
+}
+BOX_LAT_DEG, BOX_LON_DEG = 0.02, 0.04
+"""Sightings are read from such a box about either end of a silence: more than 2 km as far north as China goes."""
+
+
+def read_rows(
+    conn: Connection[Any], table: str, vehicle_ids: Int32Array | None, from_day: int, to_day: int
+) -> pd.DataFrame:
+    """Rows of `trip`, `stop` or `dark_entry`, of these vehicles or all, and local days [from_day, to_day]."""
+    columns = _COLUMNS[table]
+    rows = conn.execute(
+        sql.SQL(
+            "SELECT {} FROM {} WHERE day BETWEEN %s AND %s AND (%s::int[] IS NULL OR vehicle_id = ANY(%s))"
+            " ORDER BY vehicle_id, start_time"
+        ).format(sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(table)),
+        (day_date(from_day), day_date(to_day), *2 * (None if vehicle_ids is None else vehicle_ids.tolist(),)),
+    ).fetchall()
+    return _frame(rows, columns)
+
+
+def read_sightings(conn: Connection[Any], silences: pd.DataFrame) -> pd.DataFrame:
+    """Stops and gaps of any vehicle that share time with a silence and lie about one of its ends."""
+    columns = ("vehicle_id", "start_time", "end_time", "lat", "lon", "kind")
+    names = ("start_lat", "start_lon", "end_lat", "end_lon")
+    rows = conn.execute(
+        """
+        SELECT DISTINCT s.vehicle_id, s.start_time, s.end_time, s.lat, s.lon, s.kind
+        FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::date[], %s::date[], %s::float8[], %s::float8[],
+                    %s::float8[], %s::float8[]) AS d (start_time, end_time, first, last, lat1, lon1, lat2, lon2)
+        CROSS JOIN LATERAL (VALUES (lat1, lon1), (lat2, lon2)) AS e (lat, lon)
+        JOIN stop s ON s.day BETWEEN d.first AND d.last AND s.lat BETWEEN e.lat - %s AND e.lat + %s
+             AND s.lon BETWEEN e.lon - %s AND e.lon + %s AND s.start_time < d.end_time AND s.end_time > d.start_time
+        ORDER BY s.vehicle_id, s.start_time
+        """,
+        (
+            [to_datetime(when) for when in silences["start_time"]],
+            [to_datetime(when) for when in silences["end_time"]],
+            [to_datetime(when).date() for when in silences["start_time"]],
+            [to_datetime(when).date() for when in silences["end_time"]],
+            *(silences[name].tolist() for name in names),
+            *2 * (BOX_LAT_DEG,),
+            *2 * (BOX_LON_DEG,),
+        ),
+    ).fetchall()
+    return _frame(rows, columns)
+
+
+def replace_evidence(
+    conn: Connection[Any],
+    vehicle_ids: Int32Array,
+    from_day: int,
+    to_day: int,
+    *,
+    nights: pd.DataFrame,
+    dark: pd.DataFrame,
+) -> None:
+    """Put these nights and entries in place of those that stand for these vehicles and local days [from_day, to_day]."""
+    for table, columns, frame in (("vehicle_night", NIGHT_COLUMNS, nights), ("dark_entry", DARK_COLUMNS, dark)):
+        conn.execute(
+            sql.SQL("DELETE FROM {} WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s").format(
+                sql.Identifier(table)
+            ),
+            (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
+        )
+        copy_rows(conn, table, columns, frame)
+
+
+def update_scores(conn: Connection[Any], trips: pd.DataFrame) -> int:
+    """Write what a new weighing changed of trips that stand; returns how many differ from what stood."""
+    extra = [name for name in trips.columns if name not in {*TRIP_COLUMNS, "vehicle_ix", "features"}]
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE trip SET private_score = %s, features = %s
+            WHERE trip_id = %s AND (private_score, features) IS DISTINCT FROM (%s, %s)
+            """,
+            [
+                (score, features, name, score, features)
+                for score, name, features in zip(
+                    trips["private_score"].tolist(),
+                    trips["trip_id"].tolist(),
+                    map(Jsonb, json_records(trips, extra)),
+                    strict=True,
+                )
+            ],
+        )
+        return max(cursor.rowcount, 0)
+
+
+def _frame(rows: list[Any], columns: Iterable[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    for name in ("start_time", "end_time"):
+        frame[name] = pd.Series([to_us(when) for when in frame[name]], dtype="int64")
+    if "day" in frame:
+        frame["day"] = pd.Series([day_number(day) for day in frame["day"]], dtype="int32")
+    return frame
