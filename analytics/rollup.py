@@ -5,7 +5,7 @@ import numpy as np
 from analytics import kernels
 from analytics.days import by_day, day_key
 from analytics.exact import exact
-from geo.arrays import Columns, Int32Array, Int64Array, UInt32Array
+from geo.arrays import Columns, FloatArray, Int32Array, Int64Array, UInt32Array
 from geo.localtime import local_day
 from geo.positions import Positions
 
@@ -16,7 +16,8 @@ def vehicle_day_columns(
     """An entry for each vehicle and local day with positions: the columns of table `vehicle_day`, and vehicle_ix.
 
     `distance_m` and its interval are the best estimate of all that was driven: trips, and the way over silences (`gap_m`);
-    `gps_m` are the chords of the trips alone.
+    `gps_m` are the chords of the trips alone. Trips err each for itself, by how the car happened to drive between two
+    reports, so the interval of a day is the root of the squares of theirs.
 
     Parameters
     ----------
@@ -34,20 +35,32 @@ def vehicle_day_columns(
     trip = trip[there]
     gps = pieces["gps_m"][there]
     share = gps / np.maximum(trips["gps_m"], 1e-9)[trip]
-    sums = {"gps_m": gps, "moving_s": pieces["moving_s"][there]}
-    for name in ("distance_m", "distance_low_m", "distance_high_m"):
-        sums[name] = exact(share * trips[name][trip])
-    scale = np.divide(sums["distance_m"], gps, out=np.ones(len(gps)), where=gps > 0)
+    driven = exact(share * trips["distance_m"][trip])
+    scale = np.divide(driven, gps, out=np.ones(len(gps)), where=gps > 0)
+    sums = {"gps_m": gps, "moving_s": pieces["moving_s"][there], "distance_m": driven}
     for name in ("off_hours_m", "out_of_area_m"):
         sums[name] = exact(pieces[name][there] * scale)
     table = days | {name: by_day(at, values, count) for name, values in sums.items()}
+    below, above = (
+        _squares(share * np.abs(trips[name] - trips["distance_m"])[trip], at, count)
+        for name in ("distance_low_m", "distance_high_m")
+    )
     at, there = _places(keys, gaps["vehicle_ix"], gaps["day"])
-    for name, part in (("distance_m", "gap_m"), ("distance_low_m", "gap_low_m"), ("distance_high_m", "gap_high_m")):
-        table[name] += by_day(at, gaps[part][there], count)
-    table["gap_m"] = by_day(at, gaps["gap_m"][there], count)
+    gap = gaps["gap_m"][there]
+    below += _squares(gap - gaps["gap_low_m"][there], at, count)
+    above += _squares(gaps["gap_high_m"][there] - gap, at, count)
+    table["distance_m"] += by_day(at, gap, count)
+    table["distance_low_m"] = np.maximum(table["distance_m"] - np.sqrt(below), 0.0)
+    table["distance_high_m"] = table["distance_m"] + np.sqrt(above)
+    table["gap_m"] = by_day(at, gap, count)
     began = np.searchsorted(keys, day_key(trips["vehicle_ix"], local_day(trips["start_time"])))
     table["trips"] = np.bincount(began, minlength=count)[:count]
     return table
+
+
+def _squares(margin_m: FloatArray, at: Int64Array, count: int) -> FloatArray:
+    """Squares of margins summed by day, m²; rounded first to 64ths of a metre, whose squares add up exactly."""
+    return by_day(at, (np.rint(margin_m * 64) / 64) ** 2, count)
 
 
 def _places(keys: Int64Array, vehicle_ix: Int32Array, day: Int32Array) -> tuple[Int64Array, Int64Array]:

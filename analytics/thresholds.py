@@ -71,10 +71,10 @@ class Thresholds:
     speed_agrees_m: float = 100.0
     """Way by speed and way by places differ by corners and noise, not by more than this: else the speeds are wrong."""
 
-    distance_share: float = 0.01
+    distance_share: float = 0.008
     """Half-width of the interval about a trip's metres, for what the speed does between two reports."""
 
-    distance_end_m: float = 30.0
+    distance_end_m: float = 24.0
     """And so much at each end, where a fix may be off by 15 m and the car may have rolled between reports."""
 
     error_circles: float = 2.0

@@ -179,12 +179,16 @@ def trip_figures(found: pd.DataFrame, true: pd.DataFrame, pairs: NDArray[np.int6
 
 def mileage_figures(found: pd.DataFrame, true: pd.DataFrame) -> dict[str, float]:
     """Errors of each vehicle's kilometres over the period, and how often the stated interval holds the truth."""
-    columns = ["distance_m", "distance_low_m", "distance_high_m"]
-    sums = found.groupby("vehicle_id")[columns].sum()
+    days = found.assign(
+        below=(found["distance_m"] - found["distance_low_m"]) ** 2,
+        above=(found["distance_high_m"] - found["distance_m"]) ** 2,
+    )
+    sums = days.groupby("vehicle_id")[["distance_m", "below", "above"]].sum()
     driven = true.groupby("vehicle_id")["distance_m"].sum().reindex(sums.index)
     sums, driven = sums[driven > 0], driven[driven > 0]
     error = 100 * (sums["distance_m"] / driven - 1)
-    held = (sums["distance_low_m"] <= driven) & (driven <= sums["distance_high_m"])
+    off = driven - sums["distance_m"]
+    held = (-np.sqrt(sums["below"]) <= off) & (off <= np.sqrt(sums["above"]))
     return {
         "month_km_error_median_pct": round(float(error.abs().median()), 3),
         "month_km_error_p95_pct": round(float(np.percentile(error.abs(), 95)), 3),

@@ -111,12 +111,13 @@ def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
             LEFT JOIN fuel_price ON g::date BETWEEN valid_from AND coalesce(valid_to, 'infinity')
         )
         SELECT vehicle_id, month, count(*) AS days, sum(trips)::bigint AS trips, sum(distance_m) AS distance_m,
-               sum(distance_m - distance_low_m) AS below_m, sum(distance_high_m - distance_m) AS above_m,
+               sqrt(sum(power(distance_m - distance_low_m, 2))) AS below_m,
+               sqrt(sum(power(distance_high_m - distance_m, 2))) AS above_m,
                sum(off_hours_m) AS off_hours_m, sum(out_of_area_m) AS out_of_area_m,
                count(price) AS priced_days, coalesce(sum(price), 0) AS price_days,
                coalesce(sum(price * distance_m), 0) AS price_m,
-               coalesce(sum(price * (distance_m - distance_low_m)), 0) AS price_below_m,
-               coalesce(sum(price * (distance_high_m - distance_m)), 0) AS price_above_m
+               coalesce(sqrt(sum(power(price * (distance_m - distance_low_m), 2))), 0) AS price_below_m,
+               coalesce(sqrt(sum(power(price * (distance_high_m - distance_m), 2))), 0) AS price_above_m
         FROM vehicle_day JOIN span USING (day)
         WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful
           AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine))

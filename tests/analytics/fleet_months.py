@@ -97,7 +97,7 @@ def by_hand(  # noqa: C901 - one loop over days as a clerk would do it reads bet
         for name, (scale, down, up) in scales.items():
             for side, margin in (("low", down), ("high", up)):
                 key = (name, side, row["vehicle_ix"])
-                reach[key] = reach.get(key, 0.0) + scale * margin
+                reach[key] = math.hypot(reach.get(key, 0.0), scale * margin)
     total["vehicles"] = len(seen)
     for name, value in (
         ("distance", "distance_m"), ("saved_m", "saved_m"), ("saved_l", "saved_l"), ("saved_yuan", "saved_yuan"),

@@ -52,8 +52,9 @@ def test_each_day_has_its_own_price_and_a_day_between_prices_none() -> None:
     (month,) = vehicle_months(rows, split).to_dict("records")
     assert (month["days"], month["priced_days"], month["price_days"]) == (4, 3, 7.0 + 7.0 + 8.0)
     assert month["price_m"] == 1000 * (10 * 8.0 + 12 * 7.0 + 13 * 7.0)
-    assert month["price_below_m"] == pytest.approx(0.02 * month["price_m"])
-    assert month["price_above_m"] == pytest.approx(0.03 * month["price_m"])
+    days = 1000 * np.hypot.reduce([10 * 8.0, 12 * 7.0, 13 * 7.0])
+    assert month["price_below_m"] == pytest.approx(0.02 * days)
+    assert month["price_above_m"] == pytest.approx(0.03 * days)
 
 
 def test_a_day_without_a_usable_position_was_not_observed() -> None:
