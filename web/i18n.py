@@ -112,6 +112,10 @@ class Words:
         """Local date and time to the second."""
         return "—" if instant is None else f"{instant.astimezone(FLEET_ZONE):%Y-%m-%d %H:%M:%S}"
 
+    def date_of(self, instant: datetime) -> str:
+        """Local date, as forms and addresses take it."""
+        return f"{instant.astimezone(FLEET_ZONE):%Y-%m-%d}"
+
     def clock(self, instant: datetime) -> str:
         """Local time of day to the minute."""
         return f"{instant.astimezone(FLEET_ZONE):%H:%M}"

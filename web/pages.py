@@ -8,8 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
+from analytics.evidence_thresholds import DEFAULT
 from geo.localtime import FLEET_ZONE
-from store import trip_views, views
+from store import evidence_views, trip_views, views
 from store.calendar_views import calendars
 from store.users import log_access
 from store.views import PAGE_ROWS, Intake
@@ -101,7 +102,11 @@ def vehicle(
         days = views.vehicle_days(conn, vehicle_id, first, last)
         trips = trip_views.trips(conn, user, vehicle_id, first, last)
         flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id)
-    return show.render(request, VehiclePage(found, facts, days, trips, flags, first, last), user)
+        nights = evidence_views.nights(conn, vehicle_id, first, last, DEFAULT.away_m, DEFAULT.same_place_m)
+        dark = evidence_views.dark_entries(conn, vehicle_id, first, last)
+    dark_m = sum(entry.dark_m for entry in dark)
+    page = VehiclePage(found, facts, days, trips, flags, nights, dark, dark_m, first, last)
+    return show.render(request, page, user)
 
 
 @router.get("/flags")

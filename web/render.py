@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.calendar_views import CalendarRow
+from store.evidence_views import DarkRow, NightsRow
 from store.trip_views import OrderRow, StopRow, TripRow
 from store.users import User
 from store.views import (
@@ -31,7 +32,7 @@ from web.i18n import LANGUAGES, Words, language_of, translations
 from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
-from web.terms import DAY_KINDS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
+from web.terms import DARK_CAUSES, DAY_KINDS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles")
@@ -103,6 +104,9 @@ class VehiclePage(Page):
     days: Sequence[DayRow]
     trips: Sequence[TripRow]
     flags: Sequence[FlagRow]
+    nights: NightsRow | None
+    dark: Sequence[DarkRow]
+    dark_m: float  # of them all
     from_day: date
     to_day: date
 
@@ -257,8 +261,8 @@ def _environment(texts: NullTranslations) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.globals |= {
-        "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "day_kinds": DAY_KINDS,
-        "leaflet": LEAFLET, "plotly": PLOTLY,
+        "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "dark_causes": DARK_CAUSES,
+        "day_kinds": DAY_KINDS, "leaflet": LEAFLET, "plotly": PLOTLY,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

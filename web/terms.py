@@ -66,6 +66,8 @@ FEATURES = {
     "reader_silent_days": _("Days of use since a card was read"),
     "dark_m": _("Distance without a usable fix"),
     **SCORE_PARTS,
+    "dark_s": _("Time without a usable fix"),
+    "dark_cause": _("Cause of the silence"),
 }
 """Name of each feature that a rule may compare."""
 
@@ -86,6 +88,15 @@ CLEARED_BY = {
     "under_order": _("under a dispatch order with a card in"),
 }
 """Innocent causes that the score tests."""
+
+DARK_CAUSES = {
+    "power_cut": _("terminal without power"),
+    "antenna": _("antenna off"),
+    "no_fix": _("no fix: garage or tunnel"),
+    "carried": _("carried, not driven"),
+    "coverage": _("no coverage: neighbours silent too"),
+    "unknown": _("unknown"),
+}
 
 VEHICLE_CLASSES = {
     "ordinary": _("ordinary duty"),

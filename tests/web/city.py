@@ -18,6 +18,7 @@ from geo.zones import Zone
 from store.database import Database
 from store.derived import raise_flags, replace_derived
 from store.duty import DispatchOrder, DutyDay, replace_duty_days, upsert_orders
+from store.evidence import replace_evidence
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, upsert_units, upsert_vehicles, upsert_zones
 from store.intake import Refused, add_quarantine, count_intake
 from store.positions import merge_positions
@@ -147,6 +148,7 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
                 "private_score": 0.0 if order else 62.5, "driver_card": "C9" if order else None,
                 "score_no_order": 0.0 if order else 30.0, "score_off_hours": 0.0 if order else 12.5,
                 "score_venue": 0.0 if order else 20.0, "score_rest_day": 0.0,
+                "cleared": "no_order:order off_hours:order" if order else "no_card:reader_broken",
             }
             for vehicle, start, order in rows
         ]
@@ -195,3 +197,32 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
         ]
     )  # fmt: skip
     raise_flags(conn, vehicles, number, number, flags)
+    _weigh(conn, ids["V1"], number)
+
+
+def _weigh(conn: Connection[Any], vehicle: int, number: int) -> None:
+    """Five nights at the golf course's estate, and a silence of an evening."""
+    nights = pd.DataFrame(
+        [
+            {
+                "vehicle_id": vehicle, "day": number - back, "lat": 23.14, "lon": 113.31, "place": "碧桂园", "night_s": 18_000.0,
+                "base_m": 9_300.0, "nights_here": 5, "learned_lat": 23.14, "learned_lon": 113.31, "learned_nights": 5,
+                "learned_base_m": 9_300.0,
+            }
+            for back in range(5)
+        ]
+    )  # fmt: skip
+    dark = pd.DataFrame(
+        [
+            {
+                "dark_id": f"{vehicle}-dark", "vehicle_id": vehicle, "day": number, "start_time": _us(DAY, 21, 0),
+                "end_time": _us(DAY, 22, 30), "start_lat": 23.1, "start_lon": 113.3, "end_lat": 23.1, "end_lon": 113.3,
+                "jump_m": 12.0, "odometer_m": 8_765.0, "dark_m": 8_765.0, "fixless": 0, "power_cut": True,
+                "antenna_fault": False, "dark_s": 5_400.0, "off_hours_s": 5_400.0, "off_hours_share": 1.0,
+                "dispatch_order": None, "order_cover": 0.0, "neighbours_silent": 1, "neighbours_seen": 4,
+                "dark_cause": "power_cut",
+            }
+        ]
+    )  # fmt: skip
+    vehicles = np.array([vehicle], dtype=np.int32)
+    replace_evidence(conn, vehicles, number - 5, number, nights=nights, dark=dark)

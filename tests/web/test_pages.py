@@ -55,6 +55,53 @@ def test_the_vehicle_page_shows_rollup_and_registration(city: City, signed_in: S
         assert shown in text, shown
 
 
+def test_the_vehicle_page_shows_where_it_sleeps_and_what_it_drove_in_the_dark(city: City, signed_in: SignedIn) -> None:
+    client = signed_in("inspector")
+    text = client.get(f"/vehicles/{city.vehicle_ids['V1']}").text
+    for shown in (
+        "5, of them 5 away from the base",
+        "碧桂园",
+        "9.3 km from the base",
+        "5 nights of four weeks",
+        "8.8 km",
+    ):
+        assert shown in text, shown
+    for shown in ("terminal without power", "1 silent, 4 reported"):
+        assert shown in text, shown
+    none = client.get(f"/vehicles/{city.vehicle_ids['V2']}").text
+    assert "No silence with metres in it" in none
+
+
+def test_a_flag_without_a_trip_leads_to_the_ledger_of_its_vehicle(city: City, signed_in: SignedIn) -> None:
+    client, vehicle = signed_in("inspector"), city.vehicle_ids["V1"]
+    with city.database.connection() as conn:
+        conn.execute(
+            """
+            INSERT INTO flag (flag_id, rule, rule_version, level, trip_id, vehicle_id, day, start_time, end_time, points,
+                              reason_zh, reason_en, numbers)
+            VALUES ('dark:1', 'dark-kilometres-no-order', 1, 'prompt', '', %s, '2019-06-03', '2019-06-03T21:00+08',
+                    '2019-06-04T01:00+08', 40, '九十分钟', 'ninety minutes', '[]')
+            """,
+            (vehicle,),
+        )
+    try:
+        text = client.get("/flags?from_day=2019-06-03&to_day=2019-06-03").text
+    finally:
+        with city.database.connection() as conn:
+            conn.execute("DELETE FROM flag WHERE flag_id = 'dark:1'")
+    assert f'href="/vehicles/{vehicle}?from_day=2019-06-03&amp;to_day=2019-06-04#dark"' in text
+    assert 'href="/trips/"' not in text
+
+
+def test_the_trip_page_shows_which_innocent_causes_were_tested_and_hold(city: City, signed_in: SignedIn) -> None:
+    client = signed_in("inspector")
+    text = client.get(f"/trips/{city.trip_ids['V1']}").text
+    assert 'class="holds" title="holds">✓ card reader silent on three days of use' in text
+    assert 'title="does not hold">✗ lunch near the place of work' in text
+    ordered = client.get(f"/trips/{city.later_trip_id}").text
+    assert ordered.count('class="holds"') == 2
+
+
 def test_the_trip_page_shows_numbers_order_and_what_scored(city: City, signed_in: SignedIn) -> None:
     client = signed_in("manager")
     flagged = client.get(f"/trips/{city.trip_ids['V1']}").text

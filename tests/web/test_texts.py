@@ -7,6 +7,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from analytics.dark import CAUSES as DARK_CAUSES
+from analytics.dark import DARK_FEATURES
 from analytics.features import FEATURES
 from analytics.score import CAUSES, PARTS
 from rules.load import CLASSES, LEVELS
@@ -48,8 +50,9 @@ def test_a_translation_takes_the_same_values(chinese: Catalog) -> None:
 
 
 def test_every_name_that_data_carries_has_a_text() -> None:
-    assert set(terms.FEATURES) == set(FEATURES)
+    assert set(terms.FEATURES) == set(FEATURES) | set(DARK_FEATURES)
     assert set(terms.SCORE_PARTS) == set(PARTS)
+    assert set(terms.DARK_CAUSES) == set(DARK_CAUSES)
     assert set(terms.CLEARED_BY) == set(CAUSES)
     assert set(terms.VEHICLE_CLASSES) == set(CLASSES)
     assert set(terms.LEVELS) == set(LEVELS)
