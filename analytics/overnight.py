@@ -70,10 +70,12 @@ def with_bases(
     lat[at], lon[at] = near_rows["lat"], near_rows["lon"]
     learned = {name: np.full((vehicles, span), np.nan) for name in ("lat", "lon")}
     count, here = np.zeros((vehicles, span), dtype=np.int64), np.zeros((vehicles, span), dtype=np.int64)
+    apart = apart_m(lat[:, :, None], lon[:, :, None], lat[:, None, :], lon[:, None, :])
+    near = apart <= thresholds.same_place_m
     for day in range(max(from_day - first, 0), span):
         low = max(day - window + 1, 0)
         pieces = slice(low, day + 1)
-        core, together, here[:, day] = _densest(lat[:, pieces], lon[:, pieces], thresholds)
+        core, together, here[:, day] = _densest(near[:, pieces, pieces])
         nights_known = (~np.isnan(lat[:, pieces])).sum(axis=1)
         members = together.sum(axis=1)
         teaches = (members >= thresholds.learned_nights) & (2 * members > nights_known) & core
@@ -94,13 +96,10 @@ def with_bases(
     )
 
 
-def _densest(
-    lat: FloatArray, lon: FloatArray, thresholds: EvidenceThresholds
-) -> tuple[BoolArray, BoolArray, FloatArray]:
-    """Of each vehicle's nights (v, n): whether it has any, which lie about the densest, how many about the last one."""
-    near = apart_m(lat[:, :, None], lon[:, :, None], lat[:, None, :], lon[:, None, :]) <= thresholds.same_place_m
+def _densest(near: BoolArray) -> tuple[BoolArray, BoolArray, FloatArray]:
+    """Of each vehicle's nights (v, n, n near each other): has it any, which lie about the densest, how many about the last."""
     about = near.sum(axis=2)
     latest_first = about[:, ::-1]
     densest = about.shape[1] - 1 - np.argmax(latest_first, axis=1)
-    vehicles = np.arange(len(lat))
+    vehicles = np.arange(len(near))
     return about.max(axis=1, initial=0) > 0, near[vehicles, densest], about[:, -1].astype(np.float64)

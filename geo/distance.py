@@ -99,8 +99,9 @@ def apart_m(lat1: FloatArray, lon1: FloatArray, lat2: FloatArray | float, lon2: 
 
     Flat about the middle latitude, as `flat_m`: for decisions about far or near.
     """
-    north_m, east_m = metres_per_degree((lat1 + lat2) / 2)
-    north, east = (lat2 - lat1) * north_m, (lon2 - lon1) * east_m
+    middle = np.nan_to_num((lat1 + lat2) * 1e7)
+    north_m, east_m = metres_per_e7(np.rint(middle).astype(np.int64))
+    north, east = (lat2 - lat1) * 1e7 * north_m, (lon2 - lon1) * 1e7 * east_m
     length: FloatArray = np.sqrt(north * north + east * east)
     return length
 

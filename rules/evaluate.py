@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from geo.arrays import Int64Array
 from geo.localtime import day_number
 from rules.condition import COMPARISONS, all_hold
 from rules.load import SUBJECTS, Rule
@@ -32,23 +33,22 @@ def evaluate(rules: Sequence[Rule], trips: pd.DataFrame, dark: pd.DataFrame | No
     trip: `trip_id` is the empty text.
     """
     tables = {"trip": trips} if dark is None else {"trip": trips, "dark": dark}
-    flags = [
-        _flag(rule, row)
-        for rule in rules
-        if rule.status == "stable" and rule.subject in tables
-        for row in _caught(rule, tables[rule.subject])
-    ]
+    flags: list[dict[str, Any]] = []
+    for subject, table in tables.items():
+        caught = [(rule, _caught(rule, table)) for rule in rules if rule.status == "stable" and rule.subject == subject]
+        wanted = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(rows for _, rows in caught)]))
+        # Rows that several rules catch are read once.
+        read = dict(zip(wanted.tolist(), table.iloc[wanted].to_dict("records"), strict=True))
+        flags += [_flag(rule, read[row]) for rule, rows in caught for row in rows.tolist()]
     return pd.DataFrame(flags, columns=list(FLAG_COLUMNS))
 
 
-def _caught(rule: Rule, table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+def _caught(rule: Rule, table: pd.DataFrame) -> Int64Array:
     if not len(table):
-        return []
+        return np.empty(0, dtype=np.int64)
     effective = table["day"].between(day_number(rule.effective_from), day_number(rule.effective_to))
     applies = (table["vehicle_class"].isin(rule.classes) & effective).to_numpy()
-    rows = np.flatnonzero(applies & all_hold(rule.tests, table))
-    columns = [table[name].iloc[rows].tolist() for name in table.columns] if len(rows) else []
-    return [dict(zip(table.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+    return np.flatnonzero(applies & all_hold(rule.tests, table))
 
 
 def _flag(rule: Rule, row: Mapping[Hashable, Any]) -> dict[str, Any]:
