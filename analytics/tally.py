@@ -5,7 +5,7 @@ day its part, and the parts add up to the step.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Spans:
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def take(self, rows: Int64Array) -> "Spans":
+        """Some of the trips."""
+        return Spans(*(getattr(self, column.name)[rows] for column in fields(self)))
 
     @property
     def days(self) -> tuple[Int32Array, Int64Array]:

@@ -7,7 +7,7 @@ from analytics.places import CONTROLLED_VENUES
 from analytics.steps import STOP, Segments, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import Columns, FloatArray, Int64Array
+from geo.arrays import BoolArray, Columns, FloatArray, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import Positions
 from geo.zones import ZoneIndex
@@ -59,11 +59,57 @@ def zone_visits(
     not to the time inside. A zone that does not hold when it is entered is not visited.
     """
     reached = zones.near(track.lat_e7, track.lon_e7, steps.metres)
-    row, trip = _steps_of(np.flatnonzero(reached), track, trips, until)
+    return _visits(reached, track, steps, trips, until, zones, thresholds)
+
+
+def venue_columns(
+    track: Positions,
+    segments: Segments,
+    steps: Steps,
+    trips: Spans,
+    zones: ZoneIndex,
+    thresholds: Thresholds = DEFAULT,
+) -> Columns:
+    """Of each trip its longest stand at a controlled venue, on the way or at the rest after it.
+
+    Returns
+    -------
+    venue_dwell_s : float64 (t,)   0 without one.
+    venue_ix : int32 (t,)   Index into the venues, `zones.of_kinds(CONTROLLED_VENUES)`; −1 without one. Among equally
+        long stands that at the first of the zones.
+    """
+    dwell, venue = np.zeros(len(trips)), np.full(len(trips), -1, dtype=np.int32)
+    venues, until = zones.of_kinds(CONTROLLED_VENUES), rest_until(segments, trips)
+    reached = venues.near(track.lat_e7, track.lon_e7, steps.metres)
+    # Most trips drive past venues and stand at none: they are found by their standing steps, which are few.
+    asked = reached & ~steps.moving
+    asked[trips.last] |= reached[trips.last]
+    stands = _visits(asked, track, steps, trips, until, venues, thresholds)
+    some = np.unique(stands["trip"][stands["standing_s"] > 0])
+    visits = _visits(reached, track, steps, trips.take(some), until[some], venues, thresholds)
+    stood = np.flatnonzero(visits["standing_s"] > 0)
+    longest = stood[np.lexsort((visits["zone"][stood], -visits["standing_s"][stood], visits["trip"][stood]))]
+    trip, first = np.unique(visits["trip"][longest], return_index=True)
+    dwell[some[trip]] = visits["standing_s"][longest[first]]
+    venue[some[trip]] = visits["zone"][longest[first]]
+    return {"venue_dwell_s": dwell, "venue_ix": venue}
+
+
+def _visits(
+    asked: BoolArray,
+    track: Positions,
+    steps: Steps,
+    trips: Spans,
+    until: Int64Array,
+    zones: ZoneIndex,
+    thresholds: Thresholds,
+) -> Columns:
+    """`zone_visits` by those steps alone that are asked about."""
+    row, trip = _steps_of(np.flatnonzero(asked), track, trips, until)
     begin, end = track.fix_time[row - 1], track.fix_time[row]
     begin = np.where(row == trips.first[trip] + 1, trips.start_time[trip], begin)
     end = np.where(row == trips.last[trip], trips.end_time[trip], end)
-    came = np.flatnonzero((until > trips.last) & reached[trips.last])  # at rest before the report that says so
+    came = np.flatnonzero((until > trips.last) & asked[trips.last])  # at rest before the report that says so
     before, after = np.concatenate((row - 1, trips.last[came])), np.concatenate((row, trips.last[came]))
     trip = np.concatenate((trip, came))
     begin = np.concatenate((begin, trips.end_time[came]))
@@ -95,33 +141,6 @@ def zone_visits(
         "standing_s": _sums(np.where(moving[step], 0, inside), first) / SECOND_US,
         "metres": _sums(way, first),
     }
-
-
-def venue_columns(
-    track: Positions,
-    segments: Segments,
-    steps: Steps,
-    trips: Spans,
-    zones: ZoneIndex,
-    thresholds: Thresholds = DEFAULT,
-) -> Columns:
-    """Of each trip its longest stand at a controlled venue, on the way or at the rest after it.
-
-    Returns
-    -------
-    venue_dwell_s : float64 (t,)   0 without one.
-    venue_ix : int32 (t,)   Index into the venues, `zones.of_kinds(CONTROLLED_VENUES)`; −1 without one. Among equally
-        long stands that at the first of the zones.
-    """
-    dwell, venue = np.zeros(len(trips)), np.full(len(trips), -1, dtype=np.int32)
-    visits = zone_visits(
-        track, steps, trips, rest_until(segments, trips), zones.of_kinds(CONTROLLED_VENUES), thresholds
-    )
-    stood = np.flatnonzero(visits["standing_s"] > 0)
-    longest = stood[np.lexsort((visits["zone"][stood], -visits["standing_s"][stood], visits["trip"][stood]))]
-    trip, first = np.unique(visits["trip"][longest], return_index=True)
-    dwell[trip], venue[trip] = visits["standing_s"][longest[first]], visits["zone"][longest[first]]
-    return {"venue_dwell_s": dwell, "venue_ix": venue}
 
 
 def _steps_of(rows: Int64Array, track: Positions, trips: Spans, until: Int64Array) -> tuple[Int64Array, Int64Array]:

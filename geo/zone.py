@@ -9,8 +9,8 @@ from pyproj import Geod
 from geo.arrays import FloatArray
 from geo.distance import metres_per_degree
 
-CIRCLE_ERROR_M = 0.01
-"""A circle's outline stays this close to the true one: the grid of positions (10⁻⁷ degrees) is no finer."""
+CIRCLE_ERROR_M = 0.05
+"""A circle's outline stays this close to the true one: a hundredth of what a fix is good for, with few corners."""
 
 KINDS = (
     "district", "city", "province", "base", "golf_course", "entertainment", "bath_house", "hotel", "school", "restaurant",
@@ -30,7 +30,7 @@ class Circle:
 
     def outline(self) -> shapely.Polygon:
         """Polygon whose border lies within `CIRCLE_ERROR_M` of the circle, half of it outside and half inside."""
-        deepest = min(CIRCLE_ERROR_M / self.radius_m, 0.1)
+        deepest = min(2 * CIRCLE_ERROR_M / self.radius_m, 0.1)
         corners = max(16, int(np.ceil(np.pi / np.arccos(1 - deepest))))
         azimuth = np.arange(corners) * (360.0 / corners)
         reach = np.full(corners, self.radius_m * (1 + (1 - np.cos(np.pi / corners)) / 2))

@@ -165,7 +165,7 @@ class ZoneIndex:
 
     def _borders(self, radius_m: float) -> Borders:
         """Borders that reach at least so far; a few reaches serve all radii. Threads may make one twice, to no harm."""
-        reach_m = LEAST_REACH_M
+        reach_m = 0.0 if radius_m == 0 else LEAST_REACH_M
         while reach_m < radius_m:
             reach_m *= 2
         if reach_m not in self._reaching:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from analytics import kernels
 from analytics.audit import audit
+from analytics.places import CONTROLLED_VENUES
 from analytics.segment import segment
 from analytics.steps import Segments, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT
-from analytics.visits import rest_until, zone_visits
+from analytics.visits import rest_until, venue_columns, zone_visits
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 from geo.zones import Zone, ZoneIndex
@@ -165,6 +166,24 @@ def test_the_longest_stand_at_a_controlled_venue_counts_on_whatever_days_are_ask
         alone = audit(track, context, day, day).trips
         same = everything[everything["day"] == day].reset_index(drop=True)
         assert alone["venue_dwell_s"].tolist() == same["venue_dwell_s"].tolist()
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**31))
+def test_the_longest_stand_is_that_of_all_visits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    car = Car(noise_m=6.0, seed=seed)
+    for _ in range(4):
+        car.streets(int(rng.integers(2, 6)), block_s=60).wait(float(rng.integers(0, 200))).park(
+            float(rng.integers(0, 2000))
+        )
+    track = car.positions()
+    segments, steps, trips = driven(track)
+    zones = ZoneIndex([square(f"z{n}", "hotel", (at_m, at_m + 700)) for n, at_m in enumerate(rng.uniform(0, 5000, 5))])
+    visits = zone_visits(track, steps, trips, rest_until(segments, trips), zones.of_kinds(CONTROLLED_VENUES))
+    expected = np.zeros(len(trips))
+    np.maximum.at(expected, visits["trip"], visits["standing_s"])
+    assert venue_columns(track, segments, steps, trips, zones)["venue_dwell_s"].tolist() == expected.tolist()
 
 
 def test_without_zones_or_trips_there_are_no_visits() -> None:
