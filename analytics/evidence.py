@@ -24,7 +24,7 @@ from geo.arrays import BoolArray, FloatArray, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 REACH_DAYS = 1
-"""A silence that began on the day before may touch a day's trips."""
+"""A silence that began on the day before, or begins after midnight, may touch a day's trips."""
 
 METRES_ALONE = 0.5
 """Metres beyond the order without a private stop are half the evidence: rivers and closed roads explain many."""
@@ -65,13 +65,15 @@ def weigh(
 
     Parameters
     ----------
-    rows : of `window_days` − 1 before from_day too, as far as they exist; what lies outside is not looked at.
+    rows : of `window_days` − 1 before from_day too, and silences of the day after to_day, as far as they exist; what
+        lies outside is not looked at.
     context : its orders reach as far back as any order of these days.
     """
     first = from_day - thresholds.window_days + 1
     trips = _ordered(rows.trips, first, to_day)
     stops = _ordered(rows.stops, first, to_day)
-    dark = attributed(_named(_ordered(rows.dark, from_day - REACH_DAYS, to_day), context), rows.sightings, thresholds)
+    silences = _named(_ordered(rows.dark, from_day - REACH_DAYS, to_day + REACH_DAYS), context)
+    dark = attributed(silences, rows.sightings, thresholds)
     trips = trips.assign(**_dwelling(trips, stops))
     sleeping = nights(stops, thresholds)
     known = with_bases(sleeping, context, first, to_day, thresholds)
@@ -84,7 +86,7 @@ def weigh(
     return Evidence(
         pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores], axis=1),
         known[known["day"] >= from_day].reset_index(drop=True),
-        dark[dark["day"] >= from_day].reset_index(drop=True),
+        dark[dark["day"].between(from_day, to_day)].reset_index(drop=True),
     )
 
 

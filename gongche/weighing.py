@@ -41,7 +41,7 @@ def weigh_audit(
     """
     ids = context.vehicle_ids
     first, last = from_day - REACH_DAYS, to_day + WEEKS
-    stored = _stored(conn, ids, first - WEEKS, last, leave=(from_day, to_day))
+    stored = _stored(conn, ids, first - WEEKS, last + REACH_DAYS, leave=(from_day, to_day))
     trips, stops, dark = (
         _joined(standing, found)
         for standing, found in zip(stored, (tables.trips, tables.stops, tables.dark), strict=True)
@@ -76,7 +76,7 @@ def settle(conn: Connection[Any], fleet: Fleet, rules: list[Rule], from_day: int
         return 0
     first, last = int(changed["day"].min()) - REACH_DAYS, int(changed["day"].max()) + 2 * REACH_DAYS
     context = fleet.context(vehicles)
-    evidence, flags = _weighed(conn, rules, context, _stored(conn, vehicles, first - WEEKS, last), first, last)
+    evidence, flags = _weighed(conn, rules, context, _stored(conn, vehicles, first - WEEKS, last + REACH_DAYS), first, last)
     update_scores(conn, evidence.trips)
     replace_evidence(conn, vehicles, first, last, nights=evidence.nights, dark=evidence.dark)
     raise_flags(conn, vehicles, first, last, flags)
