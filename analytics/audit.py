@@ -57,7 +57,7 @@ def audit_ordered(
     positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds = DEFAULT
 ) -> Tables:
     """`audit` of positions that are in canonical order already, as the archive and the database give them."""
-    parts = [measure(chunk, context, from_day, to_day, thresholds) for chunk in _chunks(positions)]
+    parts = [measure(chunk, context, from_day, to_day, thresholds) for chunk in slices(positions)]
     trips, stops, days, dark = (_joined([getattr(part, table) for part in parts]) for table in TABLES)
     began = local_day(trips["start_time"])
     return Tables(
@@ -68,7 +68,7 @@ def audit_ordered(
     )
 
 
-def _chunks(positions: Positions) -> list[Positions]:
+def slices(positions: Positions) -> list[Positions]:
     """The batch in slices of whole vehicles; one empty slice of an empty batch."""
     ends = np.append(np.flatnonzero(np.diff(positions.vehicle_ix)) + 1, len(positions))
     chunks, start = [], 0
