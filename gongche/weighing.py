@@ -39,9 +39,8 @@ def weigh_audit(
     -------
     Evidence, flags   With vehicle_id.
     """
-    ids = context.vehicle_ids
     first, last = from_day - REACH_DAYS, to_day + WEEKS
-    stored = _stored(conn, ids, first - WEEKS, last + REACH_DAYS, leave=(from_day, to_day))
+    stored = _stored(conn, context, first - WEEKS, last + REACH_DAYS, leave=(from_day, to_day))
     trips, stops, dark = (
         _joined(standing, found)
         for standing, found in zip(stored, (tables.trips, tables.stops, tables.dark), strict=True)
@@ -76,7 +75,9 @@ def settle(conn: Connection[Any], fleet: Fleet, rules: list[Rule], from_day: int
         return 0
     first, last = int(changed["day"].min()) - REACH_DAYS, int(changed["day"].max()) + 2 * REACH_DAYS
     context = fleet.context(vehicles)
-    evidence, flags = _weighed(conn, rules, context, _stored(conn, vehicles, first - WEEKS, last + REACH_DAYS), first, last)
+    evidence, flags = _weighed(
+        conn, rules, context, _stored(conn, context, first - WEEKS, last + REACH_DAYS), first, last
+    )
     update_scores(conn, evidence.trips)
     replace_evidence(conn, vehicles, first, last, nights=evidence.nights, dark=evidence.dark)
     raise_flags(conn, vehicles, first, last, flags)
@@ -104,17 +105,18 @@ def _weighed(
 
 
 def _stored(
-    conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, to_day: int, leave: tuple[int, int] = (1, 0)
+    conn: Connection[Any], context: FleetContext, from_day: int, to_day: int, leave: tuple[int, int] = (1, 0)
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Trips, stops and dark entries that stand for these days, but not of those from leave[0] to leave[1]."""
-    number = pd.Index(vehicle_ids)
+    number = pd.Index(context.vehicle_ids)
     tables = []
     for table in ("trip", "stop", "dark_entry"):
-        rows = _typed(read_rows(conn, table, vehicle_ids, from_day, to_day))
+        rows = _typed(read_rows(conn, table, context.vehicle_ids, from_day, to_day))
         rows = rows[~rows["day"].between(*leave)]
         tables.append(rows.assign(vehicle_ix=number.get_indexer(pd.Index(rows["vehicle_id"])).astype(np.int32)))
     trips, stops, dark = tables
-    return trips, stops, dark
+    of_entry = context.vehicle_class[dark["vehicle_ix"].to_numpy(dtype=np.int64)]
+    return trips, stops, dark.assign(vehicle_class=pd.Series(of_entry, index=dark.index, dtype=object))
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -180,8 +180,14 @@ class Archive:
             """,
             {"day": manifest.day, "vehicles": vehicles, "revisions": revisions},
         )
+        # What a day's trips and stops are rests on the days beside it too: a stay or a way over midnight.
         conn.execute(
-            "INSERT INTO stale_day (vehicle_id, day) SELECT v, %s FROM unnest(%s::int[]) AS v ORDER BY v"
-            " ON CONFLICT DO NOTHING",
-            (manifest.day, vehicles),
+            """
+            INSERT INTO stale_day (vehicle_id, day)
+            SELECT v, d FROM unnest(%(vehicles)s::int[]) AS v, generate_series(-1, 1) AS beside,
+                             LATERAL (SELECT %(day)s::date + beside AS d) AS of
+            WHERE beside = 0 OR EXISTS (SELECT FROM sealed_part p WHERE p.day = d AND p.bucket = v / %(per_bucket)s)
+            ORDER BY v, d ON CONFLICT DO NOTHING
+            """,
+            {"vehicles": vehicles, "day": manifest.day, "per_bucket": VEHICLES_PER_BUCKET},
         )
