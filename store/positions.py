@@ -6,7 +6,7 @@ repetitions and is LATE only if each of them was, so what is stored depends on t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,11 @@ def merge_positions(
     if not len(batch):
         return Merged(0, 0, fresh)
     _check_times(batch)
+    # Minus zero is zero to the database, and not another content.
+    zero = np.float32(0)
+    batch = replace(
+        batch, speed_mps=batch.speed_mps + zero, course_deg=batch.course_deg + zero, fuel_l=batch.fuel_l + zero
+    )
     vehicle_id = vehicle_ids[batch.vehicle_ix]
     rows, rank, late = _distinct(batch, vehicle_id)
     columns = _columns(batch, vehicle_id, rows, late)
