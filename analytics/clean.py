@@ -2,13 +2,22 @@
 
 import numpy as np
 
+from analytics.excursions import aside, drifting
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, FloatArray, Int64Array, UInt32Array
 from geo.distance import flat_m
 from geo.localtime import SECOND_US
 from geo.positions import Positions, Status, clock_fault
 
-_UNUSABLE = Status.DUPLICATE_TIME | Status.OUT_OF_RANGE | Status.CLOCK | Status.FROZEN | Status.TELEPORT
+_UNUSABLE = (
+    Status.DUPLICATE_TIME
+    | Status.OUT_OF_RANGE
+    | Status.CLOCK
+    | Status.FROZEN
+    | Status.TELEPORT
+    | Status.CANYON
+    | Status.DRIFT
+)
 
 
 def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32Array:
@@ -20,12 +29,13 @@ def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32
 
     Returns
     -------
-    uint32 (n,)   The sent bits, and DUPLICATE_TIME, OUT_OF_RANGE, CLOCK, FROZEN, TELEPORT where they apply.
+    uint32 (n,)   The sent bits, and DUPLICATE_TIME, OUT_OF_RANGE, CLOCK, FROZEN, TELEPORT, CANYON,
+        DRIFT where they apply.
 
     Notes
     -----
     Among positions of one vehicle with one fix time the first usable one in canonical order counts: a report without a
-    fix must not hide the fix of the same second. FROZEN and TELEPORT are judged among the positions that are good so
+    fix must not hide the fix of the same second. The others from FROZEN on are judged among the positions that are good so
     far: a wrong clock must not make its neighbours look impossible.
     """
     status = positions.status.copy()
@@ -42,6 +52,8 @@ def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32
         _set(status, jumped, Status.TELEPORT)
         if not jumped.any():
             break
+    _set(status, aside(positions, np.flatnonzero(usable(status)), thresholds), Status.CANYON)
+    _set(status, drifting(positions, np.flatnonzero(usable(status)), thresholds), Status.DRIFT)
     return status
 
 

@@ -14,11 +14,13 @@ from numba import njit
 from analytics.context import FleetContext
 from analytics.duty import DutyTable, UnknownDayError
 from analytics.exact import PARTS, exact
-from analytics.mileage import ODOMETER_MPS
+from analytics.odometer import ODOMETER_MPS
 from analytics.steps import BREAK, GAP, STOP, TRIP, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
+from analytics.ways import COS_BACK, COS_TURN, MOST_WINDING, PER_PARTS, SIN_ASIDE, STRAIGHT_PARTS, WAY_SUMS
 from geo.arrays import BoolArray, Columns, FloatArray, Int32Array, Int64Array, UInt32Array
+from geo.courses import CIRCLE, COURSE_EAST, COURSE_NORTH, COURSE_PARTS
 from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, TABLE_MASK, TABLE_SHIFT, distance_m
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, NO_ODOMETER, Positions, Status
@@ -48,6 +50,25 @@ class Limits(NamedTuple):
     trip_min_m: float
     trip_min_s: float
     trip_reach_m: float
+    speed_gap_s: float
+    speed_gap_us: int
+    course_mps: np.float32
+    canyon_m: float
+    canyon_mps2: float
+    canyon_blind_s: float
+    canyon_left_share: float
+    canyon_us: int
+    drift_m: float
+    drift_count: int
+    turn_chord_m: float
+    hidden_step_m: float
+    wobble_chord_m: float
+    wobble_us: int
+    wobble_most_m: float
+    corner_spread: float
+    winding_spread: float
+    bridge_spread: float
+    odometer_spread: float
 
     @classmethod
     def of(cls, thresholds: Thresholds) -> "Limits":
@@ -72,6 +93,25 @@ class Limits(NamedTuple):
             trip_min_m=thresholds.trip_min_m,
             trip_min_s=thresholds.trip_min_s,
             trip_reach_m=thresholds.trip_reach_m,
+            speed_gap_s=thresholds.speed_gap_s,
+            course_mps=np.float32(thresholds.course_mps),
+            canyon_m=thresholds.canyon_m,
+            canyon_mps2=thresholds.canyon_mps2,
+            canyon_blind_s=thresholds.canyon_blind_s,
+            canyon_left_share=thresholds.canyon_left_share,
+            canyon_us=int(thresholds.canyon_s * SECOND_US),
+            drift_m=thresholds.drift_m,
+            drift_count=thresholds.drift_count,
+            speed_gap_us=int(thresholds.speed_gap_s * SECOND_US),
+            turn_chord_m=thresholds.turn_chord_m,
+            hidden_step_m=thresholds.hidden_step_m,
+            wobble_chord_m=thresholds.wobble_chord_m,
+            wobble_us=int(thresholds.wobble_s * SECOND_US),
+            wobble_most_m=thresholds.wobble_most_m,
+            corner_spread=thresholds.corner_spread,
+            winding_spread=thresholds.winding_spread,
+            bridge_spread=thresholds.bridge_spread,
+            odometer_spread=thresholds.odometer_spread,
         )
 
 
@@ -81,9 +121,8 @@ _FIX = np.uint32(Status.FIX_VALID)
 _ON, _KNOWN = np.uint32(Status.IGNITION_ON), np.uint32(Status.IGNITION_KNOWN)
 _DUPLICATE, _TELEPORT = np.uint32(Status.DUPLICATE_TIME), np.uint32(Status.TELEPORT)
 _FROZEN, _RANGE, _CLOCK = np.uint32(Status.FROZEN), np.uint32(Status.OUT_OF_RANGE), np.uint32(Status.CLOCK)
-_JUDGED = np.uint32(
-    Status.FIX_VALID | Status.DUPLICATE_TIME | Status.TELEPORT | Status.FROZEN | Status.OUT_OF_RANGE | Status.CLOCK
-)
+_CANYON, _DRIFT = np.uint32(Status.CANYON), np.uint32(Status.DRIFT)
+_JUDGED = np.uint32(_FIX | _DUPLICATE | _TELEPORT | _FROZEN | _RANGE | _CLOCK | _CANYON | _DRIFT)
 _LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
 _DOUBT = np.uint32(_JUDGED & ~_FIX)
@@ -96,6 +135,8 @@ def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32
     limits = Limits.of(thresholds)
     where = positions.vehicle_ix, positions.fix_time, positions.lat_e7, positions.lon_e7
     _mark(*where, positions.speed_mps, positions.received_at, status, good, limits, NORTH_TABLE, EAST_TABLE)
+    tables = NORTH_TABLE, EAST_TABLE, COURSE_NORTH, COURSE_EAST
+    _mark_excursions(*where, positions.speed_mps, positions.course_deg, status, good, limits, tables)
     return status
 
 
@@ -249,6 +290,109 @@ def _jumped(time, lat, lon, speed, good, k, limits, north_table, east_table):
         return True
     back = min(way_in, way_out) - direct > limits.jump_m
     return back and not speed[b] >= limits.moving_speed_mps and span <= limits.jump_span_s
+
+
+@_compiled
+def _mark_excursions(vehicle, time, lat, lon, speed, course, status, good, limits, tables):
+    """`excursions.aside`, then `excursions.drifting`."""
+    count = 0
+    for i in range(len(time)):
+        good[count] = i
+        count += status[i] & _JUDGED == _FIX
+    if _mark_aside(vehicle, time, lat, lon, speed, course, status, good[:count], limits, tables):
+        count = _still_usable(status, good[:count])
+    _mark_drifting(vehicle, time, lat, lon, status, good[:count], limits, tables)
+
+
+@_compiled
+def _mark_aside(vehicle, time, lat, lon, speed, course, status, good, limits, tables):
+    found = False
+    jump, jump_n, jump_e = -1, 0.0, 0.0  # the last one that is not paired yet: the place among `good` after it
+    known, fast, here_n, here_e = False, 0.0, 0.0, 0.0
+    for k in range(len(good)):
+        b = good[k]
+        was_known, one_n, one_e = known, here_n, here_e
+        known, fast = speed[b] < limits.course_mps, 0.0
+        here_n = here_e = 0.0
+        if not known and np.isfinite(course[b]) and not np.isnan(speed[b]):
+            parts = np.int64(np.rint(np.float64(course[b]) * COURSE_PARTS)) % CIRCLE
+            known, fast = True, np.float64(speed[b])
+            here_n, here_e = fast * tables[2][parts], fast * tables[3][parts]
+        if k == 0 or not (known and was_known) or vehicle[b] != vehicle[good[k - 1]]:
+            continue
+        a = good[k - 1]
+        seconds = (time[b] - time[a]) / SECOND_US
+        if seconds > limits.speed_gap_s:
+            continue
+        off_n, off_e, contradicts = _off_course(lat, lon, a, b, seconds, one_n, one_e, here_n, here_e, limits, tables)
+        if not contradicts:
+            continue
+        if jump > 0 and vehicle[good[jump - 1]] == vehicle[b] and time[b] - time[good[jump - 1]] <= limits.canyon_us:
+            left_n, left_e = off_n + jump_n, off_e + jump_e
+            size = max(np.sqrt(off_n * off_n + off_e * off_e), np.sqrt(jump_n * jump_n + jump_e * jump_e))
+            if np.sqrt(left_n * left_n + left_e * left_e) <= limits.canyon_left_share * size:
+                for each in good[jump:k]:
+                    status[each] |= _CANYON
+                found, jump = True, -1
+                continue
+        jump, jump_n, jump_e = k, off_n, off_e
+    return found
+
+
+@_compiled
+def _off_course(lat, lon, a, b, seconds, one_n, one_e, other_n, other_e, limits, tables):
+    """How far off the place b is that speeds and courses lead to from a, and whether that is a contradiction."""
+    d_lat = np.int64(lat[b]) - lat[a]
+    d_lon = (np.int64(lon[b]) - lon[a] + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+    lat_sum = np.int64(lat[a]) + lat[b]
+    half = seconds * 0.5
+    led_n, led_e = (one_n + other_n) * half, (one_e + other_e) * half
+    off_n, off_e = d_lat * _per_e7(tables[0], lat_sum) - led_n, d_lon * _per_e7(tables[1], lat_sum) - led_e
+    if off_n * off_n + off_e * off_e <= limits.canyon_m * limits.canyon_m * 0.99:  # within any bound
+        return off_n, off_e, False
+    change_n, change_e = other_n - one_n, other_e - one_e
+    turned = limits.canyon_m + np.sqrt(change_n * change_n + change_e * change_e) * half
+    along_most = turned + limits.canyon_mps2 * (seconds * seconds) * 0.25
+    beyond = max(seconds - limits.canyon_blind_s, 0.0)
+    across_most = turned + limits.canyon_mps2 * (beyond * beyond) * 0.25
+    led = np.sqrt(led_n * led_n + led_e * led_e)
+    if led > limits.canyon_m:
+        along = (off_n * led_n + off_e * led_e) / led / along_most
+        across = (off_n * led_e - off_e * led_n) / led / across_most
+    else:
+        along, across = np.sqrt(off_n * off_n + off_e * off_e) / along_most, 0.0
+    return off_n, off_e, along * along + across * across > 1.0
+
+
+@_compiled
+def _mark_drifting(vehicle, time, lat, lon, status, good, limits, tables):
+    begin = 0
+    while begin < len(good):
+        row = good[begin]
+        end = begin + 1
+        if status[row] & (_KNOWN | _ON) == _KNOWN:
+            until = ((time[row] + UTC_OFFSET_US) // DAY_US + 1) * DAY_US - UTC_OFFSET_US
+            while (
+                end < len(good)
+                and vehicle[good[end]] == vehicle[row]
+                and time[good[end]] < until
+                and status[good[end]] & (_KNOWN | _ON) == _KNOWN
+            ):
+                end += 1
+        if end - begin >= limits.drift_count:
+            lat_sum, lon_sum = np.int64(0), np.int64(0)
+            for each in good[begin:end]:
+                lat_sum += lat[each]
+                lon_sum += lon[each]
+            middle_lat, middle_lon = lat_sum // (end - begin), lon_sum // (end - begin)
+            reach = 0.0
+            for each in good[begin:end]:
+                reach = max(reach, _flat(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1]))
+            if limits.drift_m < reach <= limits.unseen_step_m:
+                for each in good[begin:end]:
+                    if _flat(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1]) > limits.drift_m:
+                        status[each] |= _DRIFT
+        begin = end
 
 
 def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
@@ -490,14 +634,13 @@ def tally(
     trip = np.repeat(np.arange(len(trips)), count)
     day = (first_day[trip] + np.arange(len(trip)) - offset[trip]).astype(np.int32)
     by_piece = np.zeros((4, len(trip)))
-    by_trip = np.zeros((8, len(trips)))
+    by_trip = np.zeros((7, len(trips)))
+    ways = np.zeros((len(WAY_SUMS), len(trips)))
     table = DutyTable.of(context.calendars)
     where = trips.first, trips.last, trips.start_time, trips.end_time, offset, first_day
     unknown = _tally(
         track.fix_time,
         track.speed_mps,
-        track.odometer_m,
-        int(thresholds.speed_gap_s * SECOND_US),
         steps.metres,
         steps.moving,
         outside,
@@ -509,37 +652,113 @@ def tally(
     )
     if unknown[0] >= 0:
         raise UnknownDayError(context.calendars[unknown[0]].code, unknown[1])
+    _add_ways(
+        track.fix_time,
+        (track.lat_e7, track.lon_e7),
+        track.speed_mps,
+        track.course_deg,
+        track.odometer_m,
+        steps.metres,
+        steps.moving,
+        trips.first,
+        trips.last,
+        Limits.of(thresholds),
+        (NORTH_TABLE, EAST_TABLE, COURSE_NORTH, COURSE_EAST),
+        ways,
+    )
     names = "gps_m", "moving_s", "off_hours_m", "out_of_area_m"
     by_piece[1] /= SECOND_US
     by_trip[[1, 4, 5]] /= SECOND_US
     pieces: Columns = {"trip": trip, "day": day, **dict(zip(names, by_piece, strict=True))}
-    sums: Columns = dict(
-        zip((*names, "out_of_area_s", "off_hours_s", "max_speed_mps", "speed_m"), by_trip, strict=True)
-    )
+    sums: Columns = dict(zip((*names, "out_of_area_s", "off_hours_s", "max_speed_mps"), by_trip, strict=True))
+    sums |= dict(zip(WAY_SUMS, ways, strict=True))
     return sums, pieces
 
 
 @_compiled
-def _by_speed(time, speed, odometer, gap_us, way, moving, i):
-    """`mileage.way_by_speed` of one step."""
-    lasting = time[i] - time[i - 1]
-    if lasting > gap_us:
-        growth = odometer[i] - odometer[i - 1]
-        if odometer[i - 1] != NO_ODOMETER and 0 <= growth <= 1000 + ODOMETER_MPS * (lasting / SECOND_US):
-            return max(np.float64(growth), way)
-        return way if moving else 0.0
-    if not moving:
-        return 0.0
-    mean = (np.float64(speed[i]) + speed[i - 1]) * 0.5
-    return way if np.isnan(mean) else np.rint(mean * (lasting / SECOND_US) * PARTS) / PARTS
+def _add_ways(time, places, speed, course, odometer, metres, moving, first, last, limits, tables, sums):
+    """`ways.way_columns`, summed by trip."""
+    lat, lon = places
+    north_table, east_table, course_north, course_east = tables
+    for trip in range(len(first)):
+        was_known, was_chord, was_north, was_east, was_course = False, 0.0, 0.0, 0.0, np.int64(-1)
+        other = _course(course, speed, limits, first[trip])
+        for i in range(first[trip] + 1, last[trip] + 1):
+            one, other = other, _course(course, speed, limits, i)
+            chord, lasting_us = metres[i], time[i] - time[i - 1]
+            d_lat = np.int64(lat[i]) - lat[i - 1]
+            d_lon = (np.int64(lon[i]) - lon[i - 1] + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+            lat_sum = np.int64(lat[i - 1]) + lat[i]
+            north, east = d_lat * _per_e7(north_table, lat_sum), d_lon * _per_e7(east_table, lat_sum)
+            known = one >= 0 and other >= 0 and chord >= limits.turn_chord_m
+            far = lasting_us > limits.speed_gap_us
+            way, off = chord, 0.0
+            if far or not moving[i]:
+                way, off = _still_or_far(odometer, time, chord, far, moving[i], limits, i)
+            elif known:
+                way, off = _turned(
+                    north, east, chord, course_north[one], course_east[one], course_north[other], course_east[other],
+                    (np.float64(speed[i - 1]) + speed[i]) * 0.5 * (lasting_us / SECOND_US), limits,
+                )  # fmt: skip
+            sums[0, trip] += np.rint(way * PARTS) / PARTS
+            off = np.rint(off * 64.0) / 64.0
+            sums[1, trip] += off * off
+            if moving[i] and not far:
+                sums[4, trip] += np.rint(PER_PARTS / max(chord, limits.turn_chord_m)) / PER_PARTS
+            known = known and not far
+            if known and was_known and min(chord, was_chord) >= limits.wobble_chord_m:
+                turned = abs((other - was_course + CIRCLE // 2) % CIRCLE - CIRCLE // 2)
+                if turned <= STRAIGHT_PARTS and time[i] - time[i - 2] <= limits.wobble_us:
+                    total_n, total_e = north + was_north, east + was_east
+                    total = np.sqrt(total_n * total_n + total_e * total_e)
+                    lateral = 2.0 * (was_east * north - was_north * east) / max(total, 1.0)
+                    if total > 0 and abs(lateral) <= limits.wobble_most_m:
+                        lateral = np.rint(lateral * 64.0) / 64.0
+                        sums[2, trip] += lateral * lateral
+                        sums[3, trip] += 1.0
+            was_known, was_chord, was_north, was_east, was_course = known, chord, north, east, one
+
+
+@_compiled
+def _course(course, speed, limits, i):
+    if not (np.isfinite(course[i]) and speed[i] >= limits.course_mps):
+        return np.int64(-1)
+    return np.int64(np.rint(np.float64(course[i]) * COURSE_PARTS)) % CIRCLE
+
+
+@_compiled
+def _still_or_far(odometer, time, chord, far, moving, limits, i):
+    hidden = chord >= limits.hidden_step_m
+    way = chord if moving or hidden else 0.0
+    if not far:
+        return way, (chord * limits.bridge_spread if hidden else 0.0)
+    growth = odometer[i] - odometer[i - 1]
+    plausible = 0 <= growth <= 1000 + ODOMETER_MPS * ((time[i] - time[i - 1]) / SECOND_US)
+    if odometer[i - 1] != NO_ODOMETER and plausible:
+        grown = max(np.float64(growth), chord)
+        return grown, grown * limits.odometer_spread
+    return way, (chord * limits.bridge_spread if way > 0 else 0.0)
+
+
+@_compiled
+def _turned(north, east, chord, one_n, one_e, other_n, other_e, speed_m, limits):
+    along, across = one_n * other_n + one_e * other_e, one_e * other_n - one_n * other_e
+    leg_one, leg_other = east * other_n - north * other_e, one_e * north - one_n * east
+    most = chord * MOST_WINDING
+    if along < COS_TURN and across != 0:
+        sign = -1.0 if across < 0 else 1.0
+        if along > COS_BACK and leg_one * sign >= 0 and leg_other * sign >= 0:
+            legs = min((leg_one + leg_other) / across, most)
+            return legs, (legs - chord) * limits.corner_spread
+    elif not (abs(leg_one) > SIN_ASIDE * chord and abs(leg_other) > SIN_ASIDE * chord):
+        return chord, 0.0
+    return min(max(speed_m, chord), most), chord * limits.winding_spread
 
 
 @_compiled
 def _tally(
     time,
     speed,
-    odometer,
-    gap_us,
     metres,
     moving,
     outside,
@@ -604,7 +823,6 @@ def _tally(
             by_trip[3, trip] += out
             by_trip[4, trip] += lasting * out_share
             by_trip[5, trip] += lasting - (clock_until - clock)
-            by_trip[7, trip] += _by_speed(time, speed, odometer, gap_us, metres[i], moving[i], i)
             fastest = max(fastest, speed[i])  # NaN is not greater
             begin, clock, earlier = until, clock_until, later
         by_trip[6, trip] = fastest if fastest >= 0 else np.nan

@@ -10,12 +10,14 @@ from analytics.clean import usable
 from analytics.context import FleetContext
 from analytics.dark import dark_columns
 from analytics.exact import exact
-from analytics.mileage import fused, gap_pieces, odometer_growth
+from analytics.mileage import fused, gap_pieces
+from analytics.odometer import odometer_growth
 from analytics.rollup import vehicle_day_columns
 from analytics.segment import GAP, TRIP, Segments, segment
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
 from analytics.visits import venue_columns
+from analytics.ways import WAY_SUMS
 from geo.arrays import Columns, Int32Array, Int64Array
 from geo.localtime import day_start_us, local_day
 from geo.positions import Positions
@@ -54,7 +56,7 @@ def measure(
 
 def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thresholds = DEFAULT) -> Columns:
     """What is measured of each trip; parts of its way are given as shares of the best estimate."""
-    distances = fused(sums["gps_m"], sums["speed_m"], thresholds)
+    distances = fused(trips.last - trips.first, sums, thresholds)
     scale = np.divide(distances["distance_m"], sums["gps_m"], out=np.ones(len(trips)), where=sums["gps_m"] > 0)
     return {
         "vehicle_ix": trips.vehicle_ix,
@@ -65,7 +67,7 @@ def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thre
         "end_lat_e7": track.lat_e7[trips.last],
         "end_lon_e7": track.lon_e7[trips.last],
         "odometer_m": odometer_growth(track, trips.first, trips.last),
-        **sums,
+        **{name: column for name, column in sums.items() if name not in WAY_SUMS},
         **distances,
         "off_hours_m": exact(sums["off_hours_m"] * scale),
         "out_of_area_m": exact(sums["out_of_area_m"] * scale),

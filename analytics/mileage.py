@@ -1,10 +1,9 @@
 """How far a vehicle drove: three values that are kept apart, and the best of them with its interval.
 
-`gps_m` is the length of the chords between positions, as measured: noise makes it a little too long, every corner cut
-between two reports too short (Ranacher et al. 2016, Why GPS makes distances bigger than they are). `speed_m` is the
-integral of the reported Doppler speed, which knows neither noise of place nor corners; where reports are further apart
-than `speed_gap_s` the odometer's growth takes its place, or else the chord: so a tunnel is bridged. Where both agree
-within `speed_agrees_share` the integral is the estimate, else the chords are. `odometer_m` is the terminal's own counter.
+`gps_m` is the length of the chords between positions, as measured; `odometer_m` is the growth of the terminal's own
+counter; `distance_m` is the estimate: chords lengthened where the car turned, shortened by what noise added, bridged by
+the odometer where no fix came (`analytics.ways`). Its interval holds 95 % of trips; what it is made of is in
+`analytics.thresholds`, and how well it holds in docs/accuracy.md.
 
 Over a silence the way driven is the growth of the odometer where it is plausible, else the straight line.
 """
@@ -12,66 +11,57 @@ Over a silence the way driven is the growth of the odometer where it is plausibl
 import numpy as np
 
 from analytics.exact import exact
+from analytics.odometer import odometer_growth
 from analytics.steps import GAP, Segments
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, Columns, FloatArray, Int64Array
+from geo.arrays import Columns, Int64Array
 from geo.distance import flat_m
-from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
-from geo.positions import NO_ODOMETER, Positions
+from geo.localtime import DAY_US, UTC_OFFSET_US, local_day
+from geo.positions import Positions
 
 
-def way_by_speed(
-    track: Positions, metres: FloatArray, moving: BoolArray, ends: Int64Array, thresholds: Thresholds = DEFAULT
-) -> FloatArray:
-    """Length of steps by the speed reported at both ends, metres in exact parts; float64 (len(ends),).
+def fused(steps: Int64Array, ways: Columns, thresholds: Thresholds = DEFAULT) -> Columns:
+    """The best estimate of each trip's length and the interval that holds 95 % of trips.
 
     Parameters
     ----------
-    track, metres, moving : usable positions, and the chord and motion of the step that ends at each.
-    ends : rows of the positions that end the steps asked for, none of them a vehicle's first.
-    """
-    lasting = track.fix_time[ends] - track.fix_time[ends - 1]
-    speed = (track.speed_mps[ends].astype(np.float64) + track.speed_mps[ends - 1]) * 0.5
-    grown = odometer_growth(track, ends - 1, ends)
-    chord = metres[ends]
-    far_apart = lasting > int(thresholds.speed_gap_s * SECOND_US)
-    bridged = np.where(np.isnan(grown), np.where(moving[ends], chord, 0.0), np.fmax(grown, chord))
-    driven = np.where(np.isnan(speed), chord, exact(speed * (lasting / SECOND_US)))
-    return np.where(far_apart, bridged, np.where(moving[ends], driven, 0.0))
-
-
-def odometer_growth(track: Positions, first: Int64Array, last: Int64Array) -> FloatArray:
-    """Growth of the odometer from one position to another of a vehicle, metres; NaN where it is missing or not plausible.
-
-    It is not plausible when it ran backwards, or grew by more than a kilometre and `ODOMETER_MPS` all the time: counters
-    in tenths of a kilometre lag by up to one, and a reset or an exchange leaps.
-    """
-    start, end = track.odometer_m[first], track.odometer_m[last]
-    lasting = track.fix_time[last] - track.fix_time[first]
-    good = (start != NO_ODOMETER) & (end >= start) & (end - start <= 1000 + ODOMETER_MPS * (lasting / SECOND_US))
-    return np.where(good, end - start, np.nan).astype(np.float64)
-
-
-ODOMETER_MPS = 60.0
-"""216 km/h all the time: no official car keeps it up."""
-
-
-def fused(gps_m: FloatArray, speed_m: FloatArray, thresholds: Thresholds = DEFAULT) -> Columns:
-    """The best estimate of each trip's length and the interval that holds 95 % of trips.
+    steps : int64 (t,)   How many steps each trip has.
+    ways : WAY_SUMS of each trip, float64 (t,).
 
     Returns
     -------
     distance_m, distance_low_m, distance_high_m : float64 (t,), exact parts of a metre; 0 ≤ low ≤ distance ≤ high.
+
+    Notes
+    -----
+    The deviation of a place from the line through its neighbours has the variance 2(3 − ρ)(1 − ρ)s², a difference of two
+    places 2(1 − ρ)s², where s is the noise of a place and ρ its memory over a step: between a half and a third of it.
     """
-    agree = np.abs(speed_m - gps_m) <= thresholds.speed_agrees_m + thresholds.speed_agrees_share * gps_m
-    distance = np.where(agree, speed_m, gps_m)
-    apart = np.where(agree, 0.0, np.abs(speed_m - gps_m))
-    margin = thresholds.distance_share * distance + thresholds.distance_end_m
+    noise = ways["wobble_m2"] / (WOBBLE_TO_STEP * np.maximum(ways["wobbles"], 1.0))
+    measured = ways["wobbles"] >= thresholds.wobbles_least
+    too_long = np.where(measured, noise / 2 * ways["per_chord"], 0.0)
+    too_long = np.minimum(too_long, ways["way_m"] * thresholds.noise_most_share)
+    distance = np.maximum(ways["way_m"] - too_long, 0.0)
+    variance = (
+        ways["spread_m2"]
+        + np.where(measured, noise, thresholds.noise_unknown_m**2)
+        * (thresholds.ends_noise + thresholds.steps_noise * steps)
+        + thresholds.ends_m**2
+        + (too_long * thresholds.noise_spread) ** 2
+        + (distance * thresholds.distance_spread) ** 2
+    )
+    margin = NORMAL_95 * np.sqrt(variance)
+    distance = exact(distance)
     return {
         "distance_m": distance,
-        "distance_low_m": exact(np.maximum(0.0, distance - margin - apart)),
-        "distance_high_m": exact(distance + margin + apart),
+        "distance_low_m": exact(np.maximum(0.0, distance - margin)),
+        "distance_high_m": exact(distance + margin),
     }
+
+
+WOBBLE_TO_STEP = 2.5
+"""(3 − ρ), between 2 and 3; a fifth off at most, and so is the correction."""
+NORMAL_95 = 1.96
 
 
 def gap_pieces(track: Positions, segments: Segments) -> Columns:

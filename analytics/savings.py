@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics.months import ancestors, days_in, grouped, together
+from analytics.months import ancestors, days_in, grouped, together, with_common
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 
 CITY = -1
@@ -118,6 +118,8 @@ def _parts(months: pd.DataFrame, register: Register) -> pd.DataFrame:
         for name in ("days", "distance_m", "below_m", "above_m", "priced_days", "price_days", "price_m",
                      "price_below_m", "price_above_m")
     )  # fmt: skip
+    below, above = (with_common(margin, distance) for margin in (below, above))
+    price_below, price_above = (with_common(margin, price_m) for margin in (price_below, price_above))
     compared, litres = register.has_baseline[vehicle], register.has_litres[vehicle]
     consumption = np.nan_to_num(register.consumption_l_100km)[vehicle] / 1e5  # litres a metre
     of_litres = consumption * litres

@@ -12,9 +12,9 @@ import numpy as np
 from analytics.context import FleetContext
 from analytics.duty import duty_clock
 from analytics.exact import exact
-from analytics.mileage import way_by_speed
 from analytics.steps import TRIP, Segments, Steps
 from analytics.thresholds import DEFAULT, Thresholds
+from analytics.ways import way_columns
 from geo.arrays import BoolArray, Columns, FloatArray, Int32Array, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import Positions
@@ -74,9 +74,9 @@ def tally(
 
     Returns
     -------
-    sums : columns (t,): gps_m (chords; drift while standing counts nothing), speed_m (`way_by_speed`), moving_s,
-        off_hours_s, off_hours_m, out_of_area_s, out_of_area_m, max_speed_mps (NaN where none was reported). A step half
-        outside the area counts half.
+    sums : columns (t,): gps_m (chords; drift while standing counts nothing), moving_s, off_hours_s, off_hours_m,
+        out_of_area_s, out_of_area_m, max_speed_mps (NaN where none was reported), and WAY_SUMS of `analytics.ways`. A
+        step half outside the area counts half.
     pieces : columns (p,), in order of trip and day: trip, day, gps_m, moving_s, off_hours_m, out_of_area_m.
 
     Raises
@@ -108,13 +108,13 @@ def tally(
     sums: Columns = {
         name: _sum(by_piece.trip, pieces[name], len(trips)) for name in ("gps_m", "off_hours_m", "out_of_area_m")
     } | {
-        "speed_m": _sum(trip, way_by_speed(track, steps.metres, steps.moving, ends, thresholds), len(trips)),
         "moving_s": _sum(trip, np.where(moving, lasting, 0).astype(np.float64), len(trips)) / SECOND_US,
         "off_hours_s": _sum(trip, (lasting - duty).astype(np.float64), len(trips)) / SECOND_US,
         "out_of_area_s": _sum(trip, lasting * out, len(trips)) / SECOND_US,
         "max_speed_mps": np.where(fastest < 0, np.nan, fastest),
     }
-    return sums, pieces
+    ways = way_columns(track, steps.metres, steps.moving, trip, ends, thresholds)
+    return sums | {name: _sum(trip, values, len(trips)) for name, values in ways.items()}, pieces
 
 
 class _Pieces:

@@ -16,6 +16,28 @@ class Thresholds:
     jump_span_s: float = 900.0
     """Within this time an excursion and return of a standing car is a reflection, not a trip that went unreported."""
 
+    course_mps: float = 2.0
+    """Below this a Doppler course wanders."""
+
+    canyon_m: float = 30.0
+    """A place may lie so far from where speed and course lead: noise of both, 2σ of the 15 m that JT/T 794 allows."""
+
+    canyon_mps2: float = 1.6
+    """What a car may gain or lose between two reports unseen; a quarter of it times the time squared, in metres."""
+
+    canyon_blind_s: float = 10.0
+    """Within this time a car does not leave its line and come back to its course by tens of metres; later it may."""
+
+    canyon_left_share: float = 0.5
+    """The jump back undoes the jump away but for this share of it."""
+
+    canyon_s: float = 150.0
+    """Longest excursion between tall houses that is known for one; after it nobody can say which side was right."""
+
+    drift_m: float = 50.0
+    drift_count: int = 4
+    """A parked car's place so far from the middle of its stand drifts; of so many reports at least."""
+
     frozen_speed_mps: float = 3.0
     """A receiver that repeats its place to the last digit while it reports this speed has frozen."""
 
@@ -65,17 +87,42 @@ class Thresholds:
     """Time a car takes from standing to driving, and back, over and above its metres at that speed."""
 
     speed_gap_s: float = 45.0
-    """Reports further apart than this say too little of the speed between them: the odometer or the chord tells more."""
+    """Reports further apart than this say too little of the way between them: the odometer tells more, if it can."""
 
-    speed_agrees_share: float = 0.1
-    speed_agrees_m: float = 100.0
-    """Way by speed and way by places differ by corners and noise, not by more than this: else the speeds are wrong."""
+    turn_chord_m: float = 20.0
+    """A shorter chord has no direction worth comparing with a course: noise turns it as it likes."""
 
-    distance_share: float = 0.008
-    """Half-width of the interval about a trip's metres, for what the speed does between two reports."""
+    hidden_step_m: float = 60.0
+    """A car that stands at both ends of a step was driven in between where it is so far away; noise stays below."""
 
-    distance_end_m: float = 24.0
-    """And so much at each end, where a fix may be off by 15 m and the car may have rolled between reports."""
+    wobble_chord_m: float = 30.0
+    wobble_s: float = 30.0
+    wobble_most_m: float = 30.0
+    wobbles_least: int = 8
+    """Noise is measured on steps at least so long, two within so many seconds, deviations up to so much (a jump is no
+    noise), and from so many of them; with fewer no length is taken off."""
+
+    noise_most_share: float = 0.03
+    """Noise never takes off more than this share."""
+
+    corner_spread: float = 0.25
+    winding_spread: float = 0.15
+    bridge_spread: float = 0.2
+    odometer_spread: float = 0.0144
+    """Standard deviations: of a corner's legs as a share of what they add to the chord; of a step with two turns, and of
+    one that was bridged by its chord, as shares of it; of an odometer's growth: ±2.5 % evenly."""
+
+    noise_unknown_m: float = 5.0
+    ends_noise: float = 18.0
+    steps_noise: float = 0.06
+    ends_m: float = 5.0
+    """Variance of a trip: so many times that of a step's noise for its ends (errors of places far apart are independent,
+    those of neighbouring reports are not), so much more for each step, and so many metres whatever the noise. The
+    factors were fitted to trips of simulated fleets of seeds 1 to 3."""
+
+    noise_spread: float = 0.25
+    distance_spread: float = 0.0002
+    """Standard deviations of what is taken off for noise, and of every metre: bends between two reports."""
 
     error_circles: float = 2.0
     """A vehicle is surely within so many times its fix's 95 % radius: 6 Gaussian errors in a million lie beyond."""

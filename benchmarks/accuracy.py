@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analytics.months import with_common
 from benchmarks.city import judge, read_city, read_reported, reported
 from fixtures.fleet import make_fleet
 from fixtures.schedule import MISUSE
@@ -188,7 +189,10 @@ def mileage_figures(found: pd.DataFrame, true: pd.DataFrame) -> dict[str, float]
     sums, driven = sums[driven > 0], driven[driven > 0]
     error = 100 * (sums["distance_m"] / driven - 1)
     off = driven - sums["distance_m"]
-    held = (-np.sqrt(sums["below"]) <= off) & (off <= np.sqrt(sums["above"]))
+    below, above = (
+        with_common(np.sqrt(sums[side].to_numpy()), sums["distance_m"].to_numpy()) for side in ("below", "above")
+    )
+    held = (-below <= off) & (off <= above)
     return {
         "month_km_error_median_pct": round(float(error.abs().median()), 3),
         "month_km_error_p95_pct": round(float(np.percentile(error.abs(), 95)), 3),

@@ -94,6 +94,16 @@ def flat_m(lat1_e7: Int32Array, lon1_e7: Int32Array, lat2_e7: Int32Array, lon2_e
     return length
 
 
+def chords_m(
+    lat_e7: Int32Array, lon_e7: Int32Array, start: Int64Array, end: Int64Array
+) -> tuple[FloatArray, FloatArray]:
+    """Metres north and east from row `start` to row `end` of places, flat as `flat_m`; float64 (n,) each."""
+    d_lat = lat_e7[end].astype(np.int64) - lat_e7[start]
+    d_lon = (lon_e7[end].astype(np.int64) - lon_e7[start] + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+    north_m, east_m = metres_per_e7(lat_e7[start].astype(np.int64) + lat_e7[end])
+    return d_lat * north_m, d_lon * east_m
+
+
 def apart_m(lat1: FloatArray, lon1: FloatArray, lat2: FloatArray | float, lon2: FloatArray | float) -> FloatArray:
     """Metres between pairs of places in degrees, float64 (n,) or broadcastable; NaN where a coordinate is NaN.
 

@@ -41,6 +41,8 @@ class Status(IntFlag):
     FROZEN = 1 << 18
     OUT_OF_RANGE = 1 << 19
     CLOCK = 1 << 20
+    CANYON = 1 << 21  # multipath: a jump aside that speed and course contradict, until the jump back
+    DRIFT = 1 << 22  # a parked car's place that wandered off
 
 
 SENT_BITS = 0x0000FFFF

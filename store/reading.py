@@ -27,7 +27,7 @@ BATCH_POSITIONS = 1_500_000
 """A batch is closed when it holds so many; a vehicle is never divided."""
 
 NEEDED = (
-    "fix_time", "lat_e7", "lon_e7", "speed_mps", "odometer_m", "satellites", "status", "received_at",
+    "fix_time", "lat_e7", "lon_e7", "speed_mps", "course_deg", "odometer_m", "satellites", "status", "received_at",
 )  # fmt: skip
 """What the numeric core asks of a position; the others say "not sent" in batches that are read for it."""
 

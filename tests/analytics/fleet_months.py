@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.months import SHARED_ERROR, Prices
+from analytics.months import COMMON_SHARE, SHARED_ERROR, Prices
 from geo.localtime import day_date, day_number
 
 DAY_COLUMNS = (
@@ -66,6 +66,7 @@ def by_hand(  # noqa: C901 - one loop over days as a clerk would do it reads bet
          "fuel_by_consumption_l", "priced_days"), 0.0,
     )  # fmt: skip
     reach: dict[tuple[str, str, int], float] = {}
+    driven: dict[tuple[str, str, int], float] = {}
     seen: set[int] = set()
     for row in days:
         when, car = day_date(row["day"]), cars[row["vehicle_ix"]]
@@ -98,12 +99,15 @@ def by_hand(  # noqa: C901 - one loop over days as a clerk would do it reads bet
             for side, margin in (("low", down), ("high", up)):
                 key = (name, side, row["vehicle_ix"])
                 reach[key] = math.hypot(reach.get(key, 0.0), scale * margin)
+                driven[key] = driven.get(key, 0.0) + scale * row["distance_m"]
     total["vehicles"] = len(seen)
     for name, value in (
         ("distance", "distance_m"), ("saved_m", "saved_m"), ("saved_l", "saved_l"), ("saved_yuan", "saved_yuan"),
     ):  # fmt: skip
         for side, sign in (("low", -1), ("high", 1)):
-            margins = [each for (of, which, _), each in reach.items() if (of, which) == (name, side)]
+            margins = [
+                math.hypot(each, COMMON_SHARE * driven[key]) for key, each in reach.items() if key[:2] == (name, side)
+            ]
             squares, plain = sum(each**2 for each in margins), sum(margins)
             column = f"distance_{side}_m" if name == "distance" else f"saved_{side}_{name.removeprefix('saved_')}"
             total[column] = total[value] + sign * math.sqrt((1 - SHARED_ERROR) * squares + SHARED_ERROR * plain**2)

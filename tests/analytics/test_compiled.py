@@ -61,10 +61,15 @@ ROW = st.tuples(
         ]
     ),
     st.sampled_from([1, 1, 1, 1, -400, 86_400]),  # seconds until it is received
+    st.sampled_from([np.nan, 0.0, 0.0, 2.9, 25.0, 90.0, 90.0, 300.0, 359.99]),  # course
+    st.sampled_from([-1, 0, 10, 10, 5000, 10_000_000]),  # metres the odometer grew; -1: it was not sent
 )
 
 
-def track_of(rows: list[tuple[int, int, int, int, float, Status, int]], step_e7: int) -> Positions:
+Rows = list[tuple[int, int, int, int, float, Status, int, float, int]]
+
+
+def track_of(rows: Rows, step_e7: int) -> Positions:
     time = NOON + np.cumsum([row[1] for row in rows]) * SECOND_US
     sign = np.where(np.arange(len(rows)) % 3 == 2, -1, 1)
     return canonical(
@@ -75,6 +80,8 @@ def track_of(rows: list[tuple[int, int, int, int, float, Status, int]], step_e7:
             lat_e7=231_000_000 + np.cumsum([row[2] * step_e7 for row in rows] * sign) % 40_000_000,
             lon_e7=1_133_000_000 + np.cumsum([row[3] * step_e7 for row in rows]),
             speed_mps=np.array([row[4] for row in rows]),
+            course_deg=np.array([row[7] for row in rows]),
+            odometer_m=np.where(np.array([row[8] for row in rows]) < 0, -1, np.cumsum([row[8] for row in rows])),
             status=np.array([int(row[5]) for row in rows]),
             received_at=time + np.array([row[6] for row in rows]) * SECOND_US,
         )
@@ -110,7 +117,7 @@ def assert_same(found: Columns, expected: Columns) -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(ROW, min_size=1, max_size=60), st.sampled_from([3, 90, 140]))
-def test_any_rows(rows: list[tuple[int, int, int, int, float, Status, int]], step_e7: int) -> None:
+def test_any_rows(rows: Rows, step_e7: int) -> None:
     assert_equal(track_of(rows, step_e7))
 
 
@@ -125,9 +132,7 @@ def test_a_simulated_fleet(*, degraded: bool) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(ROW, min_size=1, max_size=60), st.sampled_from([3, 90, 140]), st.integers(-1, 4), st.integers(-1, 4))
-def test_the_same_rows_are_outside(
-    rows: list[tuple[int, int, int, int, float, Status, int]], step_e7: int, one: int, other: int
-) -> None:
+def test_the_same_rows_are_outside(rows: Rows, step_e7: int, one: int, other: int) -> None:
     track = track_of(rows, step_e7)
     area_ix = np.array([one, other], dtype=np.int32)
     np.testing.assert_array_equal(
