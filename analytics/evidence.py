@@ -75,9 +75,8 @@ def weigh(
     silences = _named(_ordered(rows.dark, from_day - REACH_DAYS, to_day + REACH_DAYS), context)
     dark = attributed(silences, rows.sightings, thresholds)
     trips = trips.assign(**_dwelling(trips, stops))
-    sleeping = nights(stops, thresholds)
-    known = with_bases(sleeping, context, first, to_day, thresholds)
-    trips = pd.concat([trips, patterns(trips, known, thresholds), detours(trips, context, thresholds)], axis=1)
+    sleeping = nights(stops, context, thresholds)
+    trips = pd.concat([trips, patterns(trips, sleeping, thresholds), detours(trips, context, thresholds)], axis=1)
     trips = trips.assign(**_card(trips, thresholds))
     trips = trips[trips["day"] >= from_day].reset_index(drop=True)
     trips = trips.assign(**_interference(trips, dark, thresholds))
@@ -85,7 +84,7 @@ def weigh(
     scores = private_score(_strength(trips, thresholds), holds, trips.index)
     return Evidence(
         pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores], axis=1),
-        known[known["day"] >= from_day].reset_index(drop=True),
+        with_bases(sleeping, context, from_day, to_day, thresholds),
         dark[dark["day"].between(from_day, to_day)].reset_index(drop=True),
     )
 

@@ -6,13 +6,13 @@ import pandas as pd
 from analytics.context import FleetContext
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from geo.arrays import BoolArray, FloatArray
-from geo.distance import apart_m
+from geo.distance import metres_per_degree
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 HOUR_US = 3600 * SECOND_US
 
 
-def nights(stops: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
+def nights(stops: pd.DataFrame, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
     """The overnight place of each vehicle and local day: where it stood longest in that day's small hours.
 
     Parameters
@@ -21,8 +21,9 @@ def nights(stops: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> pd.
 
     Returns
     -------
-    DataFrame   vehicle_ix, day (the one the night ends on), lat, lon, place, night_s (time stood there), by vehicle and
-    day. A night of which less than `night_min_s` was seen in one place has no row: a silence is no place.
+    DataFrame   vehicle_ix, day (the one the night ends on), lat, lon, place, night_s (time stood there), base_m (metres
+    from the edge of the declared base; NaN without one), by vehicle and day. A night of which less than `night_min_s` was
+    seen in one place has no row: a silence is no place.
     """
     midnight = stops["day"].to_numpy(dtype=np.int64) * DAY_US - UTC_OFFSET_US
     begin = np.maximum(stops["start_time"].to_numpy(), midnight + int(thresholds.night_from_h * HOUR_US))
@@ -32,7 +33,9 @@ def nights(stops: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> pd.
     found = stops.iloc[rows][["vehicle_ix", "day", "lat", "lon", "place", "start_time"]].assign(night_s=asleep[rows])
     found = found.sort_values(["vehicle_ix", "day", "night_s", "start_time"], ascending=[True, True, False, True])
     first = ~found.duplicated(["vehicle_ix", "day"]).to_numpy()
-    return found[first].drop(columns="start_time").reset_index(drop=True)
+    found = found[first].drop(columns="start_time").reset_index(drop=True)
+    where = (found[name].to_numpy() for name in ("vehicle_ix", "lat", "lon"))
+    return found.assign(base_m=context.bases.distance_m(*where))
 
 
 def with_bases(
@@ -50,9 +53,8 @@ def with_bases(
 
     Returns
     -------
-    DataFrame   Rows of these days with base_m (metres from the declared base's edge; NaN without one), nights_here
-    (nights of the window at this place), learned_lat, learned_lon, learned_nights (NaN, 0 where nothing is learned),
-    learned_base_m (the learned base's metres from the declared one).
+    DataFrame   Rows of these days with nights_here (nights of the window at this place), learned_lat, learned_lon,
+    learned_nights (NaN, 0 where nothing is learned), learned_base_m (the learned base's metres from the declared one).
 
     Notes
     -----
@@ -70,8 +72,7 @@ def with_bases(
     lat[at], lon[at] = near_rows["lat"], near_rows["lon"]
     learned = {name: np.full((vehicles, span), np.nan) for name in ("lat", "lon")}
     count, here = np.zeros((vehicles, span), dtype=np.int64), np.zeros((vehicles, span), dtype=np.int64)
-    apart = apart_m(lat[:, :, None], lon[:, :, None], lat[:, None, :], lon[:, None, :])
-    near = apart <= thresholds.same_place_m
+    near = _near(lat, lon, window, thresholds.same_place_m)
     for day in range(max(from_day - first, 0), span):
         low = max(day - window + 1, 0)
         pieces = slice(low, day + 1)
@@ -87,13 +88,28 @@ def with_bases(
     at = rows["vehicle_ix"].to_numpy(), rows["day"].to_numpy() - first
     vehicle = rows["vehicle_ix"].to_numpy()
     return rows.assign(
-        base_m=context.bases.distance_m(vehicle, rows["lat"].to_numpy(), rows["lon"].to_numpy()),
         nights_here=here[at],
         learned_lat=learned["lat"][at],
         learned_lon=learned["lon"][at],
         learned_nights=count[at],
         learned_base_m=context.bases.distance_m(vehicle, learned["lat"][at], learned["lon"][at]),
     )
+
+
+def _near(lat: FloatArray, lon: FloatArray, window: int, within_m: float) -> BoolArray:
+    """Which nights (v, n) of a vehicle less than a window apart lie within some metres of each other; (v, n, n).
+
+    Flat about the earlier night, whose scale is worked out once for all pairs.
+    """
+    vehicles, span = lat.shape
+    north_m, east_m = (scale.reshape(lat.shape) for scale in metres_per_degree(np.nan_to_num(lat).ravel()))
+    near = np.zeros((vehicles, span, span), dtype=np.bool_)
+    for apart in range(min(window, span)):
+        early, late = np.arange(span - apart), np.arange(apart, span)
+        north = (lat[:, late] - lat[:, early]) * north_m[:, early]
+        east = (lon[:, late] - lon[:, early]) * east_m[:, early]
+        near[:, early, late] = near[:, late, early] = north * north + east * east <= within_m * within_m
+    return near
 
 
 def _densest(near: BoolArray) -> tuple[BoolArray, BoolArray, FloatArray]:

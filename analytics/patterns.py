@@ -19,7 +19,7 @@ def patterns(trips: pd.DataFrame, nights: pd.DataFrame, thresholds: EvidenceThre
     Parameters
     ----------
     trips : by vehicle_ix and start_time, of `window_days` before those of interest too.
-    nights : as `overnight.with_bases` gives them; of the whole window.
+    nights : as `overnight.nights` gives them; of the whole window.
 
     Returns
     -------

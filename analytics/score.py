@@ -107,27 +107,34 @@ def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolAr
     person reads add up to the sum.
     """
     scores: dict[str, FloatArray] = {}
-    cleared = np.full(len(index), "", dtype=object)
+    key = np.zeros(len(index), dtype=np.int64)
+    places: list[tuple[str, str]] = []
     for name, part in PARTS.items():
         evidence = np.clip(np.nan_to_num(strength[name], nan=0.0), 0.0, 1.0)
-        left, causes = np.ones(len(index)), np.full(len(index), "", dtype=object)
+        left, there = np.ones(len(index)), evidence > 0
         for cause, share in part.causes.items():
-            rows = np.flatnonzero(holds[cause] & (evidence > 0))
-            left[rows] = np.minimum(left[rows], share)
-            causes[rows] += "+" + cause
+            held = holds[cause] & there
+            left[held] = np.minimum(left[held], share)
+            key |= held.astype(np.int64) << len(places)  # fewer than 63 in all
+            places.append((name.removeprefix("score_"), cause))
         scores[name] = np.round(evidence * part.points * left, 1)
-        rows = np.flatnonzero(causes != "")
-        cleared[rows] += " " + name.removeprefix("score_") + ":" + _without_first(causes[rows])
     table = pd.DataFrame(scores, index=index)
     total = table.sum(axis=1).round(1).clip(upper=100.0)
-    return table.assign(private_score=total, cleared=pd.Series(_without_first(cleared), index=index, dtype="str"))
+    # Hundreds of thousands of trips are cleared in some dozens of ways: each way is put in words once.
+    ways, way = np.unique(key, return_inverse=True)
+    texts = pd.array([_in_words(bits, places) for bits in ways.tolist()], dtype="str")
+    return table.assign(private_score=total, cleared=pd.Series(texts.take(way), index=index, dtype="str"))
+
+
+def _in_words(bits: int, places: list[tuple[str, str]]) -> str:
+    found: dict[str, list[str]] = {}
+    for number, (part, cause) in enumerate(places):
+        if bits >> number & 1:
+            found.setdefault(part, []).append(cause)
+    return " ".join(f"{part}:{'+'.join(causes)}" for part, causes in found.items())
 
 
 def clearings(cleared: str) -> dict[str, list[str]]:
     """Part → the innocent causes that took points from it, out of the text of `private_score`."""
     found = (entry.split(":", 1) for entry in cleared.split())
     return {f"score_{name}": causes.split("+") for name, causes in found}
-
-
-def _without_first(texts: "np.typing.NDArray[np.object_]") -> "np.typing.NDArray[np.object_]":
-    return np.array([text[1:] for text in texts.tolist()], dtype=object)

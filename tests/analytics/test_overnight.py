@@ -19,27 +19,27 @@ def night(day: int, spot: Spot = ESTATE, vehicle: int = 0) -> dict[str, object]:
 
 
 def slept(*rows: dict[str, object], first: int = MONDAY, last: int = MONDAY + 40) -> pd.DataFrame:
-    return with_bases(nights(stops(*rows)), BASE, first, last)
+    return with_bases(nights(stops(*rows), BASE), BASE, first, last)
 
 
 def test_the_night_is_where_it_stood_longest_in_the_small_hours() -> None:
-    found = nights(stops(stop("00:00", "02:00", YARD), stop("02:10", "24:00", ESTATE, place="小区")))
+    found = nights(stops(stop("00:00", "02:00", YARD), stop("02:10", "24:00", ESTATE, place="小区")), BASE)
     assert (found["place"].tolist(), found["night_s"].tolist()) == (["小区"], [2 * 3600 + 50 * 60])
 
 
 @pytest.mark.parametrize(("until", "known"), [("01:59", 0), ("02:00", 1)])
 def test_less_than_two_hours_of_it_say_nothing(until: str, known: int) -> None:
-    assert len(nights(stops(stop("00:00", until, YARD)))) == known
+    assert len(nights(stops(stop("00:00", until, YARD)), BASE)) == known
 
 
 def test_a_silence_is_no_place() -> None:
-    assert len(nights(stops(stop("00:00", "07:00", YARD, kind="gap")))) == 0
+    assert len(nights(stops(stop("00:00", "07:00", YARD, kind="gap")), BASE)) == 0
 
 
 def test_distance_is_from_the_edge_of_the_base() -> None:
     found = slept(night(MONDAY, YARD), night(MONDAY + 1))
     assert found["base_m"].tolist() == pytest.approx([0.0, 4_900.0], rel=1e-3)
-    unknown = with_bases(nights(stops(night(MONDAY))), fleet(), MONDAY, MONDAY)
+    unknown = nights(stops(night(MONDAY)), fleet())
     assert unknown["base_m"].isna().all()
 
 
@@ -74,7 +74,8 @@ WEEKS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 45), SPOTS), max_si
 @given(WEEKS)
 def test_the_learned_base_is_what_looking_at_every_pair_gives(drawn: list[tuple[int, int, Spot]]) -> None:
     rows = [night(MONDAY + day, spot, vehicle) for vehicle, day, spot in drawn]
-    found = with_bases(nights(stops(*rows)), fleet(2, base_radius_m=100.0), MONDAY, MONDAY + 45)
+    context = fleet(2, base_radius_m=100.0)
+    found = with_bases(nights(stops(*rows), context), context, MONDAY, MONDAY + 45)
     assert len(found) == len(drawn)
     for row, vehicle, number in zip(
         found.itertuples(), found["vehicle_ix"].tolist(), found["day"].tolist(), strict=True
