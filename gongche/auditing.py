@@ -2,20 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from psycopg import Connection
 
-from analytics.audit import audit
-from analytics.duty import LeftOut, merge_left_out, on_known_days
-from geo.arrays import Int32Array
-from geo.positions import Positions, join, only
+from analytics.duty import LeftOut, merge_left_out
+from geo.positions import join
+from gongche.cluster import measuring
 from gongche.console import Progress, no_progress
 from gongche.errors import WrongUseError
 from gongche.fleet import Fleet, load_fleet
 from gongche.home import Gongche
+from gongche.measuring import Job, Measured, measure_batch
 from gongche.weighing import put, settle, weigh_audit
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
@@ -73,12 +72,15 @@ def audit_days(
     *,
     unit: str | None = None,
     threads: int | None = None,
+    scheduler: str | None = None,
     progress: Progress = no_progress,
 ) -> Audited:
     """Audit closed local days [from_day, to_day] from the sealed archive, a bucket of vehicles at a time.
 
     WrongUseError when no unit has the code. The result takes the place of what stood there for these vehicle-days. A
     vehicle-day that its duty calendar does not know is left out, and told; it stays stale until the calendar knows it.
+    With a scheduler the buckets are measured by the workers of a Dask cluster; this process weighs and stores what they
+    found, each bucket in a transaction of its own.
     """
     rules = load_catalogue(catalogue_path())
     with gongche.database.connection() as conn:
@@ -88,21 +90,25 @@ def audit_days(
     if wanted is not None and not len(wanted):
         raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
 
-    def one(bucket: int) -> Audited:
-        with gongche.database.connection() as conn:
-            # Before the archive is read: what is sealed from now on makes its day stale again.
-            everyone = np.arange(bucket * VEHICLES_PER_BUCKET, (bucket + 1) * VEHICLES_PER_BUCKET, dtype=np.int32)
-            take_stale_days(conn, everyone if wanted is None else np.intersect1d(everyone, wanted), from_day, to_day)
-            batch = gongche.archive.read(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
-            if wanted is not None:
-                batch = only(*batch, wanted)
-            return _audit_batch(conn, fleet, rules, *batch, from_day, to_day)
+    at_most = threads or gongche.settings.audit_threads
+    with measuring(fleet, scheduler, at_most) as (measure, in_flight):
 
-    done = Audited()
-    with ThreadPoolExecutor(threads or gongche.settings.audit_threads) as pool:
-        for count, result in enumerate(pool.map(one, buckets), start=1):
-            done += result
-            progress(count, len(buckets))
+        def one(bucket: int) -> Audited:
+            with gongche.database.connection() as conn:
+                # Before the archive is read: what is sealed from now on makes its day stale again.
+                everyone = np.arange(bucket * VEHICLES_PER_BUCKET, (bucket + 1) * VEHICLES_PER_BUCKET, dtype=np.int32)
+                mine = everyone if wanted is None else np.intersect1d(everyone, wanted)
+                take_stale_days(conn, mine, from_day, to_day)
+                parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
+                job = Job(gongche.archive.root.absolute(), tuple(parts), wanted, from_day, to_day)
+                stored = (_store(conn, fleet, rules, measured, from_day, to_day) for measured in measure(job))
+                return sum(stored, Audited())
+
+        done = Audited()
+        with ThreadPoolExecutor(min(in_flight, gongche.settings.database_pool)) as pool:
+            for count, result in enumerate(pool.map(one, buckets), start=1):
+                done += result
+                progress(count, len(buckets))
     with gongche.database.connection() as conn:
         settle(conn, fleet, rules, from_day, to_day)
     return done
@@ -123,29 +129,17 @@ def audit_open_day(gongche: Gongche, day: int) -> Audited:
         today, today_ids = read_day(conn, day)
         before, before_ids = read_day(conn, day - MARGIN_DAYS)
         positions, vehicle_ids = join([(before, before_ids), (today, today_ids)])
-        return _audit_batch(conn, fleet, rules, positions, vehicle_ids, day, day)
+        if not len(positions):
+            return Audited()
+        return _store(conn, fleet, rules, measure_batch(fleet, positions, vehicle_ids, day, day), day, day)
 
 
-def _audit_batch(
-    conn: Connection[Any],
-    fleet: Fleet,
-    rules: list[Rule],
-    positions: Positions,
-    vehicle_ids: Int32Array,
-    from_day: int,
-    to_day: int,
+def _store(
+    conn: Connection[Any], fleet: Fleet, rules: list[Rule], measured: Measured, from_day: int, to_day: int
 ) -> Audited:
-    if not len(positions):
-        return Audited()
+    """Weigh what was measured, apply the rules, and put it in the place of what stood there."""
+    vehicle_ids, tables = measured.vehicle_ids, measured.tables
     context = fleet.context(vehicle_ids)
-    known, left_out = on_known_days(
-        context.calendars, context.calendar_ix, positions.vehicle_ix, positions.fix_time, from_day, to_day
-    )
-    if known is not None:
-        positions = positions.take(known)
-    begun = perf_counter()
-    tables = audit(positions, context, from_day, to_day)
-    kernel_s = perf_counter() - begun
     evidence, all_flags = weigh_audit(conn, rules, context, tables, from_day, to_day)
     stops, vehicle_days = (
         frame.assign(vehicle_id=vehicle_ids[frame["vehicle_ix"]]) for frame in (tables.stops, tables.vehicle_days)
@@ -153,4 +147,6 @@ def _audit_batch(
     trips, flags = (frame[frame["day"].between(from_day, to_day)] for frame in (evidence.trips, all_flags))
     replace_derived(conn, vehicle_ids, from_day, to_day, trips=trips, stops=stops, vehicle_days=vehicle_days)
     new = put(conn, vehicle_ids, from_day, to_day, evidence, all_flags)
-    return Audited(len(vehicle_ids), len(positions), len(trips), len(flags), new, kernel_s, tuple(left_out))
+    return Audited(
+        len(vehicle_ids), measured.positions, len(trips), len(flags), new, measured.kernel_s, measured.left_out
+    )

@@ -28,6 +28,9 @@ def audit(
     to: ToOption,
     unit: Annotated[str, typer.Option(metavar="CODE", help="Only this unit and those below it.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0: the setting audit_threads.")] = 0,
+    scheduler: Annotated[
+        str, typer.Option(metavar="URL", help="Dask scheduler, tcp://host:port; else this machine.")
+    ] = "",
     home: HomeOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +46,15 @@ def audit(
     if first > last:
         raise WrongUseError(f"--from {from_} lies after --to {to}")
     with open_home(home_folder(home)) as gongche, progress("buckets") as report:
-        done = audit_days(gongche, first, last, unit=unit or None, threads=threads or None, progress=report)
+        done = audit_days(
+            gongche,
+            first,
+            last,
+            unit=unit or None,
+            threads=threads or None,
+            scheduler=scheduler or None,
+            progress=report,
+        )
     print_facts(done.facts(), as_json)
     for each in done.left_out:
         say(f"gongche: {each}")
