@@ -21,7 +21,7 @@ from gongche.fleet import Fleet
 from rules.evaluate import evaluate
 from rules.load import TEXT_FEATURES, Rule
 from store.derived import raise_flags
-from store.evidence import read_rows, read_sightings, replace_evidence, update_scores
+from store.evidence import read_past_trips, read_rows, read_sightings, replace_evidence, update_scores
 
 WEEKS = DEFAULT.window_days - 1
 """Days before a day that its trips are weighed by, and after it whose trips are weighed by it."""
@@ -40,7 +40,7 @@ def weigh_audit(
     Evidence, flags   With vehicle_id.
     """
     first, last = from_day - REACH_DAYS, to_day + WEEKS
-    stored = _stored(conn, context, first - WEEKS, last + REACH_DAYS, leave=(from_day, to_day))
+    stored = _stored(conn, context, first, last, leave=(from_day, to_day))
     trips, stops, dark = (
         _joined(standing, found)
         for standing, found in zip(stored, (tables.trips, tables.stops, tables.dark), strict=True)
@@ -75,9 +75,7 @@ def settle(conn: Connection[Any], fleet: Fleet, rules: list[Rule], from_day: int
         return 0
     first, last = int(changed["day"].min()) - REACH_DAYS, int(changed["day"].max()) + 2 * REACH_DAYS
     context = fleet.context(vehicles)
-    evidence, flags = _weighed(
-        conn, rules, context, _stored(conn, context, first - WEEKS, last + REACH_DAYS), first, last
-    )
+    evidence, flags = _weighed(conn, rules, context, _stored(conn, context, first, last), first, last)
     update_scores(conn, evidence.trips)
     replace_evidence(conn, vehicles, first, last, nights=evidence.nights, dark=evidence.dark)
     raise_flags(conn, vehicles, first, last, flags)
@@ -105,16 +103,23 @@ def _weighed(
 
 
 def _stored(
-    conn: Connection[Any], context: FleetContext, from_day: int, to_day: int, leave: tuple[int, int] = (1, 0)
+    conn: Connection[Any], context: FleetContext, first: int, last: int, leave: tuple[int, int] = (1, 0)
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Trips, stops and dark entries that stand for these days, but not of those from leave[0] to leave[1]."""
-    number = pd.Index(context.vehicle_ids)
-    tables = []
-    for table in ("trip", "stop", "dark_entry"):
-        rows = _typed(read_rows(conn, table, context.vehicle_ids, from_day, to_day))
-        rows = rows[~rows["day"].between(*leave)]
-        tables.append(rows.assign(vehicle_ix=number.get_indexer(pd.Index(rows["vehicle_id"])).astype(np.int32)))
-    trips, stops, dark = tables
+    """What stands for days first − WEEKS … last + REACH_DAYS, but not of those from leave[0] to leave[1]."""
+    ids = context.vehicle_ids
+    past = read_past_trips(conn, ids, first - WEEKS, first - 1)
+    tables = [
+        _joined(past, _typed(read_rows(conn, "trip", ids, first, last))),
+        read_rows(conn, "stop", ids, first - WEEKS, last),
+        _typed(read_rows(conn, "dark_entry", ids, first - REACH_DAYS, last + REACH_DAYS)),
+    ]
+    number = pd.Index(ids)
+    trips, stops, dark = (
+        rows.assign(vehicle_ix=number.get_indexer(pd.Index(rows["vehicle_id"])).astype(np.int32))[
+            ~rows["day"].between(*leave)
+        ]
+        for rows in tables
+    )
     of_entry = context.vehicle_class[dark["vehicle_ix"].to_numpy(dtype=np.int64)]
     return trips, stops, dark.assign(vehicle_class=pd.Series(of_entry, index=dark.index, dtype=object))
 
