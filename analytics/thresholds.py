@@ -47,8 +47,9 @@ class Thresholds:
     moving_mps: float = 1.5
     """Doppler speed of a standing receiver stays under 1 m/s; a walking pace is not driving either."""
 
-    moving_step_m: float = 30.0
-    """Where no speed is sent: twice the 15 m that JT/T 794 allows a fix to be off."""
+    moving_step_m: float = 15.0
+    """Where no speed is sent: the 15 m that JT/T 794 allows a fix to be off; two fixes in a row are off together, and by
+    much less against each other."""
 
     unseen_step_m: float = 300.0
     """Further apart than a standing car's noise can carry it, whatever it says of its speed."""
