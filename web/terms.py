@@ -29,6 +29,22 @@ SCORE_PARTS = {
 }
 """Parts of the score of private use."""
 
+SCORE_REASONS = {
+    "score_no_order": _("no dispatch order covers the trip"),
+    "score_off_hours": _("the share of its time outside duty hours"),
+    "score_rest_day": _("it began on a Saturday, Sunday or public holiday"),
+    "score_rest_outing": _("the share of its metres outside the permitted area on a weekend or public holiday"),
+    "score_out_of_area": _("the share of its metres outside the permitted area"),
+    "score_venue": _("it ended at a controlled venue or set out from one"),
+    "score_residence": _("it ended at a residence or set out from one, outside duty hours"),
+    "score_overnight": _("it led to or from a night spent away from the base"),
+    "score_pattern": _("the same place at the same hour on several days: a way home, a school run, a habit"),
+    "score_detour": _("metres and stops that its dispatch order does not explain"),
+    "score_no_card": _("no driver's card was in"),
+    "score_interference": _("the terminal lost its power or its antenna while the vehicle was driven"),
+}
+"""What each part counts, as `analytics.score.PARTS` says it."""
+
 FEATURES = {
     "distance_m": _("Distance"),
     "odometer_m": _("Odometer"),
@@ -146,9 +162,10 @@ class NumberLine:
 
 @dataclass(frozen=True, slots=True)
 class ScorePart:
-    """A part of the score of private use: its points, how many it can give, and the innocent causes tested."""
+    """A part of the score of private use: what it counts, its points of how many, and the innocent causes tested."""
 
     name: str
+    reason: str
     points: float
     most: float
     causes: list[tuple[str, bool]]  # in words, and whether it holds
@@ -165,6 +182,7 @@ def score_in_words(features: dict[str, Any], words: Words) -> list[ScorePart]:
     return [
         ScorePart(
             words.text(SCORE_PARTS[name]),
+            words.text(SCORE_REASONS[name]),
             float(features.get(name) or 0.0),
             part.points,
             [(words.text(CLEARED_BY[cause]), cause in cleared.get(name, ())) for cause in part.causes],

@@ -98,6 +98,7 @@ def test_the_trip_page_shows_which_innocent_causes_were_tested_and_hold(city: Ci
     text = client.get(f"/trips/{city.trip_ids['V1']}").text
     assert 'class="holds" title="holds">✓ card reader silent on three days of use' in text
     assert 'title="does not hold">✗ lunch near the place of work' in text
+    assert "metres and stops that its dispatch order does not explain" in text
     ordered = client.get(f"/trips/{city.later_trip_id}").text
     assert ordered.count('class="holds"') == 2
 

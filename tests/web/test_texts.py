@@ -52,6 +52,7 @@ def test_a_translation_takes_the_same_values(chinese: Catalog) -> None:
 def test_every_name_that_data_carries_has_a_text() -> None:
     assert set(terms.FEATURES) == set(FEATURES) | set(DARK_FEATURES)
     assert set(terms.SCORE_PARTS) == set(PARTS)
+    assert {name: part.reason for name, part in PARTS.items()} == terms.SCORE_REASONS
     assert set(terms.DARK_CAUSES) == set(DARK_CAUSES)
     assert set(terms.CLEARED_BY) == set(CAUSES)
     assert set(terms.VEHICLE_CLASSES) == set(CLASSES)
