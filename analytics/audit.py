@@ -8,7 +8,8 @@ import pandas as pd
 from analytics.context import FleetContext
 from analytics.dark import dark_table
 from analytics.features import stops_table, trips_table
-from analytics.measure import measure
+from analytics.measure import Measured, measure
+from analytics.rollup import vehicle_day_columns
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import Columns, Int32Array
 from geo.localtime import local_day
@@ -58,12 +59,20 @@ def audit_ordered(
 ) -> Tables:
     """`audit` of positions that are in canonical order already, as the archive and the database give them."""
     parts = [measure(chunk, context, from_day, to_day, thresholds) for chunk in slices(positions)]
-    trips, stops, days, dark = (_joined([getattr(part, table) for part in parts]) for table in TABLES)
+    whole = Measured(*(_joined([getattr(part, table) for part in parts]) for table in TABLES))
+    return tables_of(whole, context, from_day, to_day, thresholds)
+
+
+def tables_of(
+    measured: Measured, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds = DEFAULT
+) -> Tables:
+    """What was measured of local days [from_day, to_day], with what is known of the fleet."""
+    trips, stops, days, dark = (getattr(measured, table) for table in TABLES)
     began = local_day(trips["start_time"])
     return Tables(
         trips_table(_between(trips, began, from_day, to_day), context, thresholds),
         stops_table(_between(stops, stops["day"], from_day, to_day), context),
-        pd.DataFrame(_between(days, days["day"], from_day, to_day)),
+        pd.DataFrame(vehicle_day_columns(_between(days, days["day"], from_day, to_day))),
         dark_table(_between(dark, dark["day"], from_day, to_day), context),
     )
 

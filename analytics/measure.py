@@ -12,7 +12,7 @@ from analytics.dark import dark_columns
 from analytics.exact import exact
 from analytics.mileage import fused, gap_pieces
 from analytics.odometer import odometer_growth
-from analytics.rollup import vehicle_day_columns
+from analytics.rollup import vehicle_day_sums
 from analytics.segment import GAP, TRIP, Segments, segment
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
@@ -30,6 +30,7 @@ class Measured:
     trips: Columns
     stops: Columns
     vehicle_days: Columns
+    """Sums as `vehicle_day_sums` gives them."""
     dark: Columns
 
 
@@ -50,7 +51,7 @@ def measure(
     sums, pieces = kernels.tally(track, steps, spans, outside, context, thresholds)
     trips = trip_columns(track, spans, sums, thresholds)
     trips |= venue_columns(track, everything, steps, spans, context.zones, thresholds)
-    days = vehicle_day_columns(positions, status, track, trips, pieces, gap_pieces(track, everything))
+    days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
     return Measured(trips, stop_columns(track, segments), days, dark_columns(positions, status, good))
 
 

@@ -6,18 +6,29 @@ from analytics import kernels
 from analytics.days import by_day, day_key
 from analytics.exact import exact
 from geo.arrays import Columns, FloatArray, Int32Array, Int64Array, UInt32Array
-from geo.localtime import local_day
+from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions
 
 
-def vehicle_day_columns(
-    positions: Positions, status: UInt32Array, track: Positions, trips: Columns, pieces: Columns, gaps: Columns
-) -> Columns:
-    """An entry for each vehicle and local day with positions: the columns of table `vehicle_day`, and vehicle_ix.
+def vehicle_day_columns(sums: Columns) -> Columns:
+    """The columns of table `vehicle_day`, and vehicle_ix, of what `vehicle_day_sums` gives.
 
     `distance_m` and its interval are the best estimate of all that was driven: trips, and the way over silences (`gap_m`);
     `gps_m` are the chords of the trips alone. Trips err each for itself, by how the car happened to drive between two
     reports, so the interval of a day is the root of the squares of theirs.
+    """
+    table = {name: column for name, column in sums.items() if name not in {"moving_us", "below_m2", "above_m2"}}
+    return table | {
+        "moving_s": sums["moving_us"] / SECOND_US,
+        "distance_low_m": np.maximum(sums["distance_m"] - np.sqrt(sums["below_m2"]), 0.0),
+        "distance_high_m": sums["distance_m"] + np.sqrt(sums["above_m2"]),
+    }
+
+
+def vehicle_day_sums(
+    positions: Positions, status: UInt32Array, track: Positions, trips: Columns, pieces: Columns, gaps: Columns
+) -> Columns:
+    """An entry for each vehicle and local day with positions: exact sums, so that those of parts of a track add up.
 
     Parameters
     ----------
@@ -37,7 +48,7 @@ def vehicle_day_columns(
     share = gps / np.maximum(trips["gps_m"], 1e-9)[trip]
     driven = exact(share * trips["distance_m"][trip])
     scale = np.divide(driven, gps, out=np.ones(len(gps)), where=gps > 0)
-    sums = {"gps_m": gps, "moving_s": pieces["moving_s"][there], "distance_m": driven}
+    sums = {"gps_m": gps, "moving_us": np.rint(pieces["moving_s"][there] * SECOND_US), "distance_m": driven}
     for name in ("off_hours_m", "out_of_area_m"):
         sums[name] = exact(pieces[name][there] * scale)
     table = days | {name: by_day(at, values, count) for name, values in sums.items()}
@@ -50,9 +61,7 @@ def vehicle_day_columns(
     below += _squares(gap - gaps["gap_low_m"][there], at, count)
     above += _squares(gaps["gap_high_m"][there] - gap, at, count)
     table["distance_m"] += by_day(at, gap, count)
-    table["distance_low_m"] = np.maximum(table["distance_m"] - np.sqrt(below), 0.0)
-    table["distance_high_m"] = table["distance_m"] + np.sqrt(above)
-    table["gap_m"] = by_day(at, gap, count)
+    table |= {"below_m2": below, "above_m2": above, "gap_m": by_day(at, gap, count)}
     began = np.searchsorted(keys, day_key(trips["vehicle_ix"], local_day(trips["start_time"])))
     table["trips"] = np.bincount(began, minlength=count)[:count]
     return table

@@ -111,8 +111,8 @@ def _dwelling(track: Positions, broken: BoolArray, moving: BoolArray, thresholds
     n = len(track)
     stretch = np.cumsum(broken, dtype=np.int64)
     cover = np.zeros(n + 1, dtype=np.int64)
-    start, end = _windows(track, stretch, thresholds)
-    start, end = _within_box(track, start, end, thresholds)
+    start, end = windows(track, stretch, thresholds)
+    start, end = within_box(track, start, end, thresholds)
     _add(cover, start + 1, end)
     off = _ignition_off(track)
     new = np.ones(n, dtype=np.bool_)
@@ -125,7 +125,7 @@ def _dwelling(track: Positions, broken: BoolArray, moving: BoolArray, thresholds
     return dwelling
 
 
-def _windows(track: Positions, stretch: Int64Array, thresholds: Thresholds) -> tuple[Int64Array, Int64Array]:
+def windows(track: Positions, stretch: Int64Array, thresholds: Thresholds) -> tuple[Int64Array, Int64Array]:
     """From each position the shortest window of `stop_s`, where the unbroken track is that long."""
     n = len(track)
     if not n:
@@ -139,7 +139,7 @@ def _windows(track: Positions, stretch: Int64Array, thresholds: Thresholds) -> t
     return start, end[start]
 
 
-def _within_box(
+def within_box(
     track: Positions, start: Int64Array, end: Int64Array, thresholds: Thresholds
 ) -> tuple[Int64Array, Int64Array]:
     """The windows whose positions all lie in a box of `stop_box_m`."""
