@@ -31,7 +31,7 @@ def aside(positions: Positions, good: Int64Array, thresholds: Thresholds = DEFAU
     marked = np.zeros(len(positions), dtype=np.bool_)
     if len(good) < 3:
         return marked
-    jump, north, east = _contradictions(positions, good, thresholds)
+    jump, north, east = contradictions(positions, good, thresholds)
     at = np.flatnonzero(jump)
     one, other = at[:-1], at[1:]
     north, east = north[at], east[at]
@@ -53,7 +53,7 @@ def aside(positions: Positions, good: Int64Array, thresholds: Thresholds = DEFAU
     return marked
 
 
-def _contradictions(
+def contradictions(
     positions: Positions, good: Int64Array, thresholds: Thresholds
 ) -> tuple[BoolArray, FloatArray, FloatArray]:
     """Steps between good positions that speed and course contradict, and by how many metres north and east."""

@@ -1,7 +1,7 @@
 """The audit in small steps: positions as they arrive in, and at any moment the tables that a batch of them would give.
 
 What decides about a place lies within the stops around it (`analytics.stands`), so of each vehicle only the positions
-since its last stop but one are looked at again when something new comes; what lies before is settled: its rows stand
+since one of its last stops are looked at again when something new comes; what lies before is settled: its rows stand
 and its sums are carried. A position that comes later than its place among the settled ones opens its vehicle again.
 """
 
@@ -102,7 +102,7 @@ class Stream:
     """An audit of local days [from_day, to_day] that takes its positions in any pieces, in any order.
 
     `tables` equals `analytics.audit.audit` of all that was fed, to the last bit. A feed costs what it changes: the
-    positions since the last stop but one of the vehicles it brings something of; all of a vehicle's, where it is late.
+    positions since one of the last stops of the vehicles it brings something of; all of a vehicle's, where it is late.
 
     Positions of days outside [from_day − 1, to_day + 1] decide nothing and are not kept.
     """

@@ -134,7 +134,7 @@ def test_days_that_are_not_kept_are_named_for_whoever_keeps_them() -> None:
     assert len(stream) == 1
 
 
-def test_only_what_lies_since_the_last_stop_but_one_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_lies_since_the_last_stops_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     positions = batch(1)
     ordered = positions.take(np.argsort(positions.received_at, kind="stable"))
     stream = Stream(context(), MONDAY, MONDAY + DAYS)
