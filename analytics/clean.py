@@ -46,12 +46,13 @@ def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32
     _set(status, clock_fault(positions.fix_time, positions.received_at), Status.CLOCK)
     _set(status, _tied(positions, usable(status)), Status.DUPLICATE_TIME)
     _set(status, _frozen(positions, np.flatnonzero(usable(status)), thresholds), Status.FROZEN)
-    # A reflection may hold for two reports: the second pass finds the one that its neighbour hid.
+    # Of two reflections in a row at two places the second pass finds the one that its neighbour hid.
     for _ in range(2):
         jumped = _teleported(positions, np.flatnonzero(usable(status)), thresholds)
         _set(status, jumped, Status.TELEPORT)
         if not jumped.any():
             break
+    _set(status, _teleported(positions, np.flatnonzero(usable(status)), thresholds, reports=2), Status.TELEPORT)
     _set(status, aside(positions, np.flatnonzero(usable(status)), thresholds), Status.CANYON)
     _set(status, drifting(positions, np.flatnonzero(usable(status)), thresholds), Status.DRIFT)
     return status
@@ -109,24 +110,30 @@ def _frozen(positions: Positions, good: Int64Array, thresholds: Thresholds) -> B
     return frozen
 
 
-def _teleported(positions: Positions, good: Int64Array, thresholds: Thresholds) -> BoolArray:
-    """Positions impossible both in and out, and a standing car's excursions that come straight back."""
+def _teleported(positions: Positions, good: Int64Array, thresholds: Thresholds, reports: int = 1) -> BoolArray:
+    """Positions impossible both in and out, and a standing car's excursions that come straight back.
+
+    reports : length of the excursion; a reflection at one place may hold for two reports of a parked car.
+    """
     marked = np.zeros(len(positions), dtype=np.bool_)
-    if len(good) < 3:
+    if len(good) < reports + 2:
         return marked
     way, seconds = _way(positions, good[:-1], good[1:]), _seconds(positions, good[:-1], good[1:])
     limit = thresholds.teleport_mps
     # Either fault needs a long way both in and out, which rules out nearly every position before the costly rest.
     far, fast = way > thresholds.jump_m, way > limit * seconds
-    rows = np.flatnonzero((far[:-1] & far[1:]) | (fast[:-1] & fast[1:]))
-    before, here, after = good[rows], good[rows + 1], good[rows + 2]
-    direct, span = _way(positions, before, after), seconds[rows] + seconds[rows + 1]
+    rows = np.flatnonzero((far[:-reports] & far[reports:]) | (fast[:-reports] & fast[reports:]))
+    before, here, last, after = good[rows], good[rows + 1], good[rows + reports], good[rows + reports + 1]
+    direct, span = _way(positions, before, after), _seconds(positions, before, after)
     one_vehicle = positions.vehicle_ix[before] == positions.vehicle_ix[after]
-    impossible = fast[rows] & fast[rows + 1] & (direct <= limit * span)
+    impossible = fast[rows] & fast[rows + reports] & (direct <= limit * span)
     standing = ~(positions.speed_mps[here] >= thresholds.moving_mps)  # NaN may stand
-    there_and_back = np.minimum(way[rows], way[rows + 1]) - direct
+    standing &= ~(positions.speed_mps[last] >= thresholds.moving_mps)
+    there_and_back = np.minimum(way[rows], way[rows + reports]) - direct
     jumped = standing & (there_and_back > thresholds.jump_m) & (span <= thresholds.jump_span_s)
-    marked[here] = one_vehicle & (impossible | jumped)
+    wrong = one_vehicle & (impossible | jumped)
+    marked[here[wrong]] = True
+    marked[last[wrong]] = True
     return marked
 
 

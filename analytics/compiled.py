@@ -182,6 +182,8 @@ def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_
             own = own[: _still_usable(status, own)]
         if _mark_jumps(time, lat, lon, speed, status, own, limits, north_table, east_table):
             _mark_uncovered(time, lat, lon, speed, status, own, limits, north_table, east_table)
+            own = own[: _still_usable(status, own)]
+        _mark_doubles(time, lat, lon, speed, status, own, limits, north_table, east_table)
         begin = end
 
 
@@ -273,6 +275,31 @@ def _mark_uncovered(time, lat, lon, speed, status, good, limits, north_table, ea
         for k in (place - 1, place):
             if 0 < k < count - 1 and _jumped(time, lat, lon, speed, left, k, limits, north_table, east_table):
                 status[left[k]] |= _TELEPORT
+
+
+@_compiled
+def _mark_doubles(time, lat, lon, speed, status, good, limits, north_table, east_table):
+    """Excursions of two reports in a row."""
+    far_before, fast_before, far_last, fast_last = False, False, False, False
+    for k in range(1, len(good)):
+        a, b = good[k - 1], good[k]
+        at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * _LONGEST_E7_M
+        seconds = (time[b] - time[a]) / SECOND_US
+        far, fast = False, False
+        if at_most > limits.jump_m or at_most > limits.teleport_mps * seconds:
+            way = _flat(lat[a], lon[a], lat[b], lon[b], north_table, east_table)
+            far, fast = way > limits.jump_m, way > limits.teleport_mps * seconds
+            if (far_before and far) or (fast_before and fast):
+                one, here = good[k - 3], good[k - 2]
+                way_in = _flat(lat[one], lon[one], lat[here], lon[here], north_table, east_table)
+                direct = _flat(lat[one], lon[one], lat[b], lon[b], north_table, east_table)
+                span = (time[b] - time[one]) / SECOND_US
+                stands = not (speed[here] >= limits.moving_speed_mps or speed[a] >= limits.moving_speed_mps)
+                back = min(way_in, way) - direct > limits.jump_m and span <= limits.jump_span_s
+                if (fast_before and fast and direct <= limits.teleport_mps * span) or (stands and back):
+                    status[here] |= _TELEPORT
+                    status[a] |= _TELEPORT
+        far_before, fast_before, far_last, fast_last = far_last, fast_last, far, fast
 
 
 @_compiled
@@ -385,10 +412,11 @@ def _mark_drifting(vehicle, time, lat, lon, status, good, limits, tables):
                 lat_sum += lat[each]
                 lon_sum += lon[each]
             middle_lat, middle_lon = lat_sum // (end - begin), lon_sum // (end - begin)
-            reach = 0.0
+            reach, beyond = 0.0, 0
             for each in good[begin:end]:
-                reach = max(reach, _flat(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1]))
-            if limits.drift_m < reach <= limits.unseen_step_m:
+                away = _flat(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1])
+                reach, beyond = max(reach, away), beyond + (away > limits.drift_m)
+            if 0 < 2 * beyond < end - begin and reach <= limits.unseen_step_m:
                 for each in good[begin:end]:
                     if _flat(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1]) > limits.drift_m:
                         status[each] |= _DRIFT

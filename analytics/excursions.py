@@ -94,18 +94,19 @@ def drifting(positions: Positions, good: Int64Array, thresholds: Thresholds = DE
     Notes
     -----
     A stand is taken local day by local day, so that its middle does not depend on the days asked for. One that reaches
-    past `unseen_step_m` is no stand: the car was towed, or its ignition is wired wrong.
+    past `unseen_step_m`, or of which not even half the places are near its middle, is no stand: the car was towed, or its
+    ignition is wired wrong.
     """
     marked = np.zeros(len(positions), dtype=np.bool_)
     status = positions.status[good]
-    off = (status & np.uint32(Status.IGNITION_KNOWN | Status.IGNITION_ON)) == np.uint32(Status.IGNITION_KNOWN)
+    dark = (status & np.uint32(Status.IGNITION_KNOWN | Status.IGNITION_ON)) == np.uint32(Status.IGNITION_KNOWN)
     vehicle, day = positions.vehicle_ix[good], local_day(positions.fix_time[good])
     new = np.ones(len(good), dtype=np.bool_)
-    new[1:] = (np.diff(vehicle) != 0) | (np.diff(day) != 0) | ~off[1:] | ~off[:-1]
+    new[1:] = (np.diff(vehicle) != 0) | (np.diff(day) != 0) | ~dark[1:] | ~dark[:-1]
     begin = np.flatnonzero(new)
     count = np.diff(np.append(begin, len(good)))
     long = np.flatnonzero(count >= thresholds.drift_count)
-    rows = good[np.repeat(new_in(long, len(begin)), count)]
+    rows = good[np.repeat(count >= thresholds.drift_count, count)]
     count = count[long]
     stand = np.repeat(np.arange(len(long)), count)
     if not len(rows):
@@ -116,13 +117,9 @@ def drifting(positions: Positions, good: Int64Array, thresholds: Thresholds = DE
         for column in (positions.lat_e7, positions.lon_e7)
     ]
     away = flat_m(middle[0], middle[1], positions.lat_e7[rows], positions.lon_e7[rows])
-    reach = np.maximum.reduceat(away, first)[stand]
-    marked[rows[(away > thresholds.drift_m) & (reach <= thresholds.unseen_step_m)]] = True
+    off = away > thresholds.drift_m
+    believed = (np.maximum.reduceat(away, first) <= thresholds.unseen_step_m) & (
+        2 * np.add.reduceat(off.astype(np.int64), first) < count
+    )
+    marked[rows[off & believed[stand]]] = True
     return marked
-
-
-def new_in(chosen: Int64Array, count: int) -> BoolArray:
-    """Mask of `count` entries that is set at the chosen ones."""
-    mask = np.zeros(count, dtype=np.bool_)
-    mask[chosen] = True
-    return mask

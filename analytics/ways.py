@@ -54,7 +54,8 @@ def way_columns(
     chord, lasting_us = metres[ends], track.fix_time[ends] - track.fix_time[before]
     north, east = chords_m(track.lat_e7, track.lon_e7, before, ends)
     one, other = _courses(track, before, thresholds), _courses(track, ends, thresholds)
-    known = (one >= 0) & (other >= 0) & (chord >= thresholds.turn_chord_m)
+    far = lasting_us > int(thresholds.speed_gap_s * SECOND_US)
+    known = (one >= 0) & (other >= 0) & (chord >= thresholds.turn_chord_m) & ~far
     one_n, one_e, other_n, other_e = COURSE_NORTH[one], COURSE_EAST[one], COURSE_NORTH[other], COURSE_EAST[other]
     along = one_n * other_n + one_e * other_e
     across = one_e * other_n - one_n * other_e
@@ -75,13 +76,12 @@ def way_columns(
     hidden = chord >= thresholds.hidden_step_m
     way = np.where(still, np.where(hidden, chord, 0.0), way)
     off = np.where(still, np.where(hidden, chord * thresholds.bridge_spread, 0.0), off)
-    far = lasting_us > int(thresholds.speed_gap_s * SECOND_US)
     grown = odometer_growth(track, before, ends)
     told = far & ~np.isnan(grown)
     grown = np.where(told, np.fmax(grown, chord), 0.0)
     way, off = np.where(told, grown, way), np.where(told, grown * thresholds.odometer_spread, off)
     off = np.where(far & ~told & (way > 0), chord * thresholds.bridge_spread, off)
-    lateral, straight = _wobble(track, trip, before, ends, north, east, chord, known & ~far, thresholds)
+    lateral, straight = _wobble(track, trip, before, ends, north, east, chord, known, thresholds)
     noisy = moving[ends] & ~far
     return {
         "way_m": exact(way),

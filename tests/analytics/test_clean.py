@@ -126,6 +126,19 @@ def test_a_standing_cars_excursion_counts_from_300_m() -> None:
     assert reflection(299.0) == []
 
 
+def test_a_reflection_at_one_place_over_two_reports_of_a_parked_car_is_found() -> None:
+    times = [at("08:00") + 300 * SECOND_US * step for step in range(6)]
+    east = [0.0, 0.0, 700.0, 705.0, 3.0, 0.0]
+    assert marked(positions_at(times, east, speed=[0.0] * 6), Status.TELEPORT) == [2, 3]
+    assert marked(positions_at(times, east, speed=[0.0, 0.0, 0.0, 2.0, 0.0, 0.0]), Status.TELEPORT) == []
+
+
+def test_two_reflections_in_a_row_that_no_car_can_reach_are_found_at_speed() -> None:
+    east = [100.0 * step for step in range(12)]
+    east[5], east[6] = 9_000.0, 9_100.0
+    assert marked(positions_at(TEN_S, east, speed=[10.0] * 12), Status.TELEPORT) == [5, 6]
+
+
 def test_a_car_that_drives_there_and_back_is_believed() -> None:
     east = [0.0, 0.0, 400.0, 0.0, 0.0]
     times = [at("08:00") + 60 * SECOND_US * step for step in range(5)]
@@ -140,3 +153,62 @@ def test_an_excursion_between_two_vehicles_is_none() -> None:
 def test_a_move_that_lasts_is_no_teleport() -> None:
     east = [0.0] * 6 + [20_000.0] * 6
     assert marked(positions_at(TEN_S, east, speed=[0.0] * 12), Status.TELEPORT) == []
+
+
+def driving(north: list[float], course: float = 90.0, step_s: int = 10, speed: float = 10.0) -> Positions:
+    """East at an even speed, so far north of the line."""
+    times = [at("08:00") + step_s * SECOND_US * step for step in range(len(north))]
+    east = [step_s * speed * step for step in range(len(north))]
+    return positions_at(times, east, north_m=north, speed=[speed] * len(north), course=[course] * len(north))
+
+
+def test_places_aside_between_a_jump_and_the_jump_back_are_a_canyon() -> None:
+    assert marked(driving([0.0] * 3 + [45.0] * 4 + [0.0] * 3), Status.CANYON) == [3, 4, 5, 6]
+
+
+def test_a_jump_within_noise_or_without_return_is_no_canyon() -> None:
+    assert marked(driving([0.0] * 3 + [28.0] * 4 + [0.0] * 3), Status.CANYON) == []
+    assert marked(driving([0.0] * 3 + [45.0] * 7), Status.CANYON) == []
+
+
+def test_a_return_after_canyon_s_is_believed() -> None:
+    assert marked(driving([0.0] * 3 + [45.0] * 14 + [0.0] * 3), Status.CANYON) == list(range(3, 17))
+    assert marked(driving([0.0] * 3 + [45.0] * 15 + [0.0] * 3), Status.CANYON) == []
+
+
+def test_of_three_jumps_to_and_fro_the_first_two_are_one_excursion() -> None:
+    assert marked(driving([0.0] * 3 + [45.0] * 3 + [0.0] * 3 + [45.0] * 3), Status.CANYON) == [3, 4, 5]
+
+
+def test_without_a_course_nothing_contradicts_the_places() -> None:
+    assert marked(driving([0.0] * 3 + [45.0] * 4 + [0.0] * 3, course=np.nan), Status.CANYON) == []
+
+
+def test_a_corner_is_no_canyon() -> None:
+    times = [at("08:00") + 10 * SECOND_US * step for step in range(9)]
+    east = [0.0, 100.0, 200.0, 250.0, 250.0, 250.0, 300.0, 400.0, 500.0]
+    north = [0.0, 0.0, 0.0, 50.0, 150.0, 250.0, 300.0, 300.0, 300.0]
+    course = [90.0, 90.0, 90.0, 0.0, 0.0, 0.0, 90.0, 90.0, 90.0]
+    assert not doubtful(mark_doubt(positions_at(times, east, north_m=north, speed=[10.0] * 9, course=course))).any()
+
+
+def parked(north: list[float], status: Status = Status.FIX_VALID | Status.IGNITION_KNOWN) -> Positions:
+    times = [at("20:00") + 300 * SECOND_US * step for step in range(len(north))]
+    zero = [0.0] * len(north)
+    return positions_at(times, zero, north_m=north, speed=zero, status=[int(status)] * len(north))
+
+
+def test_a_parked_cars_place_far_from_its_stand_drifts() -> None:
+    assert marked(parked([0.0, 3.0, -4.0, 90.0, 70.0, 2.0, 0.0, 1.0, -2.0, 0.0]), Status.DRIFT) == [3, 4]
+    assert marked(parked([0.0, 3.0, -4.0, 45.0, 40.0, 2.0, 0.0, 1.0, -2.0, 0.0]), Status.DRIFT) == []
+
+
+def test_a_towed_car_does_not_drift() -> None:
+    assert marked(parked([0.0, 0.0, 0.0, 0.0, 0.0, 500.0, 500.0, 500.0, 500.0]), Status.DRIFT) == []
+
+
+def test_with_the_ignition_on_or_unknown_nothing_is_called_drift() -> None:
+    on = Status.FIX_VALID | Status.IGNITION_KNOWN | Status.IGNITION_ON
+    away = [0.0, 3.0, -4.0, 90.0, 70.0, 2.0, 0.0, 1.0, -2.0, 0.0]
+    assert marked(parked(away, on), Status.DRIFT) == []
+    assert marked(parked(away, Status.FIX_VALID), Status.DRIFT) == []

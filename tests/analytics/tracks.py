@@ -156,6 +156,7 @@ def positions_at(
     vehicle_ix: int | Sequence[int] = 0,
     received_at: Sequence[int] | None = None,
     odometer_m: Sequence[int] | None = None,
+    course: Sequence[float] | None = None,
 ) -> Positions:
     """A batch row by row: `times` µs UTC, places in metres from home."""
     n = len(times)
@@ -168,6 +169,7 @@ def positions_at(
         lat_e7=np.round(lat * 1e7),
         lon_e7=np.round(lon * 1e7),
         speed_mps=np.full(n, np.nan) if speed is None else np.array(speed),
+        course_deg=np.full(n, np.nan) if course is None else np.array(course),
         odometer_m=np.full(n, NO_ODOMETER) if odometer_m is None else np.array(odometer_m),
         status=np.broadcast_to(np.array(status), n),
         received_at=time + SECOND_US if received_at is None else np.array(received_at),
