@@ -1,6 +1,7 @@
 """How right the core is: a simulated fleet audited and held against its truth.
 
     python -m benchmarks.accuracy --json [--seed S] [--degraded] [--vehicles N] [--days D] [--interval S]
+    python -m benchmarks.accuracy --plots docs [--seed S] [--vehicles N] [--days D]
 
 trip_f1                   trips found and true ones count as one where their common time is 80 % of their joined time
 start_error, end_error    of these pairs, seconds
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from analytics.months import with_common
 from benchmarks.city import judge, read_city, read_reported, reported
+from benchmarks.figures import draw_shares
 from fixtures.fleet import make_fleet
 from fixtures.schedule import MISUSE
 from fixtures.simulate import FIRST_DAY, chunks, simulate
@@ -57,7 +59,11 @@ def main() -> None:
     parser.add_argument("--interval", type=int, default=10, help="seconds between reports while driving")
     parser.add_argument("--misuse-share", type=float, default=0.01)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plots", type=Path, help="draw the errors of this seed, clean and degraded, into a folder")
     options = parser.parse_args()
+    if options.plots:
+        draw(options.plots, options.vehicles, options.days, options.seed)
+        return
     figures = measure(
         options.vehicles,
         options.days,
@@ -73,10 +79,39 @@ def main() -> None:
     )
 
 
-def measure(
-    vehicles: int, days: int, seed: int, misuse_share: float, *, degraded: bool, interval_s: int = 10
-) -> dict[str, Any]:
-    """Every figure of one simulated fleet."""
+def draw(folder: Path, vehicles: int, days: int, seed: int) -> None:
+    """Errors of a seed's months and of its trips' ends, clean and degraded, at 10 and 30 s."""
+    months, ends = {}, {}
+    for degraded, interval_s in ((False, 10), (True, 10), (True, 30)):
+        judged = run(vehicles, days, seed, 0.0, degraded=degraded, interval_s=interval_s)
+        name = f"{'degraded' if degraded else 'clean'}, a report every {interval_s} s"
+        months[name] = month_errors(judged.days, judged.truth.vehicle_days)["error_pct"].abs().to_numpy()
+        pairs = match(judged.trips, judged.truth.trips)
+        ends[name] = np.concatenate([edge_errors(judged.trips, judged.truth.trips, pairs, edge) for edge in EDGES])
+    of = f"{vehicles} vehicles, {days} days, seed {seed}"
+    targets = ((1.0, 0.5), (3.0, 0.95))
+    title = f"Vehicle-months off by no more than this; crosses: targets. {of}"
+    draw_shares(folder / "accuracy-months.svg", title, "error of a vehicle-month, %", months, 3.2, targets)
+    title = f"Trip starts and ends off by no more than this. {of}"
+    draw_shares(
+        folder / "accuracy-ends.svg", title, "error of a start or end, s", ends, 65.0, ((10.0, 0.5), (60.0, 0.95))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of a simulated fleet beside what it did; vehicle_id in every table."""
+
+    fleet: Fleet
+    truth: Truth
+    trips: pd.DataFrame
+    days: pd.DataFrame
+    flags: pd.DataFrame
+    positions: int
+
+
+def run(vehicles: int, days: int, seed: int, misuse_share: float, *, degraded: bool, interval_s: int = 10) -> Judged:
+    """Simulate a fleet and audit it."""
     first = day_number(FIRST_DAY)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -93,25 +128,36 @@ def measure(
         positions, ids = read_reported(folder, fleet)
         truth = read_truth(folder, fleet)
     tables, flags = judge(fleet, positions, ids, first, first + days - 1)
-    found = tables.trips.assign(vehicle_id=ids[tables.trips["vehicle_ix"]])
-    found_days = tables.vehicle_days.assign(vehicle_id=ids[tables.vehicle_days["vehicle_ix"]])
-    flags = flags.assign(vehicle_id=ids[flags["vehicle_ix"].to_numpy(dtype=np.int64)])
-    exact = exact_places(vehicles, days, seed, misuse_share)
-    pairs = match(found, truth.trips)
+    trips, found_days, flags = (
+        table.assign(vehicle_id=ids[table["vehicle_ix"].to_numpy(dtype=np.int64)])
+        for table in (tables.trips, tables.vehicle_days, flags)
+    )
+    return Judged(fleet, truth, trips, found_days, flags, len(positions))
+
+
+def measure(
+    vehicles: int, days: int, seed: int, misuse_share: float, *, degraded: bool, interval_s: int = 10
+) -> dict[str, Any]:
+    """Every figure of one simulated fleet."""
+    judged = run(vehicles, days, seed, misuse_share, degraded=degraded, interval_s=interval_s)
+    truth, found = judged.truth, judged.trips
+    exits = false_exits(found, exact_places(vehicles, days, seed, misuse_share), judged.fleet)
     return {
         "vehicles": vehicles,
         "days": days,
         "seed": seed,
         "degraded": degraded,
         "interval_s": interval_s,
-        "positions": len(positions),
+        "positions": judged.positions,
         "trips": len(truth.trips),
-        **trip_figures(found, truth.trips, pairs),
-        **mileage_figures(found_days, truth.vehicle_days),
-        **parked_figures(found, found_days, truth),
-        "false_zone_exits_per_vehicle_year": round(false_exits(found, exact, fleet) / (vehicles * days / 365), 3),
-        **misuse_figures(flags, truth.trips),
-        "reviews_per_inspector_day": round(reviews(flags) / days * 7 / 5 * CITY_VEHICLES / vehicles / INSPECTORS, 2),
+        **trip_figures(found, truth.trips, match(found, truth.trips)),
+        **mileage_figures(judged.days, truth.vehicle_days),
+        **parked_figures(found, judged.days, truth),
+        "false_zone_exits_per_vehicle_year": round(exits / (vehicles * days / 365), 3),
+        **misuse_figures(judged.flags, truth.trips),
+        "reviews_per_inspector_day": round(
+            reviews(judged.flags) / days * 7 / 5 * CITY_VEHICLES / vehicles / INSPECTORS, 2
+        ),
     }
 
 
@@ -167,19 +213,28 @@ def overlaps(found: pd.DataFrame, true: pd.DataFrame) -> NDArray[np.int64]:
     return pairs
 
 
+EDGES = ("start", "end")
+
+
 def trip_figures(found: pd.DataFrame, true: pd.DataFrame, pairs: NDArray[np.int64]) -> dict[str, float]:
     """F1, and how far off starts and ends are."""
-    one, other = pairs.T
     figures = {"trip_f1": round(2 * len(pairs) / (len(found) + len(true)), 4)}
-    for edge in ("start", "end"):
-        off = np.abs(found[f"{edge}_time"].to_numpy()[one] - true[f"{edge}_time"].to_numpy()[other]) / SECOND_US
+    for edge in EDGES:
+        off = edge_errors(found, true, pairs, edge)
         figures[f"{edge}_error_median_s"] = round(float(np.median(off)), 1)
         figures[f"{edge}_error_p95_s"] = round(float(np.percentile(off, 95)), 1)
     return figures
 
 
-def mileage_figures(found: pd.DataFrame, true: pd.DataFrame) -> dict[str, float]:
-    """Errors of each vehicle's kilometres over the period, and how often the stated interval holds the truth."""
+def edge_errors(found: pd.DataFrame, true: pd.DataFrame, pairs: NDArray[np.int64], edge: str) -> FloatArray:
+    """How far off the starts or ends of these pairs are, seconds; float64 (k,)."""
+    one, other = pairs.T
+    off: FloatArray = np.abs(found[f"{edge}_time"].to_numpy()[one] - true[f"{edge}_time"].to_numpy()[other]) / SECOND_US
+    return off
+
+
+def month_errors(found: pd.DataFrame, true: pd.DataFrame) -> pd.DataFrame:
+    """Of each vehicle that drove: error of its metres over all days, per cent, and whether the interval holds the truth."""
     days = found.assign(
         below=(found["distance_m"] - found["distance_low_m"]) ** 2,
         above=(found["distance_high_m"] - found["distance_m"]) ** 2,
@@ -187,17 +242,22 @@ def mileage_figures(found: pd.DataFrame, true: pd.DataFrame) -> dict[str, float]
     sums = days.groupby("vehicle_id")[["distance_m", "below", "above"]].sum()
     driven = true.groupby("vehicle_id")["distance_m"].sum().reindex(sums.index)
     sums, driven = sums[driven > 0], driven[driven > 0]
-    error = 100 * (sums["distance_m"] / driven - 1)
     off = driven - sums["distance_m"]
     below, above = (
         with_common(np.sqrt(sums[side].to_numpy()), sums["distance_m"].to_numpy()) for side in ("below", "above")
     )
-    held = (-below <= off) & (off <= above)
+    return pd.DataFrame({"error_pct": -100 * off / driven, "held": (-below <= off) & (off <= above)})
+
+
+def mileage_figures(found: pd.DataFrame, true: pd.DataFrame) -> dict[str, float]:
+    """Errors of each vehicle's kilometres over the period, and how often the stated interval holds the truth."""
+    months = month_errors(found, true)
+    error = months["error_pct"]
     return {
         "month_km_error_median_pct": round(float(error.abs().median()), 3),
         "month_km_error_p95_pct": round(float(np.percentile(error.abs(), 95)), 3),
         "month_km_bias_pct": round(float(error.median()), 3),
-        "interval_coverage_pct": round(100 * float(held.mean()), 1),
+        "interval_coverage_pct": round(100 * float(months["held"].mean()), 1),
     }
 
 

@@ -1,6 +1,7 @@
 """The core on real tracks: four public collections, which are no part of this repository.
 
     python -m benchmarks.real_tracks --json [--tracks FOLDER]
+    python -m benchmarks.real_tracks --plots docs [--tracks FOLDER]
 
 enviroCar   cars in Germany with positions every 5 s, GPS speed and course, and the car's own speed (OBD-II). Each track is
             thinned to every 2nd, 4th and 6th report; `chords` and `estimate` are errors of gps_m and distance_m against the
@@ -24,6 +25,7 @@ import pandas as pd
 
 from analytics.audit import Tables, audit
 from analytics.context import nothing_known
+from benchmarks.figures import draw_lines
 from geo.arrays import FloatArray, Int64Array
 from geo.distance import step_distance_m
 from geo.localtime import SECOND_US, local_day
@@ -39,13 +41,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracks", type=Path, default=TRACKS)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plots", type=Path, help="draw the errors of thinned tracks into a folder")
     options = parser.parse_args()
     figures = measure(options.tracks)
+    if options.plots:
+        draw(options.plots, figures)
+        return
     print(
         json.dumps(figures)
         if options.json
         else "\n".join(f"{name:<40} {value!s:>12}" for name, value in figures.items())
     )
+
+
+def draw(folder: Path, figures: dict[str, Any]) -> None:
+    """Median and 95th percentile of the errors of thinned enviroCar tracks by the time between their reports."""
+    intervals = [5 * every for every in THINNED]
+    lines = {
+        "chords, 95 of 100 tracks below": [(each, figures[f"envirocar_{each}_s_chords_p95_pct"]) for each in intervals],
+        "estimate, 95 of 100 below": [(each, figures[f"envirocar_{each}_s_estimate_p95_pct"]) for each in intervals],
+        "chords, median": [(each, abs(figures[f"envirocar_{each}_s_chords_bias_pct"])) for each in intervals],
+        "estimate, median": [(each, abs(figures[f"envirocar_{each}_s_estimate_bias_pct"])) for each in intervals],
+    }
+    title = "Thinned tracks against whole ones: length off by, %. 13 tracks, enviroCar"
+    draw_lines(folder / "accuracy-real.svg", title, "seconds between reports", lines, (35.0, 12.0))
 
 
 def measure(folder: Path) -> dict[str, Any]:
