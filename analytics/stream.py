@@ -131,11 +131,20 @@ class Stream:
 
         Raises
         ------
-        UnknownDayError   as `audit` does; the stream is then as it was before.
+        UnknownDayError   as `audit` does. Some vehicles may have taken what is theirs by then; it can be fed again.
         """
         inside = (positions.fix_time >= self._span_us[0]) & (positions.fix_time < self._span_us[1])
-        reread = self._beyond(positions)
         arrived = canonical(positions.take(inside))
+        trips, vehicles, first_days = zip(*(self._take(part) for part in slices(arrived)), strict=True)
+        return Changes(
+            pd.concat(trips, ignore_index=True),
+            np.concatenate(vehicles),
+            np.concatenate(first_days),
+            self._beyond(positions),
+        )
+
+    def _take(self, arrived: Positions) -> tuple[pd.DataFrame, Int32Array, Int32Array]:
+        """Take positions of some vehicles, in canonical order; as in `Changes` what became of them."""
         touched = np.unique(arrived.vehicle_ix)
         is_late = np.zeros(len(self._begins), dtype=np.bool_)
         is_late[arrived.vehicle_ix[arrived.fix_time <= self._open_after[arrived.vehicle_ix]]] = True
@@ -143,9 +152,9 @@ class Stream:
         known = canonical(self._positions.since(touched, begins[touched]))
         rows = canonical(Positions.concat([known, arrived]))
         altered, late = self._altered(known, rows, is_late)
-        rows = rows.take(
-            altered[rows.vehicle_ix] & (rows.fix_time >= np.where(late, _ALWAYS, self._begins)[rows.vehicle_ix])
-        )
+        if (is_late & ~late).any() or not altered[touched].all():
+            begins = np.where(late, _ALWAYS, self._begins)
+            rows = rows.take(altered[rows.vehicle_ix] & (rows.fix_time >= begins[rows.vehicle_ix]))
         vehicles = np.flatnonzero(altered).astype(np.int32)
         settled = np.where(late, _ALWAYS, self._settled)
         now = self._measured(rows).begun(settled)
@@ -168,7 +177,7 @@ class Stream:
             self._final = [part.take(~late) for part in self._final]
         self._open = _Rows.joined([self._open.take(~altered), now])
         self._settle(rows)
-        return Changes(trips, vehicles, first_day, reread)
+        return trips, vehicles, first_day
 
     def tables(self, vehicle_ix: Int32Array | None = None) -> Tables:
         """The tables of all that was fed; of some vehicles only, where they are given."""
