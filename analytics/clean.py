@@ -96,17 +96,27 @@ def _out_of_range(positions: Positions) -> BoolArray:
 
 
 def _frozen(positions: Positions, good: Int64Array, thresholds: Thresholds) -> BoolArray:
-    """Places repeated to the last digit, `frozen_count` times and more, while the terminal says it drives."""
+    """Places repeated to the last digit, `frozen_count` times and more, while the terminal says it drives.
+
+    And for as long as the place stays the same after that, up to `frozen_s`: who came to stand meanwhile stands elsewhere.
+    """
     frozen = np.zeros(len(positions), dtype=np.bool_)
     if not len(good):
         return frozen
     vehicle, lat, lon = positions.vehicle_ix[good], positions.lat_e7[good], positions.lon_e7[good]
     fast = positions.speed_mps[good] >= thresholds.frozen_speed_mps  # NaN is not
-    new = np.ones(len(good), dtype=np.bool_)
-    new[1:] = (np.diff(vehicle) != 0) | (np.diff(lat) != 0) | (np.diff(lon) != 0) | ~fast[1:] | ~fast[:-1]
+    moved = np.ones(len(good), dtype=np.bool_)
+    moved[1:] = (np.diff(vehicle) != 0) | (np.diff(lat) != 0) | (np.diff(lon) != 0)
+    new = moved.copy()
+    new[1:] |= ~fast[1:] | ~fast[:-1]
     run = np.cumsum(new) - 1
-    long = np.bincount(run)[run] >= thresholds.frozen_count
-    frozen[good[long & ~new & fast]] = True  # the first of them was there
+    stuck = (np.bincount(run)[run] >= thresholds.frozen_count) & ~new & fast  # the first of them was there
+    if stuck.any():
+        time, number = positions.fix_time[good], np.arange(len(good))
+        last = np.maximum.accumulate(np.where(stuck, number, -1))
+        here = last >= np.maximum.accumulate(np.where(moved, number, 0))
+        stuck |= here & (time - time[np.maximum(last, 0)] <= int(thresholds.frozen_s * SECOND_US))
+    frozen[good[stuck]] = True
     return frozen
 
 

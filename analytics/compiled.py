@@ -36,6 +36,7 @@ class Limits(NamedTuple):
     jump_span_s: float
     frozen_speed_mps: np.float32
     frozen_count: int
+    frozen_us: int
     moving_speed_mps: np.float32
     moving_mps: float
     moving_step_m: float
@@ -79,6 +80,7 @@ class Limits(NamedTuple):
             jump_span_s=thresholds.jump_span_s,
             frozen_speed_mps=np.float32(thresholds.frozen_speed_mps),
             frozen_count=thresholds.frozen_count,
+            frozen_us=int(thresholds.frozen_s * SECOND_US),
             moving_speed_mps=np.float32(thresholds.moving_mps),
             moving_mps=thresholds.moving_mps,
             moving_step_m=thresholds.moving_step_m,
@@ -178,7 +180,7 @@ def _mark(vehicle, time, lat, lon, speed, received, status, good, limits, north_
             own[count] = i
             count += status[i] & _JUDGED == _FIX
         own = own[:count]
-        if _mark_frozen(lat, lon, speed, status, own, limits):
+        if _mark_frozen(time, lat, lon, speed, status, own, limits):
             own = own[: _still_usable(status, own)]
         if _mark_jumps(time, lat, lon, speed, status, own, limits, north_table, east_table):
             _mark_uncovered(time, lat, lon, speed, status, own, limits, north_table, east_table)
@@ -209,7 +211,7 @@ def _mark_ties(time, status, begin, end):
 
 
 @_compiled
-def _mark_frozen(lat, lon, speed, status, good, limits):
+def _mark_frozen(time, lat, lon, speed, status, good, limits):
     """Places repeated to the last digit at speed, but the first of each run; whether there was any."""
     found, begin = False, 0
     for k in range(1, len(good) + 1):
@@ -222,6 +224,12 @@ def _mark_frozen(lat, lon, speed, status, good, limits):
             found = True
             for each in range(begin + 1, k):
                 status[good[each]] |= _FROZEN
+            stays = k
+            last = good[k - 1]
+            while stays < len(good) and lat[good[stays]] == lat[last] and lon[good[stays]] == lon[last]:
+                if time[good[stays]] - time[last] <= limits.frozen_us:
+                    status[good[stays]] |= _FROZEN
+                stays += 1
         begin = k
     return found
 

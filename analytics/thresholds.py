@@ -44,6 +44,9 @@ class Thresholds:
     frozen_count: int = 3
     """So many equal places in a row; two may be chance at 10⁻⁶ degrees."""
 
+    frozen_s: float = 900.0
+    """So long after it drove a frozen receiver is believed to be frozen still; then the same place is where it parked."""
+
     moving_mps: float = 1.5
     """Doppler speed of a standing receiver stays under 1 m/s; a walking pace is not driving either."""
 
@@ -75,7 +78,7 @@ class Thresholds:
     trip_min_m: float = 200.0
     """Shorter movement is parking, or drift; the value is traccar's."""
 
-    trip_min_s: float = 60.0
+    trip_min_s: float = 30.0
     """Shorter movement is parking, or drift."""
 
     trip_reach_m: float = 100.0

@@ -212,3 +212,9 @@ def test_with_the_ignition_on_or_unknown_nothing_is_called_drift() -> None:
     away = [0.0, 3.0, -4.0, 90.0, 70.0, 2.0, 0.0, 1.0, -2.0, 0.0]
     assert marked(parked(away, on), Status.DRIFT) == []
     assert marked(parked(away, Status.FIX_VALID), Status.DRIFT) == []
+
+
+def test_a_frozen_place_stays_frozen_when_the_car_comes_to_stand() -> None:
+    east = [0.0, 100.0, 100.0, 100.0, 100.0, 100.0, 300.0, 300.0]
+    speed = [10.0, 10.0, 10.0, 10.0, 0.0, 0.0, 0.0, 0.0]
+    assert marked(positions_at(TEN_S[:8], east, speed=speed), Status.FROZEN) == [2, 3, 4, 5]
