@@ -30,7 +30,7 @@ MARGIN_DAYS = 1
 SETTLE_ROWS = 64
 """A vehicle's open positions are searched for a cut when they are so many more than after the last search, and half."""
 
-_ALWAYS = np.iinfo(np.int64).min
+_ALWAYS = np.iinfo(np.int64).min // 2  # so that times can be taken from it
 
 LATE, EXTENDED, NEW = "late position", "end extended", "new positions"
 """Why a trip is not what it was: something came before what was known; more followed its end; it was not there yet."""
@@ -125,6 +125,18 @@ class Stream:
     def __len__(self) -> int:
         """Positions kept."""
         return len(self._positions)
+
+    def newest(self, vehicle_ix: Int32Array) -> Int64Array:
+        """Fix time of the newest position of each of these vehicles, µs UTC; far in the past where there is none."""
+        return self._newest[vehicle_ix]
+
+    def counted(self, day: int) -> Int64Array:
+        """How many positions of a local day every vehicle has."""
+        counts = np.zeros(len(self._begins), dtype=np.int64)
+        for part in (*self._final, self._open):
+            rows = part.vehicle_days["day"] == day
+            np.add.at(counts, part.vehicle_days["vehicle_ix"][rows], part.vehicle_days["positions"][rows])
+        return counts
 
     def feed(self, positions: Positions) -> Changes:
         """Take positions: any order, repetitions allowed, of any vehicles of the context.

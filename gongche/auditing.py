@@ -101,7 +101,7 @@ def audit_days(
                 take_stale_days(conn, mine, from_day, to_day)
                 parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
                 job = Job(gongche.archive.root.absolute(), tuple(parts), wanted, from_day, to_day)
-                stored = (_store(conn, fleet, rules, measured, from_day, to_day) for measured in measure(job))
+                stored = (store_measured(conn, fleet, rules, measured, from_day, to_day) for measured in measure(job))
                 return sum(stored, Audited())
 
         done = Audited()
@@ -131,10 +131,10 @@ def audit_open_day(gongche: Gongche, day: int) -> Audited:
         positions, vehicle_ids = join([(before, before_ids), (today, today_ids)])
         if not len(positions):
             return Audited()
-        return _store(conn, fleet, rules, measure_batch(fleet, positions, vehicle_ids, day, day), day, day)
+        return store_measured(conn, fleet, rules, measure_batch(fleet, positions, vehicle_ids, day, day), day, day)
 
 
-def _store(
+def store_measured(
     conn: Connection[Any], fleet: Fleet, rules: list[Rule], measured: Measured, from_day: int, to_day: int
 ) -> Audited:
     """Weigh what was measured, apply the rules, and put it in the place of what stood there."""

@@ -1,36 +1,72 @@
-"""What the service does by itself: seals days that are over, audits them, and audits the open day while it runs."""
+"""What the service does by itself: seals days that are over, audits them, and follows the open day while it runs."""
 
 import asyncio
 import logging
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from geo.localtime import SECOND_US, day_start_us
-from gongche.auditing import audit_open_day, audit_stale
+from gongche.auditing import audit_stale
 from gongche.clock import now_us, today
 from gongche.home import Gongche
+from gongche.open_day import OpenDay
 
 log = logging.getLogger(__name__)
 
 
 async def keep_house(gongche: Gongche) -> None:
-    """Every `audit_open_every_min` minutes: seal what is over, audit what was sealed, audit today; until cancelled.
+    """Seal and audit what is over, and follow the open day, until cancelled.
 
-    Work goes on in a thread. A fault in it is logged and the next round tries again: receivers are not to stop for it.
+    Every `look_every_s` seconds what came in is taken and the trips it changed are stored; every `audit_open_every_min`
+    minutes everything is held against the database. Work goes on in a thread. A fault in it is logged and the next round
+    tries again: receivers are not to stop for it.
     """
+    settings, loop = gongche.settings, asyncio.get_running_loop()
+    house = House(gongche)
     while True:
-        try:
-            await asyncio.to_thread(partial(one_round, gongche))
-        except Exception:  # the next round tries again, and the log tells why
-            log.exception("housekeeping failed; it is tried again in %s min", gongche.settings.audit_open_every_min)
-        await asyncio.sleep(gongche.settings.audit_open_every_min * 60)
+        next_round = loop.time() + settings.audit_open_every_min * 60
+        await _tried(house.round, f"in {settings.audit_open_every_min} min")
+        while (wait := next_round - loop.time()) > 0:
+            await asyncio.sleep(min(wait, settings.look_every_s))
+            if next_round > loop.time():
+                await _tried(house.look, "at the next look")
 
 
-def one_round(gongche: Gongche) -> None:
-    """Seal and audit the days that are over, then audit today's positions as they stand."""
-    open_day = today()
-    wait_us = int(gongche.settings.close_day_after_h * 3600 * SECOND_US)
-    closed_before = open_day if now_us() - day_start_us(open_day) >= wait_us else open_day - 1
-    gongche.archive.seal(gongche.database, closed_before)
-    for done in (audit_stale(gongche), audit_open_day(gongche, open_day)):
-        for each in done.left_out:
+class House:
+    """What goes on from round to round."""
+
+    def __init__(self, gongche: Gongche) -> None:
+        self.gongche = gongche
+        self._open_day: OpenDay | None = None
+
+    def round(self) -> None:
+        """Seal and audit the days that are over, then hold today against the database."""
+        day = today()
+        wait_us = int(self.gongche.settings.close_day_after_h * 3600 * SECOND_US)
+        closed_before = day if now_us() - day_start_us(day) >= wait_us else day - 1
+        self.gongche.archive.seal(self.gongche.database, closed_before)
+        left_out = audit_stale(self.gongche).left_out
+        with self._following(day) as followed:
+            followed.check()
+        for each in (*left_out, *followed.left_out):
             log.warning("%s", each)
+
+    def look(self) -> None:
+        """Take what came in of today."""
+        with self._following(today()) as followed:
+            followed.look()
+
+    @contextmanager
+    def _following(self, day: int) -> Iterator[OpenDay]:
+        """The open day; what failed is not kept, because it no longer knows what stands in the database."""
+        kept, self._open_day = self._open_day, None
+        followed = kept if kept is not None and kept.day == day else OpenDay(self.gongche, day)
+        yield followed
+        self._open_day = followed
+
+
+async def _tried(work: Callable[[], None], again: str) -> None:
+    try:
+        await asyncio.to_thread(work)
+    except Exception:  # the next round tries again, and the log tells why
+        log.exception("housekeeping failed; it is tried again %s", again)

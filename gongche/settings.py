@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     audit_open_every_min: float = Field(
         5.0, ge=0.5, le=1440, description="Minutes between audits of the open day while the service runs."
     )
+    look_every_s: float = Field(
+        10.0, ge=1, le=3600, description="Seconds between looks for what came in of the open day; its trips follow."
+    )
 
     @classmethod
     def settings_customise_sources(

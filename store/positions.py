@@ -127,7 +127,7 @@ def read_track(conn: Connection[Any], vehicle_id: int, from_us: int, to_us: int)
     """One vehicle's positions with from_us ≤ fix_time < to_us (µs UTC), in canonical order; vehicle_ix is 0."""
     where = sql.SQL("vehicle_id = %(vehicle)s AND fix_time >= %(from)s AND fix_time < %(to)s")
     span = {"from": time_text(from_us), "to": time_text(to_us)}
-    return _read(conn, where, {"vehicle": vehicle_id, **span})[0]
+    return read_where(conn, where, {"vehicle": vehicle_id, **span})[0]
 
 
 def read_day(
@@ -136,15 +136,21 @@ def read_day(
     """All positions of a local day of the vehicles with ids [first, last], in canonical order, and their vehicle ids."""
     where = sql.SQL("vehicle_id BETWEEN %(first)s AND %(last)s AND fix_time >= %(from)s AND fix_time < %(to)s")
     span = {"from": time_text(day_start_us(day)), "to": time_text(day_start_us(day + 1))}
-    return _read(conn, where, {"first": first_vehicle, "last": last_vehicle, **span})
+    return read_where(conn, where, {"first": first_vehicle, "last": last_vehicle, **span})
 
 
-def _read(conn: Connection[Any], where: sql.Composable, span: Mapping[str, Any]) -> tuple[Positions, Int32Array]:
+def read_where(
+    conn: Connection[Any],
+    where: sql.Composable,
+    span: Mapping[str, Any],
+    source: sql.Composable = sql.SQL("position"),  # noqa: B008 - it never changes
+) -> tuple[Positions, Int32Array]:
+    """The rows of `position`, or of another source with its columns, for which a condition holds; and their vehicle ids."""
     # A row of the answer is a vehicle's day, a field all its values of one column: psycopg hands over row by
     # row, which costs more than what is in it. So it is a third faster than a row per position.
     aggregates = sql.SQL(", ").join(sql.SQL("array_agg({})").format(sql.Identifier(name)) for name in _ROW)
-    query = sql.SQL("SELECT {} FROM position WHERE {} GROUP BY vehicle_id, date_trunc('day', fix_time, 'UTC')")
-    columns = copy_arrays_out(conn, query.format(aggregates, where), _ROW, span)
+    query = sql.SQL("SELECT {} FROM {} WHERE {} GROUP BY vehicle_id, date_trunc('day', fix_time, 'UTC')")
+    columns = copy_arrays_out(conn, query.format(aggregates, source, where), _ROW, span)
     ids, vehicle_ix = np.unique(columns.pop("vehicle_id"), return_inverse=True)
     positions = Positions.from_columns(len(vehicle_ix), vehicle_ix=vehicle_ix, **columns)
     return canonical(positions), ids.astype(np.int32)
