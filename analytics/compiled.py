@@ -887,13 +887,15 @@ def count_days(positions: Positions, status: UInt32Array, track: Positions) -> C
     grown = np.empty(len(positions))
     count = _count_days(positions.vehicle_ix, positions.fix_time, status, keys)
     vehicle, day, counted, doubtful = keys[:, :count].copy()
-    _odometer_days(track.vehicle_ix, track.fix_time, track.odometer_m, vehicle, day, grown)
+    breaks = np.zeros(count, dtype=np.int64)
+    _odometer_days(track.vehicle_ix, track.fix_time, track.odometer_m, vehicle, day, grown, breaks)
     return {
         "vehicle_ix": vehicle.astype(np.int32),
         "day": day.astype(np.int32),
         "positions": counted,
         "doubtful": doubtful,
         "odometer_m": grown[:count].copy(),
+        "odometer_breaks": breaks,
     }
 
 
@@ -912,7 +914,7 @@ def _count_days(vehicle, time, status, keys):
 
 
 @_compiled
-def _odometer_days(vehicle, time, odometer, day_vehicle, day, grown):
+def _odometer_days(vehicle, time, odometer, day_vehicle, day, grown, breaks):
     grown[: len(day)] = np.nan
     at = 0
     for i in range(len(time)):
@@ -921,10 +923,13 @@ def _odometer_days(vehicle, time, odometer, day_vehicle, day, grown):
             at += 1
         if odometer[i] != NO_ODOMETER and np.isnan(grown[at]):
             grown[at] = 0.0
-        if i == 0 or vehicle[i] != vehicle[i - 1] or odometer[i - 1] == NO_ODOMETER or odometer[i] <= odometer[i - 1]:
+        if i == 0 or vehicle[i] != vehicle[i - 1] or odometer[i] == odometer[i - 1]:
+            continue
+        if odometer[i - 1] == NO_ODOMETER or odometer[i] == NO_ODOMETER or day[at] - day[before] > 1:
             continue
         lasting, growth = time[i] - time[i - 1], np.float64(odometer[i] - odometer[i - 1])
-        if growth > 1000 + 60 * (lasting / SECOND_US) or day[at] - day[before] > 1:
+        if not 0 <= growth <= 1000 + ODOMETER_MPS * (lasting / SECOND_US):
+            breaks[at] += 1
             continue
         if day[at] != day[before]:
             share = (day[at] * DAY_US - UTC_OFFSET_US - time[i - 1]) / lasting

@@ -3,6 +3,7 @@
 import numpy as np
 
 from analytics.clean import doubtful
+from analytics.odometer import ODOMETER_MPS
 from geo.arrays import BoolArray, Columns, FloatArray, Int32Array, Int64Array, UInt32Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import NO_ODOMETER, Positions
@@ -11,19 +12,20 @@ _DAYS = 1 << 31  # day numbers fit below it, so vehicle and day pack into one in
 
 
 def count_days(positions: Positions, status: UInt32Array, track: Positions) -> Columns:
-    """The days themselves: positions, doubtful ones, and growth of the odometer (NaN where it was never sent)."""
+    """The days themselves: positions, doubtful ones, growth of the odometer (NaN where it was never sent), and its breaks."""
     every = day_key(positions.vehicle_ix, local_day(positions.fix_time))
     new = np.ones(len(every), dtype=np.bool_)
     new[1:] = every[1:] != every[:-1]  # canonical order is their order too, so nothing need be sorted
     keys, day_of = every[new], np.cumsum(new) - 1
     count = len(keys)
-    counted, metres = _odometer_days(track, keys)
+    counted, metres, breaks = _odometer_days(track, keys)
     return {
         "vehicle_ix": (keys // _DAYS).astype(np.int32),
         "day": (keys % _DAYS).astype(np.int32),
         "positions": np.bincount(day_of, minlength=count),
         "doubtful": np.bincount(day_of, weights=doubtful(status), minlength=count).astype(np.int64),
         "odometer_m": np.where(counted, metres, np.nan),
+        "odometer_breaks": breaks,
     }
 
 
@@ -37,8 +39,10 @@ def by_day(at: Int64Array, values: FloatArray, count: int) -> FloatArray:
     return np.bincount(at, weights=values, minlength=count)[:count].astype(np.float64)  # of nothing it makes integers
 
 
-def _odometer_days(track: Positions, keys: Int64Array) -> tuple[BoolArray, FloatArray]:
-    """Whether each day saw an odometer, and how far it grew; a step over midnight gives each day its share.
+def _odometer_days(track: Positions, keys: Int64Array) -> tuple[BoolArray, FloatArray, Int64Array]:
+    """Whether each day saw an odometer, how far it grew, and how often it ran backwards or leapt.
+
+    A step over midnight gives each day its share, and its break to the later one.
 
     Growth within a step is 0 where an end has none, it ran backwards or leapt.
     """
@@ -46,11 +50,13 @@ def _odometer_days(track: Positions, keys: Int64Array) -> tuple[BoolArray, Float
     at = np.searchsorted(keys, day_key(track.vehicle_ix, day))
     seen = by_day(at, (track.odometer_m != NO_ODOMETER).astype(np.float64), len(keys)) > 0
     if len(track) < 2:
-        return seen, np.zeros(len(keys))
+        return seen, np.zeros(len(keys)), np.zeros(len(keys), dtype=np.int64)
     before, after = track.odometer_m[:-1], track.odometer_m[1:]
     lasting = np.diff(track.fix_time)
-    plausible = (before != NO_ODOMETER) & (after >= before) & (after - before <= 1000 + 60 * (lasting / SECOND_US))
-    plausible &= (np.diff(track.vehicle_ix) == 0) & (np.diff(day) <= 1)
+    known = (before != NO_ODOMETER) & (after != NO_ODOMETER) & (np.diff(track.vehicle_ix) == 0) & (np.diff(day) <= 1)
+    plausible = known & (after >= before) & (after - before <= 1000 + ODOMETER_MPS * (lasting / SECOND_US))
+    broken = np.flatnonzero(known & ~plausible)
+    breaks = np.bincount(at[broken + 1], minlength=len(keys))[: len(keys)].astype(np.int64)
     rows = np.flatnonzero(plausible & (after != before))
     growth = (after - before)[rows].astype(np.float64)
     share = np.zeros(len(rows))
@@ -58,4 +64,5 @@ def _odometer_days(track: Positions, keys: Int64Array) -> tuple[BoolArray, Float
     midnight = day[rows + 1][over].astype(np.int64) * DAY_US - UTC_OFFSET_US
     share[over] = (midnight - track.fix_time[rows][over]) / lasting[rows][over]
     earlier = np.rint(growth * share)
-    return seen, by_day(at[rows + 1], growth - earlier, len(keys)) + by_day(at[rows], earlier, len(keys))
+    metres = by_day(at[rows + 1], growth - earlier, len(keys)) + by_day(at[rows], earlier, len(keys))
+    return seen, metres, breaks

@@ -15,14 +15,22 @@ def vehicle_day_columns(sums: Columns) -> Columns:
 
     `distance_m` and its interval are the best estimate of all that was driven: trips, and the way over silences (`gap_m`);
     `gps_m` are the chords of the trips alone. Trips err each for itself, by how the car happened to drive between two
-    reports, so the interval of a day is the root of the squares of theirs.
+    reports, so the interval of a day is the root of the squares of theirs. `odometer_mark` says what is wrong with the
+    odometer: `reset` where it ran backwards or leapt, `stuck` where it did not grow while the vehicle drove.
     """
-    table = {name: column for name, column in sums.items() if name not in {"moving_us", "below_m2", "above_m2"}}
+    stuck = (sums["odometer_m"] <= STUCK_SHARE * sums["distance_m"]) & (sums["distance_m"] >= STUCK_M)
+    parts = {"moving_us", "below_m2", "above_m2", "odometer_breaks"}
+    table = {name: column for name, column in sums.items() if name not in parts}
     return table | {
         "moving_s": sums["moving_us"] / SECOND_US,
         "distance_low_m": np.maximum(sums["distance_m"] - np.sqrt(sums["below_m2"]), 0.0),
         "distance_high_m": sums["distance_m"] + np.sqrt(sums["above_m2"]),
+        "odometer_mark": np.where(sums["odometer_breaks"] > 0, "reset", np.where(stuck, "stuck", "")),
     }
+
+
+STUCK_M, STUCK_SHARE = 5_000.0, 0.1
+"""A counter that shows less than a tenth of five kilometres and more is stuck: no scale, no tyre explains it."""
 
 
 def vehicle_day_sums(

@@ -24,7 +24,7 @@ TRIP_COLUMNS = (
 STOP_COLUMNS = ("vehicle_id", "day", "start_time", "end_time", "lat", "lon", "kind", "place")
 VEHICLE_DAY_COLUMNS = (
     "vehicle_id", "day", "positions", "doubtful", "trips", "distance_m", "distance_low_m", "distance_high_m",
-    "gps_m", "gap_m", "odometer_m", "moving_s", "off_hours_m", "out_of_area_m",
+    "gps_m", "gap_m", "odometer_m", "odometer_mark", "moving_s", "off_hours_m", "out_of_area_m",
 )  # fmt: skip
 FLAG_COLUMNS = (
     "flag_id", "rule", "rule_version", "level", "trip_id", "vehicle_id", "day", "start_time", "end_time", "points",
@@ -231,7 +231,7 @@ _EXPORTS = {
     "vehicle-days": _SUBTREE
     + """
         SELECT vehicle, plate, unit, day, positions, doubtful, trips, distance_m, distance_low_m, distance_high_m,
-               gps_m, gap_m, odometer_m, moving_s, off_hours_m, out_of_area_m
+               gps_m, gap_m, odometer_m, odometer_mark, moving_s, off_hours_m, out_of_area_m
         FROM vehicle_day JOIN car USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s ORDER BY vehicle, day
         """,

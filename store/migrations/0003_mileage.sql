@@ -10,3 +10,5 @@ COMMENT ON COLUMN vehicle_day.distance_m IS 'Metres, the best estimate of all th
 COMMENT ON COLUMN vehicle_day.gps_m IS 'Metres of trips along the chords between positions, as measured.';
 COMMENT ON COLUMN vehicle_day.gap_m IS 'Metres driven over silences, part of distance_m: growth of the odometer, or the straight line.';
 COMMENT ON COLUMN vehicle_day.odometer_m IS 'Metres by the terminal''s own counter, silences included; none where it sends none.';
+ALTER TABLE vehicle_day ADD COLUMN odometer_mark text NOT NULL DEFAULT '' CHECK (odometer_mark IN ('', 'stuck', 'reset'));
+COMMENT ON COLUMN vehicle_day.odometer_mark IS 'stuck: it did not grow while the vehicle drove; reset: it ran backwards or leapt; empty: neither.';

@@ -14,7 +14,7 @@ from analytics.ways import WAY_SUMS, way_columns
 from geo.arrays import Columns
 from geo.distance import chords_m, step_distance_m
 from geo.localtime import SECOND_US
-from geo.positions import Positions, Status
+from geo.positions import DTYPES, Positions, Status
 from tests.analytics import oracle_clean, oracle_mileage
 from tests.analytics.tracks import MONDAY, Car, at, place
 
@@ -153,3 +153,29 @@ def test_a_trip_keeps_its_three_values() -> None:
     assert trip["distance_low_m"] < trip["distance_m"] < trip["distance_high_m"]
     assert trip["gps_m"] == pytest.approx(6 * 60 * 12.0, rel=0.001)
     assert trip["odometer_m"] == pytest.approx(6 * 60 * 12.0, abs=2)
+
+
+def marks_of(growth: list[int]) -> list[str]:
+    """Marks of a day on which a car drove 100 m every 10 s while its odometer grew so."""
+    rows: Rows = [(10, 0.0, 100.0, 10.0, 90.0, 0, True) for _ in growth]
+    track = track_of(rows)
+    odometer = 100_000 + np.cumsum(growth)
+    columns = {name: getattr(track, name) for name in DTYPES} | {"odometer_m": odometer}
+    days = audit(
+        Positions.from_columns(len(rows), **columns), nothing_known(np.zeros(1, dtype=np.int32)), MONDAY, MONDAY
+    )
+    marks: list[str] = days.vehicle_days["odometer_mark"].tolist()
+    return marks
+
+
+def test_an_odometer_that_does_not_grow_is_stuck_on_the_fifth_kilometre() -> None:
+    assert marks_of([0] * 70) == ["stuck"]
+    assert marks_of([0] * 45) == [""]
+    assert marks_of([11] * 70) == [""]
+    assert marks_of([9] * 70) == ["stuck"]
+
+
+def test_an_odometer_that_runs_back_or_leaps_was_reset() -> None:
+    assert marks_of([100] * 35 + [-50_000] + [100] * 34) == ["reset"]
+    assert marks_of([100] * 35 + [1_601] + [100] * 34) == ["reset"]
+    assert marks_of([100] * 35 + [1_600] + [100] * 34) == [""]

@@ -70,7 +70,7 @@ def tables(ids: Int32Array, day: int = DAY, metres: float = 1000.0) -> dict[str,
         "vehicle_days": pd.DataFrame(
             {
                 **common, **lengths, "positions": 10, "doubtful": 1, "trips": 1, "moving_s": 3000.0,
-                "off_hours_m": 100.0, "out_of_area_m": 0.0, "gps_m": 1000.0, "gap_m": 0.0,
+                "off_hours_m": 100.0, "out_of_area_m": 0.0, "gps_m": 1000.0, "gap_m": 0.0, "odometer_mark": "",
             }
         ),
     }  # fmt: skip
