@@ -91,10 +91,10 @@ def draw(folder: Path, vehicles: int, days: int, seed: int) -> None:
     of = f"{vehicles} vehicles, {days} days, seed {seed}"
     targets = ((1.0, 0.5), (3.0, 0.95))
     title = f"Vehicle-months off by no more than this; crosses: targets. {of}"
-    draw_shares(folder / "accuracy-months.svg", title, "error of a vehicle-month, %", months, 3.2, targets)
+    draw_shares(folder / "accuracy-months.svg", title, "error of a vehicle-month, %", months, 3.5, targets)
     title = f"Trip starts and ends off by no more than this. {of}"
     draw_shares(
-        folder / "accuracy-ends.svg", title, "error of a start or end, s", ends, 65.0, ((10.0, 0.5), (60.0, 0.95))
+        folder / "accuracy-ends.svg", title, "error of a start or end, s", ends, 75.0, ((10.0, 0.5), (60.0, 0.95))
     )
 
 

@@ -64,7 +64,7 @@ def draw(folder: Path, figures: dict[str, Any]) -> None:
         "estimate, median": [(each, abs(figures[f"envirocar_{each}_s_estimate_bias_pct"])) for each in intervals],
     }
     title = "Thinned tracks against whole ones: length off by, %. 13 tracks, enviroCar"
-    draw_lines(folder / "accuracy-real.svg", title, "seconds between reports", lines, (35.0, 12.0))
+    draw_lines(folder / "accuracy-real.svg", title, "seconds between reports", lines, (40.0, 12.5))
 
 
 def measure(folder: Path) -> dict[str, Any]:
