@@ -91,7 +91,8 @@ def audit_days(
         raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
 
     at_most = threads or gongche.settings.audit_threads
-    with measuring(fleet, scheduler, at_most) as (measure, in_flight):
+    root = gongche.archive.root.absolute()
+    with measuring(fleet, scheduler, at_most, root) as (measure, in_flight):
 
         def one(bucket: int) -> Audited:
             with gongche.database.connection() as conn:
@@ -100,7 +101,7 @@ def audit_days(
                 mine = everyone if wanted is None else np.intersect1d(everyone, wanted)
                 take_stale_days(conn, mine, from_day, to_day)
                 parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
-                job = Job(gongche.archive.root.absolute(), tuple(parts), wanted, from_day, to_day)
+                job = Job(root, tuple(parts), wanted, from_day, to_day)
                 stored = (store_measured(conn, fleet, rules, measured, from_day, to_day) for measured in measure(job))
                 return sum(stored, Audited())
 

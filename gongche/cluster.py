@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gongche.errors import GongcheError, WrongUseError
 from gongche.fleet import Fleet
 from gongche.measuring import Job, Measured, measure_job
+from store.parts import first_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -19,16 +22,18 @@ PER_WORKER = 2
 
 
 @contextmanager
-def measuring(fleet: Fleet, scheduler: str | None, threads: int) -> Iterator[tuple[Measure, int]]:
+def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) -> Iterator[tuple[Measure, int]]:
     """How a bucket is measured, and how many at a time.
 
     Parameters
     ----------
     scheduler : address of a Dask scheduler (tcp://host:port), None: this machine.
+    archive : its folder, the same on every machine.
 
     Raises
     ------
-    WrongUseError, GongcheError   Dask is not installed; nobody answers at the address, or has no workers.
+    WrongUseError, GongcheError   Dask is not installed; nobody answers at the address, or has no workers; a worker runs
+        another release or does not see the archive; a bucket was the end of every worker that tried it.
     """
     if scheduler is None:
         yield (lambda job: measure_job(fleet, job)), threads
@@ -37,15 +42,31 @@ def measuring(fleet: Fleet, scheduler: str | None, threads: int) -> Iterator[tup
         raise WrongUseError(f"--scheduler: expected an address as tcp://host:port, got {scheduler!r}")
     if find_spec("distributed") is None:
         raise WrongUseError("--scheduler: Dask is not installed; pip install 'gongche[cluster]'")
+    import dask  # noqa: PLC0415 - only where a cluster is asked for
+    from distributed import CancelledError, KilledWorker  # noqa: PLC0415
+    from distributed.comm.core import CommClosedError  # noqa: PLC0415
+
     with _client(scheduler) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"]
         if not workers:
             raise GongcheError(f"--scheduler: {scheduler} has no workers")
-        everywhere = client.scatter(fleet, broadcast=True)  # once a worker, not once a bucket
+        for worker, (release, sees) in client.run(_about, archive).items():
+            if release != version("gongche"):
+                raise GongcheError(f"--scheduler: expected gongche {version('gongche')} at {worker}, got {release}")
+            if not sees:
+                raise GongcheError(f"--scheduler: {worker} does not see the archive's folder {archive}")
+        # It travels once to a worker, not once a bucket. Scattered, it would be lost with the workers that hold it; as a
+        # task it is kept by the scheduler too, and some megabytes of zones are meant.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
+            everywhere = client.submit(_kept, fleet, pure=False)
 
         def measure(job: Job) -> Iterable[Measured]:
             # A bucket whose worker died is measured again by another: it writes nothing, so that does no harm.
-            measured: list[Measured] = client.submit(_measure_all, everywhere, job, pure=False).result()
+            try:
+                measured: list[Measured] = client.submit(_measure_all, everywhere, job, pure=False).result()
+            except (KilledWorker, CommClosedError, CancelledError) as error:
+                bucket = ", ".join(job.paths[:1])
+                raise GongcheError(f"--scheduler: lost while measuring {bucket} …: {first_line(error)}") from error
             return measured
 
         yield measure, PER_WORKER * sum(worker["nthreads"] for worker in workers.values())
@@ -61,6 +82,15 @@ def _client(scheduler: str) -> Iterator["Client"]:
         raise GongcheError(f"--scheduler: no Dask scheduler answers at {scheduler}") from error
     with client:
         yield client
+
+
+def _about(archive: Path) -> tuple[str, bool]:
+    """Of a worker: its release, and whether it sees the archive."""
+    return version("gongche"), archive.is_dir()
+
+
+def _kept(fleet: Fleet) -> Fleet:
+    return fleet
 
 
 def _measure_all(fleet: Fleet, job: Job) -> list[Measured]:

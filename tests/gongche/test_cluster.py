@@ -1,44 +1,119 @@
 """The same audit on the workers of a Dask cluster, and what goes wrong with one."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 from distributed import LocalCluster
 
-from tests.gongche.conftest import FIRST, LAST, result, run_in
+from geo.localtime import day_number
+from gongche import cluster
+from gongche.auditing import audit_days
+from gongche.cluster import measuring
+from gongche.errors import GongcheError, WrongUseError
+from gongche.fleet import Fleet, fleet_of
+from gongche.home import Gongche, open_home
+from gongche.measuring import Job
+from tests.analytics.tracks import MONDAY
+from tests.gongche.conftest import FIRST, LAST, run_in
 
+NO_FLEET: dict[str, Any] = {
+    "units": [], "vehicles": [], "zones": [], "duty_days": {}, "calendar_of": {}, "orders": [], "swipes": [],
+    "border_tolerance_m": 50.0,
+}  # fmt: skip
 PERIOD = ("--from", FIRST, "--to", LAST)
 
 
 @pytest.fixture
 def scheduler() -> Iterator[str]:
-    """Address of a scheduler with two workers, each a process of its own."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
-        yield cluster.scheduler_address
+    """Address of a scheduler with two workers, each a process of its own; a bucket is tried twice, not four times."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
+    ):
+        yield local.scheduler_address
 
 
-def exported(home: Path) -> dict[str, Any]:
-    rows = {
-        table: result(run_in(home, "export", table, *PERIOD, "--format", "json"))
-        for table in ("trips", "stops", "vehicle-days", "flags")
-    }
-    for flag in rows["flags"]:
-        flag.pop("raised_at")
-    return rows
+def standing(gongche: Gongche) -> dict[str, list[Any]]:
+    """All derived rows; of flags not when they were first raised."""
+    columns = {"flag": "flag_id, level, numbers, reason_en, withdrawn_at"}
+    with gongche.database.connection() as conn:
+        return {
+            table: conn.execute(f"SELECT {columns.get(table, '*')} FROM {table} ORDER BY {keys}").fetchall()
+            for table, keys in (
+                ("trip", "trip_id"), ("stop", "vehicle_id, start_time"), ("vehicle_day", "vehicle_id, day"),
+                ("dark_entry", "dark_id"), ("vehicle_night", "vehicle_id, day"), ("flag", "flag_id"),
+            )
+        }  # fmt: skip
 
 
 def test_two_workers_find_what_this_machine_finds(audited_home: Path, scheduler: str) -> None:
-    here = result(run_in(audited_home, "audit", *PERIOD, "--json"))
-    before = exported(audited_home)
-    assert before["trips"]
-    assert before["flags"]
-    there = result(run_in(audited_home, "audit", *PERIOD, "--scheduler", scheduler, "--json"))
-    for counts in (here, there):
-        counts.pop("positions_per_s")
-    assert there == here
-    assert exported(audited_home) == before
+    first, last = (day_number(date.fromisoformat(day)) for day in (FIRST, LAST))
+    with open_home(audited_home) as gongche:
+        here = audit_days(gongche, first, last)
+        before = standing(gongche)
+        there = audit_days(gongche, first, last, scheduler=scheduler)
+        assert standing(gongche) == before
+    assert before["trip"]
+    assert before["flag"]
+    assert replace(there, kernel_s=0.0) == replace(here, kernel_s=0.0)
+
+
+def test_a_bucket_whose_worker_dies_is_measured_by_another(scheduler: str, tmp_path: Path) -> None:
+    job, nothing = Job(tmp_path, (), None, MONDAY, MONDAY), fleet_of(**NO_FLEET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "_measure_all", dies_once)
+        with measuring(nothing, scheduler, 1, tmp_path) as (measure, in_flight):
+            assert in_flight == 4
+            assert [str(each) for each in measure(job)] == [str(tmp_path)]
+    assert (tmp_path / "died").exists()
+
+
+def dies_once(_fleet: Fleet, job: Job) -> list[str]:
+    """Ends its whole process the first time, as the machine under it would."""
+    if not (job.root / "died").exists():
+        (job.root / "died").touch()
+        os._exit(1)
+    return [str(job.root)]
+
+
+def test_a_bucket_that_is_the_end_of_every_worker_is_named(scheduler: str, tmp_path: Path) -> None:
+    job = Job(tmp_path, ("positions/day=2026-03-02/part-00000-v1.parquet",), None, MONDAY, MONDAY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "_measure_all", dies)
+        with (
+            measuring(fleet_of(**NO_FLEET), scheduler, 1, tmp_path) as (measure, _),
+            pytest.raises(GongcheError, match=r"part-00000-v1\.parquet"),
+        ):
+            list(measure(job))
+
+
+def dies(_fleet: Fleet, _job: Job) -> None:
+    os._exit(1)
+
+
+def test_a_worker_that_does_not_see_the_archive_is_named(scheduler: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "not-mounted"
+    with (
+        pytest.raises(GongcheError, match=r"does not see the archive's folder .*not-mounted"),
+        measuring(fleet_of(**NO_FLEET), scheduler, 1, elsewhere),
+    ):
+        raise AssertionError
+
+
+def test_without_dask_one_line_says_what_to_install(audited_home: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "find_spec", lambda _: None)
+        with (
+            pytest.raises(WrongUseError, match=r"pip install 'gongche\[cluster\]'"),
+            measuring(fleet_of(**NO_FLEET), "tcp://127.0.0.1:9", 1, audited_home),
+        ):
+            raise AssertionError
 
 
 def test_nobody_at_the_address_is_told_in_one_line(audited_home: Path) -> None:
