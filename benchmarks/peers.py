@@ -8,14 +8,16 @@ on a sample that suits its speed, and ours on that same sample; positions per se
 each does:
 
 gongche          the whole audit: doubt, stops, trips, duty hours, areas, places, mileage, vehicle-days; one core
-gongche_trips    of this only what polars and DuckDB are asked for: kinds of steps, trips, their metres; one core
+gongche_trips    of this only what polars and DuckDB are asked for: kinds of steps, trips, their metres; on one thread and on
+                 all
 polars, duckdb   standing and driving by speed, stands of five minutes as stops, gaps of 15 minutes, trips between them with
                  their metres; on one thread and on all
 movingpandas     ObservationGapSplitter, StopSplitter and the length of what is left
 trackintel       stay points of 100 m and five minutes, triplegs between them and their lengths
 
 `ratio` is ours on the peer's own sample, where a small sample burdens us with what a call costs; `ratio_at_size` ours
-on the largest; `trips_ratio` that of gongche_trips. `metres_ratio` holds a peer's metres against ours: they define a trip
+on the largest; `trips_ratio` that of gongche_trips on as many
+threads. `metres_ratio` holds a peer's metres against ours: they define a trip
 differently, so it is near 1 and not 1. scikit-mobility is left out: it needs a pandas older than ours. Zones stand
 beside geopandas.sjoin in `benchmarks.zones`. `limits` are what no program here can pass: decoding the same columns from a
 sealed part, and copying them in memory.
@@ -24,10 +26,10 @@ sealed part, and copying them in memory.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -49,11 +51,13 @@ from fixtures.simulate import FIRST_DAY, simulate
 from geo.localtime import day_number
 from geo.positions import Positions
 from store.parts import encode_part, part_columns
-from store.reading import NEEDED, read_batches
+from store.reading import ALL, NEEDED, read_batches
 
 DAYS = 7
 SAMPLES = {"polars_1": 200, "polars": 200, "duckdb_1": 200, "duckdb": 200, "trackintel": 12, "movingpandas": 3}
 """Vehicles that each peer gets; a vehicle has some 3,700 positions in the seven days."""
+TRIPS_ALONE = {"gongche_trips_1": 1, "gongche_trips": os.cpu_count() or 1}
+"""Threads of each."""
 MOVING_MPS, STOP_S, GAP_S = 1.5, 300, 900
 
 
@@ -64,7 +68,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--run", choices=("gongche", "gongche_trips", *SAMPLES), help=argparse.SUPPRESS)
+    parser.add_argument("--run", choices=("gongche", *TRIPS_ALONE, *SAMPLES), help=argparse.SUPPRESS)
     parser.add_argument("--vehicles", type=int, default=max(SAMPLES.values()), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
@@ -83,14 +87,18 @@ def main() -> None:
 
 def compare(folder: Path, runs: int) -> dict[str, Any]:
     """Each peer beside ours on its own sample."""
+    positions, ids = read_reported(folder, read_city(folder))
+    for vehicles in set(SAMPLES.values()):
+        some = positions.take(positions.vehicle_ix < vehicles)
+        (folder / _sample(vehicles)).write_bytes(encode_part(part_columns(some, ids)))
     ours = {vehicles: _apart("gongche", folder, vehicles, runs) for vehicles in sorted(set(SAMPLES.values()))}
     whole = ours[max(ours)]
-    trips = _apart("gongche_trips", folder, max(ours), runs)
-    figures: dict[str, Any] = {"gongche": _shown(whole), "gongche_trips": _shown(trips)}
+    trips = {name: _apart(name, folder, max(ours), runs) for name in TRIPS_ALONE}
+    figures: dict[str, Any] = {"gongche": _shown(whole)} | {name: _shown(result) for name, result in trips.items()}
     for peer, vehicles in SAMPLES.items():
         theirs = _apart(peer, folder, vehicles, runs)
         alike = (
-            {"trips_ratio": round(trips["positions_per_s"] / theirs["positions_per_s"], 2)}
+            {"trips_ratio": round(trips[_twin(peer)]["positions_per_s"] / theirs["positions_per_s"], 2)}
             if vehicles == max(ours)
             else {}
         )
@@ -109,22 +117,21 @@ def compare(folder: Path, runs: int) -> dict[str, Any]:
 def run(peer: str, folder: Path, vehicles: int, runs: int) -> dict[str, float]:
     """One of them, some times, on the first vehicles of the fleet."""
     fleet = read_city(folder)
-    positions, ids = read_reported(folder, fleet)
-    positions = positions.take(positions.vehicle_ix < vehicles)
+    positions, ids = next(read_batches(folder, [_sample(vehicles)], columns=ALL, batch_positions=sys.maxsize))
     work: Callable[[], tuple[int, float]]
     if peer == "gongche":
-        context = fleet.context(ids[:vehicles])
+        context = fleet.context(ids)
         first = day_number(FIRST_DAY)
 
         def work() -> tuple[int, float]:
             tables = audit_ordered(positions, context, first, first + DAYS - 1)
             return len(tables.trips), float(tables.trips["distance_m"].sum())
 
-    elif peer == "gongche_trips":
-        context = fleet.context(ids[:vehicles])
+    elif peer in TRIPS_ALONE:
+        context, threads = fleet.context(ids), TRIPS_ALONE[peer]
 
         def work() -> tuple[int, float]:
-            return trips_alone(positions, context)
+            return trips_alone(positions, context, threads)
 
     else:
         work = _PEERS[peer](positions)
@@ -139,27 +146,36 @@ def run(peer: str, folder: Path, vehicles: int, runs: int) -> dict[str, float]:
         "positions_per_s": len(positions) / median(seconds),
         "trips": trips,
         "metres": metres,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": _peak_mb(),
     }
 
 
-def trips_alone(positions: Positions, context: FleetContext) -> tuple[int, float]:
+def _peak_mb() -> float:
+    """The most memory this process held; getrusage would tell the parent's where that was more."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def trips_alone(positions: Positions, context: FleetContext, threads: int) -> tuple[int, float]:
     """Trips and their metres by the kernels of the audit, all positions being usable, slice by slice as in the audit."""
-    count, metres = 0, 0.0
-    for chunk in slices(positions):
+
+    def one(chunk: Positions) -> tuple[int, float]:
         everything, steps = segment(chunk, kernels.silence_s(chunk, np.arange(len(chunk))))
         nowhere = np.zeros(len(chunk), dtype=np.bool_)
         trips = Spans.of(everything)
         sums, _ = kernels.tally(chunk, steps, trips, nowhere, context)
-        count, metres = count + len(trips), metres + float(sums["gps_m"].sum())
-    return count, metres
+        return len(trips), float(sums["gps_m"].sum())
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list((map if threads == 1 else pool.map)(one, slices(positions)))
+    return sum(count for count, _ in found), sum(metres for _, metres in found)
 
 
 def limits(folder: Path, runs: int) -> dict[str, int]:
     """Positions a second: decoding the core's columns from a sealed part, and copying them."""
-    positions, ids = read_reported(folder, read_city(folder))
-    part = folder / "part.parquet"
-    part.write_bytes(encode_part(part_columns(positions, ids)))
+    name = _sample(max(SAMPLES.values()))
+    positions, _ = next(read_batches(folder, [name], columns=ALL, batch_positions=sys.maxsize))
+    part = folder / name
     pa.set_cpu_count(1)
 
     def decode() -> None:
@@ -171,7 +187,7 @@ def limits(folder: Path, runs: int) -> dict[str, int]:
             getattr(positions, name).copy()
 
     def read() -> None:
-        for _ in read_batches(folder, ["part.parquet"]):
+        for _ in read_batches(folder, [name]):
             pass
 
     return {
@@ -338,10 +354,19 @@ def _apart(peer: str, folder: Path, vehicles: int, runs: int) -> dict[str, float
         sys.executable, "-W", "ignore", "-m", "benchmarks.peers", "--run", peer, "--folder", str(folder),
         "--vehicles", str(vehicles), "--runs", str(runs),
     ]  # fmt: skip
-    one = {"POLARS_MAX_THREADS": "1", "PEER_THREADS": "1"} if peer.endswith("_1") or peer.startswith("gongche") else {}
+    one = {"POLARS_MAX_THREADS": "1", "PEER_THREADS": "1"} if peer.endswith("_1") or peer == "gongche" else {}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **one})  # noqa: S603 - this very module
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def _twin(peer: str) -> str:
+    """Ours with as many threads."""
+    return "gongche_trips_1" if peer.endswith("_1") else "gongche_trips"
+
+
+def _sample(vehicles: int) -> str:
+    return f"sample-{vehicles}.parquet"
 
 
 def _shown(result: dict[str, float]) -> dict[str, int]:
