@@ -16,11 +16,10 @@ movingpandas     ObservationGapSplitter, StopSplitter and the length of what is 
 trackintel       stay points of 100 m and five minutes, triplegs between them and their lengths
 
 `ratio` is ours on the peer's own sample, where a small sample burdens us with what a call costs; `ratio_at_size` ours
-on the largest; `trips_ratio` that of gongche_trips on as many
-threads. `metres_ratio` holds a peer's metres against ours: they define a trip
-differently, so it is near 1 and not 1. scikit-mobility is left out: it needs a pandas older than ours. Zones stand
-beside geopandas.sjoin in `benchmarks.zones`. `limits` are what no program here can pass: decoding the same columns from a
-sealed part, and copying them in memory.
+on the largest; `trips_ratio` that of gongche_trips on as many threads. `metres_ratio` holds a peer's metres against ours:
+they define a trip differently, so it is near 1 and not 1. scikit-mobility is left out: it needs a pandas older than ours.
+Zones stand beside geopandas.sjoin in `benchmarks.zones`. `limits` are what no program here can pass: decoding the same
+columns from a sealed part, and copying them in memory.
 """
 
 import argparse
