@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from psycopg import Connection
 
 from analytics.duty import LeftOut, merge_left_out
@@ -19,8 +18,9 @@ from gongche.weighing import put, settle, weigh_audit
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.archive import VEHICLES_PER_BUCKET
-from store.derived import replace_derived, stale_range, take_stale_days
+from store.derived import replace_derived
 from store.positions import read_day
+from store.stale import stale_range, take_waiting, waiting_days
 
 MARGIN_DAYS = 1
 """Days read on both sides of the asked ones: every decision about a trip rests on evidence within hours."""
@@ -80,10 +80,12 @@ def audit_days(
     WrongUseError when no unit has the code. The result takes the place of what stood there for these vehicle-days. A
     vehicle-day that its duty calendar does not know is left out, and told; it stays stale until the calendar knows it.
     With a scheduler the buckets are measured by the workers of a Dask cluster; this process weighs and stores what they
-    found, each bucket in a transaction of its own.
+    found. Each batch of whole vehicles is a transaction of its own, which ends by taking their marks of stale days.
     """
     rules = load_catalogue(catalogue_path())
     with gongche.database.connection() as conn:
+        # Before the fleet and the archive: what changes from now on has a newer mark, which this audit does not take.
+        waiting = waiting_days(conn, from_day, to_day)
         fleet = load_fleet(conn, from_day, to_day, gongche.settings.border_tolerance_m)
         buckets = gongche.archive.buckets(conn, from_day, to_day)
     wanted = None if unit is None else fleet.vehicles_of(unit)
@@ -95,15 +97,19 @@ def audit_days(
     with measuring(fleet, scheduler, at_most, root) as (measure, in_flight):
 
         def one(bucket: int) -> Audited:
+            first, done = bucket * VEHICLES_PER_BUCKET, Audited()
+            marks = waiting.between(first, first + VEHICLES_PER_BUCKET - 1)
+            marks = marks if wanted is None else marks.of(wanted)
             with gongche.database.connection() as conn:
-                # Before the archive is read: what is sealed from now on makes its day stale again.
-                everyone = np.arange(bucket * VEHICLES_PER_BUCKET, (bucket + 1) * VEHICLES_PER_BUCKET, dtype=np.int32)
-                mine = everyone if wanted is None else np.intersect1d(everyone, wanted)
-                take_stale_days(conn, mine, from_day, to_day)
                 parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
-                job = Job(root, tuple(parts), wanted, from_day, to_day)
-                stored = (store_measured(conn, fleet, rules, measured, from_day, to_day) for measured in measure(job))
-                return sum(stored, Audited())
+            for measured in measure(Job(root, tuple(parts), wanted, from_day, to_day)):
+                with gongche.database.connection() as conn:
+                    done += store_measured(conn, fleet, rules, measured, from_day, to_day)
+                    take_waiting(conn, marks.of(measured.vehicle_ids))
+                marks = marks.without(measured.vehicle_ids)
+            with gongche.database.connection() as conn:  # of vehicles without a position
+                take_waiting(conn, marks)
+            return done
 
         done = Audited()
         with ThreadPoolExecutor(min(in_flight, gongche.settings.database_pool)) as pool:

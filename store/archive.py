@@ -24,6 +24,7 @@ from store.manifest import GENESIS, Manifest, Part, make_folder, sha256, write_d
 from store.parts import columns_sha256, encode_part, part_columns
 from store.positions import read_day
 from store.reading import ALL, read_batches
+from store.stale import MARK
 from store.verify import verify_archive
 
 VEHICLES_PER_BUCKET = 512
@@ -182,12 +183,12 @@ class Archive:
         )
         # What a day's trips and stops are rests on the days beside it too: a stay or a way over midnight.
         conn.execute(
-            """
+            f"""
             INSERT INTO stale_day (vehicle_id, day)
             SELECT v, d FROM unnest(%(vehicles)s::int[]) AS v, generate_series(-1, 1) AS beside,
                              LATERAL (SELECT %(day)s::date + beside AS d) AS of
             WHERE beside = 0 OR EXISTS (SELECT FROM sealed_part p WHERE p.day = d AND p.bucket = v / %(per_bucket)s)
-            ORDER BY v, d ON CONFLICT DO NOTHING
+            ORDER BY v, d {MARK}
             """,
             {"vehicles": vehicles, "day": manifest.day, "per_bucket": VEHICLES_PER_BUCKET},
         )

@@ -13,7 +13,7 @@ import pandas as pd
 from psycopg import Connection, sql
 
 from geo.arrays import Int32Array
-from geo.localtime import day_date, day_number, to_datetime, to_us
+from geo.localtime import day_date, to_datetime, to_us
 
 TRIP_COLUMNS = (
     "trip_id", "vehicle_id", "day", "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon",
@@ -98,30 +98,6 @@ def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, t
     ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-_KNOWN_DAY = """
-    NOT EXISTS (SELECT FROM vehicle_calendar c WHERE c.vehicle_id = s.vehicle_id AND c.calendar IS NOT NULL
-                AND NOT EXISTS (SELECT FROM duty_day d WHERE d.calendar = c.calendar AND d.day = s.day))
-"""
-
-
-def take_stale_days(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, to_day: int) -> None:
-    """Forget that these vehicle-days wait for an audit; called first in the transaction of the audit, before it reads.
-
-    Those that the vehicle's duty calendar does not know wait on.
-    """
-    conn.execute(
-        f"DELETE FROM stale_day s WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s AND {_KNOWN_DAY}",
-        (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
-    )
-
-
-def stale_range(conn: Connection[Any]) -> tuple[int, int] | None:
-    """First and last local day that were sealed since they were last audited and can be; None when there is none."""
-    row = conn.execute(f"SELECT min(day), max(day) FROM stale_day s WHERE {_KNOWN_DAY}").fetchone()
-    assert row is not None
-    return None if row[0] is None else (day_number(row[0]), day_number(row[1]))
 
 
 def read_derived(conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None = None) -> pd.DataFrame:

@@ -1,11 +1,16 @@
 """What an audit takes as done is what it has read; what is sealed meanwhile is audited again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
+from psycopg import Connection
 
+from geo.localtime import day_start_us
 from geo.positions import Positions
 from gongche import cluster
 from gongche.auditing import audit_days, audit_stale
@@ -15,19 +20,31 @@ from gongche.measuring import Job, Measured, measure_job
 from gongche.settings import load_settings
 from store.archive import Archive
 from store.database import Database
-from store.derived import stale_range
+from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from store.positions import merge_positions
+from store.stale import stale_range
 from tests.analytics.tracks import MONDAY, Car, at
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture
+def database(conninfo: str) -> Iterator[Database]:
+    """A fresh database where whoever waits for a lock fails, so that no test waits for itself."""
+    impatient = psycopg.conninfo.make_conninfo(conninfo, options="-c lock_timeout=5s")
+    with Database.open(impatient, pool_size=4) as opened:
+        yield opened
 
 
 @pytest.fixture
 def home(database: Database, tmp_path: Path) -> Gongche:
     with database.connection() as conn:
-        upsert_units(conn, [Unit("A", "甲")])
+        replace_duty_days(conn, "office", "", [workday(8)])
+        upsert_units(conn, [Unit("A", "甲", duty_calendar="office")])
         upsert_vehicles(conn, [Vehicle("V1", "V1", "A")])
     home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
-    receive(home, Car(clock=at("08:00")).report(on=False).park(1800).streets(8).skip(1).report(on=False).park(3600))
+    receive(home, trip("08:00"))
     home.archive.seal(database, MONDAY + 1)
     audit_stale(home)
     return home
@@ -38,6 +55,28 @@ def receive(home: Gongche, car: Car) -> None:
     with home.database.connection() as conn:
         (vehicle,) = load_vehicles(conn)
         merge_positions(conn, positions, np.array([vehicle.vehicle_id], dtype=np.int32))
+
+
+def trip(start: str) -> Car:
+    return Car(clock=at(start)).report(on=False).park(1800).streets(8).skip(1).report(on=False).park(3600)
+
+
+def workday(first_hour: int) -> DutyDay:
+    start = day_start_us(MONDAY)
+    return DutyDay(MONDAY, "workday", "", ((start + first_hour * HOUR_US, start + 18 * HOUR_US),))
+
+
+def while_measuring(patch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Something happens once, between reading the first bucket and storing what was found."""
+    waits = [happens]
+
+    def measured(fleet: Fleet, job: Job) -> Iterator[Measured]:
+        found = list(measure_job(fleet, job))
+        if waits:
+            waits.pop()()
+        yield from found
+
+    patch.setattr(cluster, "measure_job", measured)
 
 
 def stale(home: Gongche) -> tuple[int, int] | None:
@@ -52,18 +91,23 @@ def trips(home: Gongche) -> int:
     return int(row[0])
 
 
+def off_hours_s(home: Gongche) -> float:
+    with home.database.connection() as conn:
+        row = conn.execute("SELECT sum(off_hours_s) FROM trip").fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def receive_and_seal(home: Gongche, car: Car) -> None:
+    receive(home, car)
+    home.archive.seal(home.database, MONDAY + 1)
+
+
 def test_a_part_sealed_between_reading_and_storing_stays_stale(home: Gongche, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stale(home) is None
     assert trips(home) == 1
-
-    def measured_while_a_late_trip_is_sealed(fleet: Fleet, job: Job) -> Iterator[Measured]:
-        found = list(measure_job(fleet, job))
-        receive(home, Car(clock=at("12:00")).report(on=False).park(1800).streets(8).skip(1).report(on=False).park(3600))
-        home.archive.seal(home.database, MONDAY + 1)
-        yield from found
-
-    with monkeypatch.context() as late:
-        late.setattr(cluster, "measure_job", measured_while_a_late_trip_is_sealed)
+    with monkeypatch.context() as patch:
+        while_measuring(patch, lambda: receive_and_seal(home, trip("12:00")))
         audit_days(home, MONDAY, MONDAY)
     assert trips(home) == 1
     assert stale(home) == (MONDAY, MONDAY)
@@ -72,9 +116,94 @@ def test_a_part_sealed_between_reading_and_storing_stays_stale(home: Gongche, mo
     assert stale(home) is None
 
 
+def test_a_stale_day_sealed_again_while_it_is_audited_stays_stale(
+    home: Gongche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And sealing does not wait for the audit."""
+    receive_and_seal(home, trip("12:00"))
+    with monkeypatch.context() as patch:
+        while_measuring(patch, lambda: receive_and_seal(home, trip("16:00")))
+        audit_stale(home)
+    assert trips(home) == 2
+    assert stale(home) == (MONDAY, MONDAY)
+    audit_stale(home)
+    assert trips(home) == 3
+    assert stale(home) is None
+
+
+def test_a_sealing_under_way_when_its_day_is_read_leaves_it_stale(
+    home: Gongche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive_and_seal(home, trip("12:00"))
+    receive(home, trip("16:00"))
+    with monkeypatch.context() as patch, ExitStack() as sealing:
+        home.archive._seal_in_transaction(sealing.enter_context(home.database.connection()), MONDAY)
+        while_measuring(patch, sealing.close)
+        audit_stale(home)
+    assert trips(home) == 2
+    assert stale(home) == (MONDAY, MONDAY)
+    audit_stale(home)
+    assert trips(home) == 3
+
+
+def test_a_part_sealed_after_the_parts_were_listed_stays_stale(home: Gongche, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive_and_seal(home, trip("12:00"))
+    listed = Archive.parts
+
+    def then_sealed(self: Archive, conn: Connection[Any], from_day: int, to_day: int, bucket: int) -> list[str]:
+        found = listed(self, conn, from_day, to_day, bucket)
+        receive_and_seal(home, trip("16:00"))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "parts", then_sealed)
+        audit_stale(home)
+    assert trips(home) == 2
+    assert stale(home) == (MONDAY, MONDAY)
+
+
+def test_a_calendar_changed_after_the_fleet_was_read_leaves_its_days_stale(
+    home: Gongche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Archive.buckets
+
+    def then_changed(self: Archive, conn: Connection[Any], from_day: int, to_day: int) -> list[int]:
+        with home.database.connection() as other:
+            replace_duty_days(other, "office", "", [workday(12)])
+        return listed(self, conn, from_day, to_day)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "buckets", then_changed)
+        audit_days(home, MONDAY, MONDAY)
+    assert off_hours_s(home) == 0
+    assert stale(home) == (MONDAY, MONDAY)
+    audit_stale(home)
+    assert off_hours_s(home) > 0
+    assert stale(home) is None
+
+
+def test_an_older_result_stored_over_a_newer_one_is_audited_again(
+    home: Gongche, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_audit() -> None:
+        receive_and_seal(home, trip("16:00"))
+        audit_stale(home)
+        assert trips(home) == 3
+        assert stale(home) is None
+
+    receive_and_seal(home, trip("12:00"))
+    with monkeypatch.context() as patch:
+        while_measuring(patch, another_audit)
+        audit_stale(home)
+    assert trips(home) == 2
+    assert stale(home) == (MONDAY, MONDAY)
+    audit_stale(home)
+    assert trips(home) == 3
+    assert stale(home) is None
+
+
 def test_an_audit_that_fails_leaves_its_days_stale(home: Gongche, monkeypatch: pytest.MonkeyPatch) -> None:
-    receive(home, Car(clock=at("12:00")).report(on=False).park(1800).streets(8).skip(1).report(on=False).park(3600))
-    home.archive.seal(home.database, MONDAY + 1)
+    receive_and_seal(home, trip("12:00"))
     before = stale(home)
     assert before is not None
     with monkeypatch.context() as broken:

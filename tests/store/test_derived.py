@@ -16,12 +16,10 @@ from store.derived import (
     raise_flags,
     read_derived,
     replace_derived,
-    stale_range,
     summary,
-    take_stale_days,
 )
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
-from tests.store.rows import DAY, START, count
+from tests.store.rows import DAY, START
 
 WHAT = ("trips", "stops", "vehicle-days", "flags")
 HOUR_US = 3_600 * SECOND_US
@@ -194,17 +192,3 @@ def test_exported_times_are_local_and_aware(database: Database) -> None:
         start = read_derived(conn, "trips", DAY, DAY)["start_time"].iloc[0]
     assert start.utcoffset() == timedelta(hours=8)
     assert (start.hour, start.date()) == (1, day_date(DAY))
-
-
-def test_days_wait_for_an_audit_until_it_is_stored(database: Database) -> None:
-    with database.connection() as conn:
-        ids = register(conn)
-        assert stale_range(conn) is None
-        for day in (DAY, DAY + 3):
-            for vehicle in ids.tolist():
-                conn.execute("INSERT INTO stale_day (vehicle_id, day) VALUES (%s, %s)", (vehicle, day_date(day)))
-        assert stale_range(conn) == (DAY, DAY + 3)
-        take_stale_days(conn, ids, DAY, DAY + 2)
-        assert stale_range(conn) == (DAY + 3, DAY + 3)
-        take_stale_days(conn, ids[:2], DAY, DAY + 3)
-        assert count(conn, "stale_day") == 1
