@@ -1,5 +1,6 @@
 """Where buckets are measured: on this machine, or on the workers of a Dask cluster that see the same archive."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -13,10 +14,13 @@ from gongche.measuring import Job, Measured, measure_job
 from store.parts import first_line
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 Measure = Callable[[Job], Iterable[Measured]]
 CONNECT_S = 5
+LOOK_S, LOOKS = 15.0, 2
+"""A task is waited for so long before one looks whether there are workers at all, and given up when so many looks in a
+row find none."""
 PER_WORKER = 2
 """Buckets in flight a worker thread: one is measured while the next waits beside it."""
 
@@ -33,7 +37,8 @@ def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) 
     Raises
     ------
     WrongUseError, GongcheError   Dask is not installed; nobody answers at the address, or has no workers; a worker runs
-        another release or does not see the archive; a bucket was the end of every worker that tried it.
+        another release or none, or does not see the archive; a bucket was the end of every worker that tried it, or no
+        worker is left.
     """
     if scheduler is None:
         yield (lambda job: measure_job(fleet, job)), threads
@@ -47,14 +52,7 @@ def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) 
     from distributed.comm.core import CommClosedError  # noqa: PLC0415
 
     with _client(scheduler) as client:
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        if not workers:
-            raise GongcheError(f"--scheduler: {scheduler} has no workers")
-        for worker, (release, sees) in client.run(_about, archive).items():
-            if release != version("gongche"):
-                raise GongcheError(f"--scheduler: expected gongche {version('gongche')} at {worker}, got {release}")
-            if not sees:
-                raise GongcheError(f"--scheduler: {worker} does not see the archive's folder {archive}")
+        worker_threads = _worker_threads(client, scheduler, archive)
         # It travels once to a worker, not once a bucket. Scattered, it would be lost with the workers that hold it; as a
         # task it is kept by the scheduler too, and some megabytes of zones are meant.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
@@ -63,13 +61,12 @@ def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) 
         def measure(job: Job) -> Iterable[Measured]:
             # A bucket whose worker died is measured again by another: it writes nothing, so that does no harm.
             try:
-                measured: list[Measured] = client.submit(_measure_all, everywhere, job, pure=False).result()
+                return _result(client, scheduler, client.submit(_measure_all, everywhere, job, pure=False))
             except (KilledWorker, CommClosedError, CancelledError) as error:
                 bucket = ", ".join(job.paths[:1])
                 raise GongcheError(f"--scheduler: lost while measuring {bucket} …: {first_line(error)}") from error
-            return measured
 
-        yield measure, PER_WORKER * sum(worker["nthreads"] for worker in workers.values())
+        yield measure, PER_WORKER * worker_threads
 
 
 @contextmanager
@@ -77,11 +74,58 @@ def _client(scheduler: str) -> Iterator["Client"]:
     from distributed import Client  # noqa: PLC0415 - only where a cluster is asked for
 
     try:
+        asyncio.run(asyncio.wait_for(_greeted(scheduler), CONNECT_S))
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise GongcheError(f"--scheduler: no Dask scheduler answers at {scheduler}") from error
+    except (OSError, TimeoutError, ValueError, TypeError, MemoryError) as error:
+        raise GongcheError(f"--scheduler: no Dask scheduler answers at {scheduler}: {first_line(error)}") from error
     with client:
         yield client
+
+
+async def _greeted(scheduler: str) -> None:
+    """Shake hands as Dask does; its client's own timeout ends before that, and it waits for ever where nothing is said.
+
+    Whoever says something else is taken for a scheduler that announces so many bytes: a MemoryError.
+    """
+    from distributed.comm.core import connect  # noqa: PLC0415 - only where a cluster is asked for
+    from distributed.security import Security  # noqa: PLC0415
+
+    comm = await connect(scheduler, timeout=CONNECT_S, **Security().get_connection_args("client"))
+    await comm.close()
+
+
+def _worker_threads(client: "Client", scheduler: str, archive: Path) -> int:
+    """Threads of all workers, each asked whether it can do the work."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    if not workers:
+        raise GongcheError(f"--scheduler: {scheduler} has no workers")
+    for worker, about in client.run(_about, archive, on_error="return").items():
+        if isinstance(about, Exception):  # most often there is no gongche to import
+            raise GongcheError(
+                f"--scheduler: expected gongche {version('gongche')} at {worker}, got {first_line(about)}"
+            )
+        release, sees = about
+        if release != version("gongche"):
+            raise GongcheError(f"--scheduler: expected gongche {version('gongche')} at {worker}, got {release}")
+        if not sees:
+            raise GongcheError(f"--scheduler: {worker} does not see the archive's folder {archive}")
+    return sum(worker["nthreads"] for worker in workers.values())
+
+
+def _result(client: "Client", scheduler: str, task: "Future[list[Measured]]") -> list[Measured]:
+    """What a task gives. Dask waits for ever where no worker is left; one that died may be away for a moment."""
+    looks = 0
+    while True:
+        try:
+            measured = task.result(timeout=LOOK_S)
+        except TimeoutError:
+            if task.done():
+                raise
+            looks = 0 if client.scheduler_info(n_workers=-1)["workers"] else looks + 1
+            if looks == LOOKS:
+                raise GongcheError(f"--scheduler: {scheduler} has no workers any more") from None
+        else:
+            return measured
 
 
 def _about(archive: Path) -> tuple[str, bool]:

@@ -1,6 +1,8 @@
 """The same audit on the workers of a Dask cluster, and what goes wrong with one."""
 
 import os
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -102,6 +104,64 @@ def test_a_worker_that_does_not_see_the_archive_is_named(scheduler: str, tmp_pat
     with (
         pytest.raises(GongcheError, match=r"does not see the archive's folder .*not-mounted"),
         measuring(fleet_of(**NO_FLEET), scheduler, 1, elsewhere),
+    ):
+        raise AssertionError
+
+
+def test_a_worker_without_this_project_is_named(scheduler: str, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "_about", cannot_import)
+        with (
+            pytest.raises(GongcheError, match=r"expected gongche .* at tcp://.*, got .*No module named 'gongche'"),
+            measuring(fleet_of(**NO_FLEET), scheduler, 1, tmp_path),
+        ):
+            raise AssertionError
+
+
+def cannot_import(_archive: Path) -> None:
+    raise ModuleNotFoundError("No module named 'gongche'")
+
+
+def test_a_cluster_whose_last_worker_is_gone_is_not_waited_for(tmp_path: Path) -> None:
+    job = Job(tmp_path, (), None, MONDAY, MONDAY)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
+    ):
+        patch.setattr(cluster, "LOOK_S", 0.2)
+        with measuring(fleet_of(**NO_FLEET), local.scheduler_address, 1, tmp_path) as (measure, _):
+            local.scale(0)
+            with pytest.raises(GongcheError, match="has no workers any more"):
+                list(measure(job))
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n"])
+def test_who_is_no_scheduler_is_told_in_time(says: bytes, tmp_path: Path) -> None:
+    """Dask's own client waits for ever for the first, and asks for 3 EiB of memory for the second."""
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "CONNECT_S", 1)
+        host, port = server.getsockname()
+
+        def answer() -> None:
+            with server.accept()[0] as peer:
+                peer.sendall(says)
+                while peer.recv(4096):
+                    pass
+
+        talking = threading.Thread(target=answer)
+        talking.start()
+        with (
+            pytest.raises(GongcheError, match=f"no Dask scheduler answers at tcp://{host}:{port}"),
+            measuring(fleet_of(**NO_FLEET), f"tcp://{host}:{port}", 1, tmp_path),
+        ):
+            raise AssertionError
+        talking.join()
+
+
+def test_tls_without_certificates_is_told_in_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GongcheError, match=r"tls://127\.0\.0\.1:9: TLS expects"),
+        measuring(fleet_of(**NO_FLEET), "tls://127.0.0.1:9", 1, tmp_path),
     ):
         raise AssertionError
 
