@@ -2,7 +2,8 @@
 
 With positions: a fleet of 1, 3, 10, … million is made and audited a million at a time, each size in a process of its own
 whose peak of memory is told; making it is not counted. `exponent` is the slope of seconds over positions, both in
-logarithms: 1 is linear. By default the most are 10 million; `--most 100` takes minutes and no more memory.
+logarithms: 1 is linear; `positions_ratio` is the cost of a position in the largest fleet to that in the smallest. By
+default the most are 10 million; `--most 100` takes minutes and no more memory.
 
 With zones: the same million is audited with 10 to 5,000 zones of 30 to 300 m all over the city, every fourth a controlled
 venue; `zones_ratio` is the whole audit's cost with the most to that with the fewest. `venues_ratio` is the same with every
@@ -73,6 +74,8 @@ def with_positions(sizes: list[int], seed: int, runs: int) -> dict[str, Any]:
             f"{size}m_peak_rss_mb": round(max(each["peak_rss_mb"] for each in results)),
         }
     if len(sizes) > 1:
+        each = np.array(seconds) / counts
+        figures["positions_ratio"] = round(float(each[-1] / each[0]), 3)
         figures["exponent"] = round(float(np.polyfit(np.log(counts), np.log(seconds), 1)[0]), 3)
     return figures
 
