@@ -1,11 +1,9 @@
 """The loops over positions, in numpy, or compiled where numba is installed; both give the same bits.
 
-Whoever compares the two calls `clean`, `steps` and `measure` on the one hand and `compiled` on the other.
+Whoever compares the two calls the modules named below on the one hand and `compiled` on the other.
 """
 
-from importlib.util import find_spec
-
-COMPILED = find_spec("numba") is not None
+from geo.jit import COMPILED
 
 if COMPILED:
     from analytics.compiled import count_days, mark_doubt, rows_outside, silence_s, step_kinds, tally

@@ -1,11 +1,11 @@
 """Sets of zones laid out as pairs of position and zone: compiled by numba where it is installed, else in numpy."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 
 import numpy as np
 
 from geo.arrays import BoolArray, Int32Array, Int64Array
+from geo.jit import COMPILED, compiled
 
 Pairs = tuple[Int64Array, Int32Array, Int64Array]
 
@@ -50,11 +50,10 @@ def laid_out_by_columns(sets: Int32Array, set_start: Int32Array, set_zone: Int32
 
 
 _LAY_OUT: Callable[[Int32Array, Int32Array, Int32Array, BoolArray], Pairs] = laid_out_by_columns
-if find_spec("numba") is not None:
-    from numba import njit
+if COMPILED:
 
-    @njit(cache=True, nogil=True)
-    def _lay_out(sets, set_start, set_zone, set_exact):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @compiled
+    def _lay_out(sets, set_start, set_zone, set_exact):  # noqa: ANN001, ANN202
         pairs, tests = 0, 0
         exacts = np.zeros(len(set_start), dtype=np.int32)
         for number in range(len(set_start) - 1):

@@ -1,12 +1,12 @@
 """Runs of rows put in their places: compiled by numba where it is installed, else by slices."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from numpy.typing import NDArray
 
 from geo.arrays import Int64Array
+from geo.jit import COMPILED, compiled
 
 
 def place_runs(column: NDArray[Any], start: Int64Array, to: Int64Array, count: Int64Array, out: NDArray[Any]) -> None:
@@ -29,11 +29,10 @@ def place_runs_by_slices(
 
 
 _PLACE: Callable[..., None] = place_runs_by_slices
-if find_spec("numba") is not None:
-    from numba import njit
+if COMPILED:
 
-    @njit(cache=True, nogil=True)
-    def _place_runs(column, start, to, count, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @compiled
+    def _place_runs(column, start, to, count, out):  # noqa: ANN001, ANN202
         for run in range(len(start)):
             for row in range(count[run]):
                 out[to[run] + row] = column[start[run] + row]

@@ -1,0 +1,13 @@
+"""The loops of the core compiled by numba, where it is installed: the same answers as the numpy forms, bit for bit.
+
+Each module stands for the one of the same name above it, and `analytics.kernels` chooses. The loops walk the columns
+once or twice instead of a few dozen times and release the interpreter's lock.
+"""
+
+from analytics.compiled.borders import rows_outside
+from analytics.compiled.clean import mark_doubt
+from analytics.compiled.days import count_days
+from analytics.compiled.steps import silence_s, step_kinds
+from analytics.compiled.tally import tally
+
+__all__ = ["count_days", "mark_doubt", "rows_outside", "silence_s", "step_kinds", "tally"]

@@ -1,0 +1,28 @@
+"""Lengths by the table of local radii, as `geo.distance` gives them."""
+
+import numpy as np
+
+from geo.distance import TABLE_MASK, TABLE_SHIFT
+from geo.jit import compiled
+
+
+@compiled
+def per_e7(table, lat_sum):
+    """Metres of 10⁻⁷ degrees halfway between two latitudes, by one of the tables."""
+    at = abs(lat_sum)
+    entry = at >> TABLE_SHIFT
+    part = (at & TABLE_MASK) * (1.0 / (TABLE_MASK + 1))
+    return table[entry] + (table[entry + 1] - table[entry]) * part
+
+
+@compiled
+def flat_m(lat1, lon1, lat2, lon2, north_table, east_table):
+    """`geo.distance.flat_m` of one pair of places."""
+    d_lat = np.int64(lat2) - lat1
+    d_lon = np.int64(lon2) - lon1
+    if abs(d_lon) > 1_800_000_000:
+        d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+    lat_sum = np.int64(lat1) + lat2
+    north = d_lat * per_e7(north_table, lat_sum)
+    east = d_lon * per_e7(east_table, lat_sum)
+    return np.sqrt(north * north + east * east)

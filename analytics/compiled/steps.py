@@ -1,0 +1,242 @@
+"""`silence.silence_s` and `steps.step_kinds`."""
+
+import numpy as np
+
+from analytics.compiled.lengths import flat_m, per_e7
+from analytics.compiled.limits import limits_of
+from analytics.compiled.marks import KNOWN, ON
+from analytics.exact import PARTS, exact
+from analytics.steps import BREAK, GAP, STOP, TRIP
+from analytics.thresholds import DEFAULT, Thresholds
+from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, distance_m
+from geo.jit import compiled
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions
+
+_SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
+
+
+def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
+    """`silence.silence_s`."""
+    silence = np.zeros(len(good))
+    _silence(positions.vehicle_ix, positions.fix_time, positions.received_at, good, silence)
+    return silence
+
+
+@compiled
+def _silence(vehicle, time, received, good, silence):
+    last, start = -1, 0
+    for k in range(len(good)):
+        longest = 0.0
+        for i in range(start, good[k] + 1):
+            if time[i] <= received[i] + FUTURE_TOLERANCE_US and time[i] >= EARLIEST_FIX_US:
+                if last >= 0:
+                    longest = max(longest, (time[i] - time[last]) / SECOND_US)
+                last = i
+        if k > 0 and vehicle[good[k]] == vehicle[good[k - 1]]:
+            silence[k] = longest
+        start = good[k] + 1
+
+
+def step_kinds(
+    track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT
+) -> tuple[Int32Array, FloatArray, BoolArray]:
+    """`steps.step_kinds`."""
+    n = len(track)
+    metres = np.empty(n)
+    if _metres(track.vehicle_ix, track.lat_e7, track.lon_e7, metres, NORTH_TABLE, EAST_TABLE):
+        far = np.flatnonzero(metres >= LONG_STEP_M)
+        lat, lon = track.lat_e7, track.lon_e7
+        metres[far] = exact(distance_m(lat[far - 1], lon[far - 1], lat[far], lon[far]))
+    kind, moving = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.bool_)
+    columns = track.vehicle_ix, track.fix_time, track.lat_e7, track.lon_e7, track.speed_mps, track.status
+    _kinds(*columns, silence_s, metres, kind, moving, limits_of(thresholds), NORTH_TABLE, EAST_TABLE)
+    return kind, metres, moving
+
+
+@compiled
+def _metres(vehicle, lat, lon, metres, north_table, east_table):
+    """Flat lengths in exact parts; whether any is so long that it takes the geodesic."""
+    long = False
+    for i in range(len(lat)):
+        if i == 0 or vehicle[i] != vehicle[i - 1]:
+            metres[i] = 0.0
+        else:
+            way = flat_m(lat[i - 1], lon[i - 1], lat[i], lon[i], north_table, east_table)
+            long |= way > LONG_STEP_M
+            metres[i] = np.rint(way * PARTS) / PARTS
+    return long
+
+
+@compiled
+def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving, limits, north_table, east_table):
+    n = len(time)
+    if n == 0:
+        return
+    off = np.empty(n, dtype=np.bool_)
+    kind[0], moving[0] = BREAK, False
+    if _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits):
+        _move_by_place(time, speed, off, metres, moving, limits)
+    for i in range(1, n):
+        anew = vehicle[i] != vehicle[i - 1]
+        if not anew and time[i] - time[i - 1] > DAY_US:
+            anew = (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1
+        if anew:
+            metres[i], moving[i], kind[i] = 0.0, False, BREAK
+    begin = 0
+    for i in range(1, n + 1):
+        if i == n or kind[i] != TRIP:  # positions begin … i − 1 are an unbroken stretch
+            _dwell(begin, i, time, lat, lon, off, moving, kind, limits, north_table, east_table)
+            begin = i
+    _trim(kind, moving, True, STOP, TRIP)
+    _drop_short_stops(kind, time, off, limits)
+    _trim(kind, moving, False, TRIP, STOP)
+    _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table, east_table)
+
+
+@compiled
+def _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits):
+    """Kind and motion of each step by itself, where a speed was sent; how many have none."""
+    for i in range(len(time)):
+        off[i] = status[i] & (KNOWN | ON) == KNOWN
+    gap_us = np.int64(limits.gap_s * SECOND_US)
+    unsaid = 0
+    for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
+        way, lasting = metres[i], time[i] - time[i - 1]
+        fast = (speed[i] >= limits.moving_speed_mps) | (speed[i - 1] >= limits.moving_speed_mps)
+        unsaid += np.isnan(speed[i]) & np.isnan(speed[i - 1])
+        left = ~(off[i] & off[i - 1]) | (way >= limits.towed_m)
+        moving[i] = (fast | (way >= limits.unseen_step_m)) & left
+        silent = (silence[i] > limits.gap_s) | ((lasting > gap_us) & (way > limits.unseen_step_m))
+        kind[i] = GAP if silent else TRIP
+    return unsaid
+
+
+@compiled
+def _move_by_place(time, speed, off, metres, moving, limits):
+    for i in range(1, len(time)):
+        if np.isnan(speed[i]) and np.isnan(speed[i - 1]):
+            way = metres[i]
+            far = way >= limits.moving_step_m and way >= limits.moving_mps * ((time[i] - time[i - 1]) / SECOND_US)
+            left = not (off[i] and off[i - 1]) or way >= limits.towed_m
+            moving[i] = (far or way >= limits.unseen_step_m) and left
+
+
+@compiled
+def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, east_table):
+    done = begin  # steps up to here are marked
+    held = begin  # the extents below are those of positions held … reach
+    reach = begin - 1
+    low_lat = high_lat = lat[begin]
+    low_lon = high_lon = lon[begin]
+    widest = np.int64(limits.stop_box_m / _SHORTEST_E7_M)
+    j = begin
+    for i in range(begin, end):
+        while j < end and time[j] < time[i] + limits.stop_us:
+            j += 1
+        if j == end:
+            break
+        if abs(np.int64(lat[j]) - lat[i]) > widest:
+            continue
+        twice = np.int64(lat[i]) * 2
+        north_m = per_e7(north_table, twice)
+        if abs(np.int64(lat[j]) - lat[i]) * north_m > limits.stop_box_m:
+            continue
+        east_m = per_e7(east_table, twice)
+        if abs(np.int64(lon[j]) - lon[i]) * east_m > limits.stop_box_m:
+            continue
+        # The extents of an earlier start hold those of this one; only where they are too wide it is looked at anew.
+        for again in range(2):
+            if reach < i or again == 1:
+                held, reach = i, i
+                low_lat = high_lat = lat[i]
+                low_lon = high_lon = lon[i]
+            while reach < j:
+                reach += 1
+                low_lat, high_lat = min(low_lat, lat[reach]), max(high_lat, lat[reach])
+                low_lon, high_lon = min(low_lon, lon[reach]), max(high_lon, lon[reach])
+            high, wide = (np.int64(high_lat) - low_lat) * north_m, (np.int64(high_lon) - low_lon) * east_m
+            within = high <= limits.stop_box_m and wide <= limits.stop_box_m
+            if within or held == i:
+                break
+        if within:
+            for step in range(max(i, done) + 1, j + 1):
+                kind[step] = STOP
+            done = max(done, j)
+    start = begin
+    for i in range(begin + 1, end + 1):
+        if i < end and not moving[i] and off[i] == off[i - 1]:
+            continue
+        if off[start] and time[i - 1] - time[start] >= limits.ignition_off_us:
+            for step in range(start + 1, i):
+                kind[step] = STOP
+        start = i
+
+
+@compiled
+def _next(kind, begin):
+    """Where the run of equal kind that begins at a step ends, one past it; every BREAK is a run of its own."""
+    end = begin + 1
+    while end < len(kind) and kind[end] == kind[begin] and kind[end] != BREAK:
+        end += 1
+    return end
+
+
+@compiled
+def _trim(kind, moving, away, of, to):
+    begin = 0
+    while begin < len(kind):
+        end = _next(kind, begin)
+        if kind[begin] == of:
+            head, tail = begin, end
+            while head < end and moving[head] == away:
+                head += 1
+            while tail > head and moving[tail - 1] == away:
+                tail -= 1
+            for step in range(begin, head):
+                kind[step] = to
+            for step in range(tail, end):
+                kind[step] = to
+        begin = end
+
+
+@compiled
+def _drop_short_stops(kind, time, off, limits):
+    begin = 0
+    while begin < len(kind):
+        end = _next(kind, begin)
+        if kind[begin] == STOP:
+            dark = 0
+            for i in range(begin - 1, end):
+                dark += off[i]
+            least = limits.ignition_off_s if dark > 0.5 * (end - begin + 1) else limits.stop_kept_s
+            if (time[end - 1] - time[begin - 1]) / SECOND_US < least:
+                for step in range(begin, end):
+                    kind[step] = TRIP
+        begin = end
+
+
+@compiled
+def _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table, east_table):
+    begin = 0
+    while begin < len(kind):
+        end = _next(kind, begin)
+        if kind[begin] == TRIP:
+            home = begin - 1
+            twice = np.int64(lat[home]) * 2
+            north_m, east_m = per_e7(north_table, twice), per_e7(east_table, twice)
+            driven, reach = 0.0, 0.0
+            for step in range(begin, end):
+                if moving[step]:
+                    driven += metres[step]
+                d_lat = np.int64(lat[step]) - lat[home]
+                d_lon = np.int64(lon[step]) - lon[home]
+                d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+                north, east = d_lat * north_m, d_lon * east_m
+                reach = max(reach, north * north + east * east)
+            lasting = (time[end - 1] - time[home]) / SECOND_US
+            if driven < limits.trip_min_m or lasting < limits.trip_min_s or np.sqrt(reach) < limits.trip_reach_m:
+                for step in range(begin, end):
+                    kind[step] = STOP
+        begin = end
