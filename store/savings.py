@@ -35,7 +35,10 @@ class FuelPrice:
 class SavingsRows:
     """Rows of one reading, vehicles and units in the order of their ids."""
 
-    months: pd.DataFrame  # vehicle_id, month (since 1970-01), and sums of its days
+    months: pd.DataFrame
+    """vehicle_id, month (since 1970-01), days observed, and sums over them: trips, distance_m, off_hours_m,
+    out_of_area_m; below_m and above_m, roots of the squares of how far each day's interval reaches; of the days that have
+    a price of fuel priced_days, price_days (Σ price) and price_m (Σ price · metres) with their below and above."""
     vehicles: pd.DataFrame  # vehicle_id, unit_id, baseline_km_month, consumption_l_100km, and the source of each
     units: pd.DataFrame  # unit_id, code, name_zh, name_en, parent_id (<NA> at the top of what was asked for)
     prices: list[FuelPrice]  # by valid_from
@@ -95,7 +98,9 @@ def load_prices(conn: Connection[Any]) -> list[FuelPrice]:
 def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: int | None = None) -> SavingsRows:
     """Rows of local days [from_day, to_day]; own_unit: unit_id of a unit, and only its subtree is read.
 
-    A vehicle-day counts when one of its positions was usable, as in analytics.months.vehicle_months.
+    A vehicle-day counts as observed when one of its positions was usable: a car that was silent all day may have stood or
+    may have driven, and nothing is said about it. Days err each for itself; what those of a vehicle have in common comes
+    in by `analytics.months.with_common`.
     """
     # A city's year is three million vehicle-days: hashed in memory that takes 3 s, sorted on disk 30.
     conn.execute("SET LOCAL work_mem = '64MB'")

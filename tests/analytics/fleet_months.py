@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.months import COMMON_SHARE, SHARED_ERROR, Prices
+from analytics.months import COMMON_SHARE, SHARED_ERROR
 from geo.localtime import day_date, day_number
+from tests.analytics.vehicle_months import Prices
 
 DAY_COLUMNS = (
     "vehicle_ix", "day", "positions", "doubtful", "trips", "distance_m", "distance_low_m", "distance_high_m",

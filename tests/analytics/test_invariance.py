@@ -11,7 +11,6 @@ from analytics import audit as audit_module
 from analytics.audit import TABLES, audit, audit_ordered
 from analytics.context import FleetContext
 from analytics.evidence import Rows, weigh
-from analytics.months import Prices, vehicle_months
 from analytics.stream import Stream
 from benchmarks.city import read_city, reported
 from fixtures.fleet import make_fleet
@@ -21,6 +20,7 @@ from geo.positions import Positions, canonical
 from rules import catalogue_path
 from rules.evaluate import evaluate
 from rules.load import load_catalogue
+from tests.analytics.vehicle_months import Prices, vehicle_months
 
 VEHICLES, DAYS, SEED = 30, 7, 2
 FIRST = day_number(FIRST_DAY)

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.months import (
-    SHARED_ERROR,
-    Prices,
-    ancestors,
-    days_in,
-    month_days,
-    month_name,
-    month_of,
-    together,
-    vehicle_months,
-)
+from analytics.months import SHARED_ERROR, ancestors, days_in, month_days, month_name, together
 from geo.localtime import day_date, day_number
 from tests.analytics.fleet_months import frame, prices, vehicle_day
+from tests.analytics.vehicle_months import Prices, month_of, vehicle_months
 
 JAN_31 = day_number(date(2026, 1, 31))
 NO_PRICES = Prices.none()

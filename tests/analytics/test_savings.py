@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.ledger import Ledger, prices_of
-from analytics.months import Prices, month_name, vehicle_months
+from analytics.months import month_name
 from analytics.savings import CITY, COLUMNS, Register, roll_up
 from geo.localtime import day_number
 from tests.analytics.fleet_months import Car, by_hand, frame, prices, spread_month, vehicle_day
+from tests.analytics.vehicle_months import Prices, vehicle_months
 
 FIRST = day_number(date(2026, 1, 25))
 PARENTS = [-1, 0, 1, 0, -1]

@@ -8,12 +8,12 @@ import pytest
 from psycopg import Connection
 
 from analytics.ledger import Ledger
-from analytics.months import Prices, vehicle_months
 from geo.localtime import day_date
 from store.database import Database
 from store.derived import VEHICLE_DAY_COLUMNS, replace_derived
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, upsert_units, upsert_vehicles
 from store.savings import OPEN_END, FuelPrice, PriceOverlapError, load_prices, put_prices, read_savings, remove_price
+from tests.analytics.vehicle_months import Prices, vehicle_months
 from tests.store.rows import DAY
 
 
