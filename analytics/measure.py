@@ -42,8 +42,9 @@ def measure(
     Raises UnknownDayError as `audit` does.
     """
     status = kernels.mark_doubt(positions, thresholds)
-    good = np.flatnonzero(usable(status))
-    track = positions if len(good) == len(positions) else positions.take(good)
+    sound = usable(status)
+    good = np.flatnonzero(sound)
+    track = positions if len(good) == len(positions) else positions.take(sound)
     everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)

@@ -15,7 +15,7 @@ from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
 from geo.pairs import kept, laid_out
 from geo.passages import Passages, Places, crossed, near, passages
-from geo.raster import Raster, raster_of
+from geo.raster import MARGIN_E7, PARTS, Raster, raster_of
 from geo.zone import Circle, Zone, widen
 from geo.zone_files import read_zones, zone_features
 
@@ -23,7 +23,10 @@ __all__ = ["Circle", "Zone", "ZoneIndex", "read_zones", "widen", "zone_features"
 
 TABLE = 4_000_000
 """Sets of zones × zones up to which `inside` looks into a table; some hundred areas, which is what it is asked about."""
-_INSIDE, _BORDER = 1, 2
+OUTSIDE, INSIDE, BORDER = 0, 1, 2
+"""How a zone stands to a part of the ground: it holds nothing of it, all, or its border runs through."""
+DEGREE_M = 111_700.0
+"""No degree of latitude or longitude is longer."""
 SMALL_CELL_DEG = 0.0005
 LEAST_REACH_M = 64.0
 SINCE_EVER, FOR_EVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -51,7 +54,7 @@ class ZoneIndex:
         self.valid_from = np.array([_or(zone.valid_from, SINCE_EVER) for zone in zones], dtype=np.int64)
         self.valid_to = np.array([_or(zone.valid_to, FOR_EVER) for zone in zones], dtype=np.int64)
         self._lasting = bool((self.valid_from == SINCE_EVER).all() and (self.valid_to == FOR_EVER).all())
-        self._standing = _standing(self.raster, len(self.zones))
+        self.standing = _standing(self.raster, len(self.zones))
         self._reaching: dict[float, Borders] = {}
         self._of_kinds: dict[frozenset[str], ZoneIndex] = {}
 
@@ -90,22 +93,32 @@ class ZoneIndex:
         self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, time: Int64Array | None = None
     ) -> BoolArray:
         """Whether position i lies in zone zone_ix[i], and this holds at time[i]; bool (n,). False where zone_ix is −1."""
-        found: BoolArray = np.zeros(len(lat_e7), dtype=np.bool_)
-        if self._standing is None:
-            position, zone = self.members(lat_e7, lon_e7)
-            found[position[zone == zone_ix[position]]] = True
-        else:
-            place = self.raster.sets(lat_e7, lon_e7)
-            place *= np.int32(len(self.zones) + 1)
-            place += zone_ix
-            standing = self._standing.take(place)
-            found = standing == _INSIDE
-            rows = np.flatnonzero(standing == _BORDER)
-            found[rows] = self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
+        stands = self.stands(zone_ix, lat_e7, lon_e7)
+        found: BoolArray = stands == INSIDE
+        rows = np.flatnonzero(stands == BORDER)
+        found[rows] = self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
         if time is not None and not self._lasting:
             rows = np.flatnonzero(found)
             found[rows] = self.holds(zone_ix[rows], time[rows])
         return found
+
+    def stands(self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array) -> NDArray[np.int8]:
+        """How zone zone_ix[i] stands to the raster's part that holds position i; int8 (n,).
+
+        INSIDE, OUTSIDE, or BORDER, where only an exact test tells; OUTSIDE where zone_ix is −1.
+        """
+        sets = self.raster.sets(lat_e7, lon_e7)
+        if self.standing is not None:
+            sets *= np.int32(len(self.zones) + 1)
+            sets += zone_ix
+            return self.standing.take(sets)
+        position, zone, test = laid_out(sets, self.raster.set_start, self.raster.set_zone, self.raster.set_exact)
+        how = np.full(len(position), INSIDE, dtype=np.int8)
+        how[test] = BORDER
+        stands = np.zeros(len(lat_e7), dtype=np.int8)
+        own = np.flatnonzero(zone == zone_ix[position])
+        stands[position[own]] = how[own]
+        return stands
 
     def beyond(
         self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, radius_m: FloatArray | float
@@ -124,12 +137,17 @@ class ZoneIndex:
         -----
         Only places outside the zone and in a cell that its border reaches are measured, as `Borders.distance_m` does.
         """
-        beyond = ~self.inside(zone_ix, lat_e7, lon_e7)
+        radius = np.broadcast_to(radius_m, zone_ix.shape)
+        stands = self.stands(zone_ix, lat_e7, lon_e7)
+        # From anywhere in a part that the border runs through, the border is no further than the part's corners.
+        across_m = np.sqrt(2.0) * DEGREE_M * 1e-7 * (self.raster.cell_e7 // PARTS + 2 * MARGIN_E7)
+        beyond: BoolArray = stands == OUTSIDE
+        rows = np.flatnonzero((stands == BORDER) & (radius < across_m))
+        beyond[rows] = ~self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
         rows = np.flatnonzero(beyond & (zone_ix >= 0))
         if len(rows):
-            radius = np.broadcast_to(radius_m, beyond.shape)[rows]
-            distance = self._borders(float(radius.max())).distance_m(zone_ix[rows], lat_e7[rows], lon_e7[rows])
-            beyond[rows] = distance > radius
+            distance = self._borders(float(radius[rows].max())).distance_m(zone_ix[rows], lat_e7[rows], lon_e7[rows])
+            beyond[rows] = distance > radius[rows]
         return beyond
 
     def crossed(
@@ -187,7 +205,7 @@ def _standing(raster: Raster, zones: int) -> NDArray[np.int8] | None:
         return None
     table = np.zeros(sets * (zones + 1), dtype=np.int8)
     owner = np.repeat(np.arange(sets), np.diff(raster.set_start))
-    table[owner * (zones + 1) + raster.set_zone] = np.where(raster.set_exact, _BORDER, _INSIDE)
+    table[owner * (zones + 1) + raster.set_zone] = np.where(raster.set_exact, BORDER, INSIDE)
     return table
 
 

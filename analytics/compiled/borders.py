@@ -1,63 +1,52 @@
-"""`borders.rows_outside`: a walk of the raster."""
+"""`borders.rows_outside`: one look-up in the raster a position."""
 
 import numpy as np
 
+from analytics import borders
 from geo.arrays import Int32Array, Int64Array
 from geo.jit import compiled
 from geo.positions import Positions
 from geo.raster import PARTS as PARTS_OF_CELL
-from geo.zones import ZoneIndex
+from geo.zones import INSIDE, ZoneIndex
 
 
 def rows_outside(track: Positions, area_ix: Int32Array, areas: ZoneIndex) -> Int64Array:
-    """`borders.rows_outside`; what a border runs past is asked of the index itself."""
-    raster = areas.raster
-    rows, doubtful = np.empty(len(track), dtype=np.int64), np.empty(len(track), dtype=np.bool_)
+    """`borders.rows_outside`."""
+    raster, standing = areas.raster, areas.standing
+    if standing is None:  # too many areas for a table
+        return borders.rows_outside(track, area_ix, areas)
+    rows = np.empty(len(track), dtype=np.int64)
     count = _rows_outside(
         track.vehicle_ix,
         track.lat_e7,
         track.lon_e7,
         area_ix,
+        len(areas.zones) + 1,
         (raster.south_e7, raster.west_e7, raster.cell_e7, raster.rows, raster.columns),
-        (raster.cell_set, raster.part_set, raster.set_start, raster.set_zone, raster.set_exact),
+        (raster.cell_set, raster.part_set, standing),
         rows,
-        doubtful,
     )
-    rows, doubtful = rows[:count], doubtful[:count]
-    ask = rows[doubtful]
-    keep = np.ones(count, dtype=np.bool_)
-    keep[doubtful] = ~areas.inside(area_ix[track.vehicle_ix[ask]], track.lat_e7[ask], track.lon_e7[ask])
-    outside: Int64Array = rows[keep]
+    outside: Int64Array = rows[:count]
     return outside
 
 
 @compiled
-def _rows_outside(vehicle, lat, lon, area_ix, grid, sets, rows, doubtful):
+def _rows_outside(vehicle, lat, lon, area_ix, width, grid, sets, rows):
     south, west, cell, grid_rows, grid_columns = grid
-    cell_set, part_set, set_start, set_zone, set_exact = sets
-    count, found = 0, np.int64(0)
-    low_lat, low_lon = np.int64(-(1 << 40)), np.int64(-(1 << 40))  # corner of the cell that `found` belongs to
+    cell_set, part_set, standing = sets
+    # Quotients of integers by multiplication: half a unit more, and no rounding reaches the next integer.
+    per_cell, per_part = 1.0 / cell, PARTS_OF_CELL / cell
+    count = 0
     for i in range(len(lat)):
-        area = area_ix[vehicle[i]]
-        if area < 0:
-            continue
-        north, east = np.int64(lat[i]) - low_lat, np.int64(lon[i]) - low_lon
-        if north < 0 or north >= cell or east < 0 or east >= cell:
-            row, column = (np.int64(lat[i]) - south) // cell, (np.int64(lon[i]) - west) // cell
-            low_lat, low_lon = row * cell + south, column * cell + west
-            north, east = np.int64(lat[i]) - low_lat, np.int64(lon[i]) - low_lon
-            found = np.int64(0)
-            if 0 <= row < grid_rows and 0 <= column < grid_columns:
-                found = np.int64(cell_set[row * (grid_columns + 1) + column])
-        number = found
+        # What lies south or west of the grid becomes huge, modulo 2³², and is cut to the empty last cell.
+        north, east = ((lat[i] - south) & 0xFFFFFFFF) + 0.5, ((lon[i] - west) & 0xFFFFFFFF) + 0.5
+        row, column = min(np.int64(north * per_cell), grid_rows), min(np.int64(east * per_cell), grid_columns)
+        number = np.int64(cell_set[row * (grid_columns + 1) + column])
         if number < 0:
-            side = cell // PARTS_OF_CELL
-            number = np.int64(part_set[(-1 - number) * PARTS_OF_CELL**2 + north // side * PARTS_OF_CELL + east // side])
-        holds, exact_one = False, False
-        for entry in range(set_start[number], set_start[number + 1]):
-            if set_zone[entry] == area:
-                holds, exact_one = True, set_exact[entry]
-        if not holds or exact_one:
-            rows[count], doubtful[count] = i, exact_one
-            count += 1
+            part_row = np.int64(north * per_part) - row * PARTS_OF_CELL
+            part_column = np.int64(east * per_part) - column * PARTS_OF_CELL
+            number = np.int64(part_set[((-1 - number) * PARTS_OF_CELL + part_row) * PARTS_OF_CELL + part_column])
+        area = area_ix[vehicle[i]]
+        rows[count] = i
+        count += (standing[number * width + max(area, 0)] != INSIDE) & (area >= 0)
     return count

@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 from dataclasses import asdict, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _NAMES = [*(each.name for each in fields(Thresholds)), "moving_speed_mps", *(f"{
 Limits: Any = namedtuple("Limits", _NAMES)  # type: ignore[misc]  # noqa: PYI024 - its fields are those of the thresholds
 
 
+@lru_cache(maxsize=8)
 def limits_of(thresholds: Thresholds) -> Any:
     """Every threshold by its name; times as whole µs too, and speeds as the float32 that they are compared with."""
     values: dict[str, Any] = asdict(thresholds)
