@@ -16,8 +16,6 @@ from geo.localtime import local_day
 from geo.positions import Positions, canonical
 
 TABLES = ("trips", "stops", "vehicle_days", "dark")
-CHUNK_POSITIONS = 262_144
-"""Whole vehicles are worked on together up to about so many positions, which stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,8 @@ def audit_ordered(
     positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds = DEFAULT
 ) -> Tables:
     """`audit` of positions that are in canonical order already, as the archive and the database give them."""
-    parts = [measure(chunk, context, from_day, to_day, thresholds) for chunk in slices(positions)]
-    whole = Measured(*(_joined([getattr(part, table) for part in parts]) for table in TABLES))
-    return tables_of(whole, context, from_day, to_day, thresholds)
+    measured = measure(positions, context, from_day, to_day, thresholds)
+    return tables_of(measured, context, from_day, to_day, thresholds)
 
 
 def tables_of(
@@ -75,21 +72,6 @@ def tables_of(
         pd.DataFrame(vehicle_day_columns(_between(days, days["day"], from_day, to_day))),
         dark_table(_between(dark, dark["day"], from_day, to_day), context),
     )
-
-
-def slices(positions: Positions) -> list[Positions]:
-    """The batch in slices of whole vehicles; one empty slice of an empty batch."""
-    ends = np.append(np.flatnonzero(np.diff(positions.vehicle_ix)) + 1, len(positions))
-    chunks, start = [], 0
-    for end in ends.tolist():
-        if end - start >= CHUNK_POSITIONS or end == len(positions):
-            chunks.append(positions.take(slice(start, end)))
-            start = end
-    return chunks
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _between(columns: Columns, day: Int32Array, from_day: int, to_day: int) -> Columns:

@@ -16,7 +16,7 @@ from analytics.rollup import vehicle_day_sums
 from analytics.segment import GAP, TRIP, Segments, segment
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
-from analytics.visits import venue_columns
+from analytics.visits import venue_columns, venue_legs
 from analytics.ways import WAY_SUMS
 from geo.arrays import Columns, Int32Array, Int64Array
 from geo.localtime import day_start_us, local_day
@@ -34,6 +34,10 @@ class Measured:
     dark: Columns
 
 
+CHUNK_POSITIONS = 262_144
+"""Whole vehicles are worked on together up to about so many positions, which stay in a core's cache."""
+
+
 def measure(
     positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds = DEFAULT
 ) -> Measured:
@@ -41,6 +45,19 @@ def measure(
 
     Raises UnknownDayError as `audit` does.
     """
+    parts = [_measure(chunk, context, from_day, to_day, thresholds) for chunk in slices(positions)]
+    trips, stops, days, dark, legs = (_joined([part[table] for part in parts]) for table in range(5))
+    # What costs by the call and hardly by the position is done once for all chunks.
+    before = np.cumsum([0, *(len(part[0]["vehicle_ix"]) for part in parts[:-1])])
+    legs["trip"] += np.repeat(before, [len(part[4]["trip"]) for part in parts])
+    trips |= venue_columns(legs, len(trips["vehicle_ix"]), context.zones, thresholds)
+    return Measured(trips, stops, days, dark)
+
+
+def _measure(
+    positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds
+) -> tuple[Columns, Columns, Columns, Columns, Columns]:
+    """The tables of one chunk, and the legs of its trips near venues."""
     status = kernels.mark_doubt(positions, thresholds)
     sound = usable(status)
     good = np.flatnonzero(sound)
@@ -51,9 +68,24 @@ def measure(
     outside = outside_area(track, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
     sums, pieces = kernels.tally(track, steps, spans, outside, context, thresholds)
     trips = trip_columns(track, spans, sums, thresholds)
-    trips |= venue_columns(track, everything, steps, spans, context.zones, thresholds)
     days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
-    return Measured(trips, stop_columns(track, segments), days, dark_columns(positions, status, good))
+    dark = dark_columns(positions, status, good)
+    return trips, stop_columns(track, segments), days, dark, venue_legs(track, everything, steps, spans, context.zones)
+
+
+def slices(positions: Positions) -> list[Positions]:
+    """The batch in slices of whole vehicles; one empty slice of an empty batch."""
+    ends = np.append(np.flatnonzero(np.diff(positions.vehicle_ix)) + 1, len(positions))
+    chunks, start = [], 0
+    for end in ends.tolist():
+        if end - start >= CHUNK_POSITIONS or end == len(positions):
+            chunks.append(positions.take(slice(start, end)))
+            start = end
+    return chunks
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thresholds = DEFAULT) -> Columns:

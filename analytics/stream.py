@@ -11,12 +11,12 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from analytics.audit import TABLES, Tables, slices, tables_of
+from analytics.audit import TABLES, Tables, tables_of
 from analytics.clean import usable
 from analytics.context import FleetContext
 from analytics.days import by_day, day_key
 from analytics.kernels import mark_doubt
-from analytics.measure import Measured, measure
+from analytics.measure import Measured, measure, slices
 from analytics.sediment import Sediment
 from analytics.stands import find_cuts
 from analytics.thresholds import DEFAULT, Thresholds
@@ -202,8 +202,7 @@ class Stream:
         return tables_of(measured, self.context, self.from_day, self.to_day, self.thresholds)
 
     def _measured(self, rows: Positions) -> _Rows:
-        parts = [measure(each, self.context, self.from_day, self.to_day, self.thresholds) for each in slices(rows)]
-        return _Rows.joined([_Rows.of(part) for part in parts])
+        return _Rows.of(measure(rows, self.context, self.from_day, self.to_day, self.thresholds))
 
     def _altered(self, known: Positions, rows: Positions, is_late: BoolArray) -> tuple[BoolArray, BoolArray]:
         """Vehicles of which something came that was not known, and those of them of which something settled did.

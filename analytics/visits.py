@@ -59,18 +59,32 @@ def zone_visits(
     not to the time inside. A zone that does not hold when it is entered is not visited.
     """
     reached = zones.near(track.lat_e7, track.lon_e7, steps.metres)
-    return _visits(reached, track, steps, trips, until, zones, thresholds)
+    return _visits(_legs(reached, track, steps, trips, until), zones, thresholds)
 
 
-def venue_columns(
-    track: Positions,
-    segments: Segments,
-    steps: Steps,
-    trips: Spans,
-    zones: ZoneIndex,
-    thresholds: Thresholds = DEFAULT,
-) -> Columns:
-    """Of each trip its longest stand at a controlled venue, on the way or at the rest after it.
+def venue_legs(track: Positions, segments: Segments, steps: Steps, trips: Spans, zones: ZoneIndex) -> Columns:
+    """The steps of trips, and of the rests after them, that come near a controlled venue.
+
+    Returns
+    -------
+    trip : int64 (l,)   Index into `trips`.
+    begin, end : int64 (l,)   µs UTC.
+    lat0_e7, lon0_e7, lat1_e7, lon1_e7 : int32 (l,)
+    moving : bool (l,)   Standing steps, and those that end a trip, tell where it stood: `stands`, bool (l,).
+    metres : float64 (l,)   Way driven.
+    """
+    reached = zones.of_kinds(CONTROLLED_VENUES).near(track.lat_e7, track.lon_e7, steps.metres)
+    stands = ~steps.moving
+    stands[trips.last] = True
+    return _legs(reached, track, steps, trips, rest_until(segments, trips), stands)
+
+
+def venue_columns(legs: Columns, trips: int, zones: ZoneIndex, thresholds: Thresholds = DEFAULT) -> Columns:
+    """Of each of so many trips its longest stand at a controlled venue, on the way or at the rest after it.
+
+    Parameters
+    ----------
+    legs : as `venue_legs` gives them, of as many tracks as one likes: geometry is asked once for all of them.
 
     Returns
     -------
@@ -78,46 +92,54 @@ def venue_columns(
     venue_ix : int32 (t,)   Index into the venues, `zones.of_kinds(CONTROLLED_VENUES)`; −1 without one. Among equally
         long stands that at the first of the zones.
     """
-    dwell, venue = np.zeros(len(trips)), np.full(len(trips), -1, dtype=np.int32)
-    venues, until = zones.of_kinds(CONTROLLED_VENUES), rest_until(segments, trips)
-    reached = venues.near(track.lat_e7, track.lon_e7, steps.metres)
+    dwell, venue = np.zeros(trips), np.full(trips, -1, dtype=np.int32)
+    venues = zones.of_kinds(CONTROLLED_VENUES)
     # Most trips drive past venues and stand at none: they are found by their standing steps, which are few.
-    asked = reached & ~steps.moving
-    asked[trips.last] |= reached[trips.last]
-    stands = _visits(asked, track, steps, trips, until, venues, thresholds)
-    some = np.unique(stands["trip"][stands["standing_s"] > 0])
-    visits = _visits(reached, track, steps, trips.take(some), until[some], venues, thresholds)
-    stood = np.flatnonzero(visits["standing_s"] > 0)
-    longest = stood[np.lexsort((visits["zone"][stood], -visits["standing_s"][stood], visits["trip"][stood]))]
+    stands = _visits(_some(legs, legs["stands"]), venues, thresholds)
+    stood = np.zeros(trips, dtype=np.bool_)
+    stood[stands["trip"][stands["standing_s"] > 0]] = True
+    visits = _visits(_some(legs, stood[legs["trip"]]), venues, thresholds)
+    rows = np.flatnonzero(visits["standing_s"] > 0)
+    longest = rows[np.lexsort((visits["zone"][rows], -visits["standing_s"][rows], visits["trip"][rows]))]
     trip, first = np.unique(visits["trip"][longest], return_index=True)
-    dwell[some[trip]] = visits["standing_s"][longest[first]]
-    venue[some[trip]] = visits["zone"][longest[first]]
+    dwell[trip] = visits["standing_s"][longest[first]]
+    venue[trip] = visits["zone"][longest[first]]
     return {"venue_dwell_s": dwell, "venue_ix": venue}
 
 
-def _visits(
-    asked: BoolArray,
-    track: Positions,
-    steps: Steps,
-    trips: Spans,
-    until: Int64Array,
-    zones: ZoneIndex,
-    thresholds: Thresholds,
+def _some(columns: Columns, keep: BoolArray) -> Columns:
+    return {name: column[keep] for name, column in columns.items()}
+
+
+def _legs(
+    asked: BoolArray, track: Positions, steps: Steps, trips: Spans, until: Int64Array, stands: BoolArray | None = None
 ) -> Columns:
-    """`zone_visits` by those steps alone that are asked about."""
+    """The steps that are asked about, of trips and the rests after them, as `venue_legs` describes them."""
     row, trip = _steps_of(np.flatnonzero(asked), track, trips, until)
     begin, end = track.fix_time[row - 1], track.fix_time[row]
     begin = np.where(row == trips.first[trip] + 1, trips.start_time[trip], begin)
     end = np.where(row == trips.last[trip], trips.end_time[trip], end)
     came = np.flatnonzero((until > trips.last) & asked[trips.last])  # at rest before the report that says so
     before, after = np.concatenate((row - 1, trips.last[came])), np.concatenate((row, trips.last[came]))
-    trip = np.concatenate((trip, came))
-    begin = np.concatenate((begin, trips.end_time[came]))
-    end = np.concatenate((end, track.fix_time[trips.last[came]]))
     moving = np.concatenate((steps.moving[row], np.zeros(len(came), dtype=np.bool_)))
-    metres = np.where(moving, np.concatenate((steps.metres[row], np.zeros(len(came)))), 0.0)
+    legs: Columns = {
+        "trip": np.concatenate((trip, came)),
+        "begin": np.concatenate((begin, trips.end_time[came])),
+        "end": np.concatenate((end, track.fix_time[trips.last[came]])),
+        "lat0_e7": track.lat_e7[before],
+        "lon0_e7": track.lon_e7[before],
+        "lat1_e7": track.lat_e7[after],
+        "lon1_e7": track.lon_e7[after],
+        "moving": moving,
+        "metres": np.where(moving, steps.metres[after], 0.0),
+    }
+    return legs if stands is None else legs | {"stands": stands[after]}
 
-    parts = zones.passages(track.lat_e7[before], track.lon_e7[before], track.lat_e7[after], track.lon_e7[after])
+
+def _visits(legs: Columns, zones: ZoneIndex, thresholds: Thresholds) -> Columns:
+    """`zone_visits` by these legs alone."""
+    begin, end, trip, moving = legs["begin"], legs["end"], legs["trip"], legs["moving"]
+    parts = zones.passages(legs["lat0_e7"], legs["lon0_e7"], legs["lat1_e7"], legs["lon1_e7"])
     step, zone, lasting = parts.step, parts.zone, (end - begin)[parts.step]
     enters = begin[step] + _part(lasting, parts.enters)
     leaves = begin[step] + _part(lasting, parts.leaves)
@@ -125,7 +147,7 @@ def _visits(
     order = order[zones.holds(zone[order], enters[order])]
     step, zone, enters, leaves = step[order], zone[order], enters[order], leaves[order]
     inside = _part(lasting, parts.share)[order]
-    way = exact(metres[step] * parts.share[order])
+    way = exact(legs["metres"][step] * parts.share[order])
     trip = trip[step]
 
     new = np.ones(len(step), dtype=np.bool_)

@@ -41,8 +41,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analytics import kernels
-from analytics.audit import audit_ordered, slices
+from analytics.audit import audit_ordered
 from analytics.context import FleetContext
+from analytics.measure import slices
 from analytics.segment import segment
 from analytics.tally import Spans
 from benchmarks.city import read_city, read_reported

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from analytics import audit as audit_module
+from analytics import measure as measure_module
 from analytics.audit import Tables, audit
 from analytics.context import FleetContext, nothing_known
 from analytics.duty import UnknownDayError
@@ -90,7 +90,7 @@ def test_size_of_the_chunks_changes_nothing(seed: int) -> None:
     positions = batch(seed, 3)
     expected = audit(positions, context(3), MONDAY, MONDAY + DAYS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit_module, "CHUNK_POSITIONS", 1)
+        patch.setattr(measure_module, "CHUNK_POSITIONS", 1)
         same(audit(positions, context(3), MONDAY, MONDAY + DAYS), expected)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from analytics import audit as audit_module
+from analytics import measure as measure_module
 from analytics.audit import TABLES, audit, audit_ordered
 from analytics.context import FleetContext
 from analytics.evidence import Rows, weigh
@@ -87,7 +87,7 @@ def test_any_order_with_any_repetition(city: City, expected: dict[str, pd.DataFr
 def test_any_size_of_the_chunks(
     city: City, expected: dict[str, pd.DataFrame], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_module, "CHUNK_POSITIONS", size)
+    monkeypatch.setattr(measure_module, "CHUNK_POSITIONS", size)
     identical(results(city, city.positions), expected)
 
 

@@ -13,7 +13,7 @@ from analytics.segment import segment
 from analytics.steps import Segments, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT
-from analytics.visits import rest_until, venue_columns, zone_visits
+from analytics.visits import rest_until, venue_columns, venue_legs, zone_visits
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 from geo.zones import Zone, ZoneIndex
@@ -183,7 +183,8 @@ def test_the_longest_stand_is_that_of_all_visits(seed: int) -> None:
     visits = zone_visits(track, steps, trips, rest_until(segments, trips), zones.of_kinds(CONTROLLED_VENUES))
     expected = np.zeros(len(trips))
     np.maximum.at(expected, visits["trip"], visits["standing_s"])
-    assert venue_columns(track, segments, steps, trips, zones)["venue_dwell_s"].tolist() == expected.tolist()
+    legs = venue_legs(track, segments, steps, trips, zones)
+    assert venue_columns(legs, len(trips), zones)["venue_dwell_s"].tolist() == expected.tolist()
 
 
 def test_without_zones_or_trips_there_are_no_visits() -> None:
