@@ -6,13 +6,14 @@ Whoever compares the two calls the modules named below on the one hand and `comp
 from geo.jit import COMPILED
 
 if COMPILED:
-    from analytics.compiled import count_days, mark_doubt, rows_outside, silence_s, step_kinds, tally
+    from analytics.compiled import count_days, mark_doubt, middles, rows_outside, silence_s, step_kinds, tally
 else:
     from analytics.borders import rows_outside
     from analytics.clean import mark_doubt
     from analytics.days import count_days
+    from analytics.middles import middles
     from analytics.silence import silence_s
     from analytics.steps import step_kinds
     from analytics.tally import tally
 
-__all__ = ["COMPILED", "count_days", "mark_doubt", "rows_outside", "silence_s", "step_kinds", "tally"]
+__all__ = ["COMPILED", "count_days", "mark_doubt", "middles", "rows_outside", "silence_s", "step_kinds", "tally"]

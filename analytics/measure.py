@@ -13,13 +13,14 @@ from analytics.exact import exact
 from analytics.mileage import fused, gap_pieces
 from analytics.odometer import odometer_growth
 from analytics.rollup import vehicle_day_sums
-from analytics.segment import GAP, TRIP, Segments, segment
+from analytics.segment import Segments, segment
+from analytics.stops import stop_columns
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
 from analytics.visits import venue_columns, venue_legs
 from analytics.ways import WAY_SUMS
-from geo.arrays import Columns, Int32Array, Int64Array
-from geo.localtime import day_start_us, local_day
+from geo.arrays import Columns
+from geo.localtime import local_day
 from geo.positions import Positions
 
 
@@ -108,52 +109,7 @@ def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thre
     }
 
 
-def stop_columns(track: Positions, segments: Segments) -> Columns:
-    """Stops and gaps, cut at local midnight: one piece for each local day."""
-    rows = np.flatnonzero(segments.kind != TRIP)
-    start, end = segments.start_time[rows], segments.end_time[rows]
-    first_day, last_day = local_day(start), local_day(end - 1)
-    count = last_day - first_day + 1
-    piece = np.repeat(np.arange(len(rows)), count)
-    day = np.repeat(first_day, count) + np.arange(len(piece)) - np.repeat(np.cumsum(count) - count, count)
-    midnight = np.array([day_start_us(each) for each in range(int(day.min()), int(day.max()) + 2)]) if len(day) else day
-    base = int(day.min()) if len(day) else 0
-    begin = np.maximum(start[piece], midnight[day - base])
-    until = np.minimum(end[piece], midnight[day - base + 1])
-    # The place of a piece rests on the positions of that day alone, so that it is the same however far back one reads.
-    lat, lon = _middle(track, segments.first[rows][piece], segments.last[rows][piece], begin, until)
-    return {
-        "vehicle_ix": segments.vehicle_ix[rows][piece],
-        "day": day.astype(np.int32),
-        "start_time": begin,
-        "end_time": until,
-        "lat_e7": lat,
-        "lon_e7": lon,
-        "gap": segments.kind[rows][piece] == GAP,
-    }
-
-
 def _touching(segments: Segments, from_day: int, to_day: int) -> Segments:
     """The segments that touch these days: of the days around them no calendar need know anything."""
     keep = (local_day(segments.start_time) <= to_day) & (local_day(segments.end_time) >= from_day)
     return Segments(*(getattr(segments, column.name)[keep] for column in fields(segments)))
-
-
-def _middle(
-    track: Positions, first: Int64Array, last: Int64Array, begin: Int64Array, until: Int64Array
-) -> tuple[Int32Array, Int32Array]:
-    """Mean place, degrees × 10⁷, of the positions first … last with begin ≤ time ≤ until; else that of the nearest one."""
-    lat, lon = np.empty(len(first), dtype=np.int32), np.empty(len(first), dtype=np.int32)
-    if not len(first):
-        return lat, lon
-    span = int(track.fix_time.max() - track.fix_time.min()) + 1
-    axis = track.vehicle_ix.astype(np.int64) * span + (track.fix_time - track.fix_time.min())
-    base = track.vehicle_ix[first].astype(np.int64) * span - track.fix_time.min()
-    low = np.clip(np.searchsorted(axis, base + begin), first, last)
-    high = np.clip(np.searchsorted(axis, base + until, side="right") - 1, low, last)
-    count = high - low + 1
-    bounds = np.column_stack((low, high + 1)).ravel()
-    for column, middle in ((track.lat_e7, lat), (track.lon_e7, lon)):
-        total = np.add.reduceat(np.append(column, 0).astype(np.int64), bounds)[::2]
-        middle[:] = total // count
-    return lat, lon

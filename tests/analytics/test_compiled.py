@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import borders, clean, compiled, days, kernels, silence, steps, tally
+from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, tally
 from analytics.context import nothing_known
 from analytics.duty import DutyCalendar
 from analytics.segment import segment
@@ -99,6 +99,9 @@ def assert_equal(positions: Positions) -> None:
         np.testing.assert_array_equal(found, expected)
     assert_same(compiled.count_days(positions, status, track), days.count_days(positions, status, track))
     segments, between = segment(track, quiet)
+    spans = segments.first, segments.last, segments.start_time + 90 * SECOND_US, segments.end_time - 30 * SECOND_US
+    for found, expected in zip(compiled.middles(track, *spans), middles.middles(track, *spans), strict=True):
+        np.testing.assert_array_equal(found, expected)
     trips = tally.Spans.of(segments)
     outside = np.arange(len(track)) // 7 % 3 == 0
     context = replace(
