@@ -42,7 +42,7 @@ def compiled(loop: Callable[..., Any]) -> Any:
     """A loop over arrays as machine code that holds no interpreter's lock; only where `COMPILED`."""
     from numba import njit  # noqa: PLC0415 - it takes a while, and is not everywhere
 
-    return njit(cache=True, nogil=True)(loop)
+    return njit(cache=True, nogil=True, error_model="numpy")(loop)
 
 
 if COMPILED:

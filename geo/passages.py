@@ -15,7 +15,11 @@ from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
 from geo.distance import metres_per_degree
 from geo.gridwalk import cells_along, spread
+from geo.jit import COMPILED
 from geo.raster import EDGE_CELLS, PARTS, Raster
+
+if COMPILED:
+    from geo.cells import reaches
 
 CALM_CELLS = 12
 """Cells about a cell that are looked at for likeness; a step of 10 s at 120 km/h is 4 of 100 m, or 7 of 50 m."""
@@ -84,6 +88,17 @@ def crossed(raster: Raster, geometries: NDArray[np.object_], places: Places) -> 
 
 def near(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: FloatArray) -> BoolArray:
     """False where the step of this length that ends at the place surely meets no zone; bool (n,)."""
+    if COMPILED:
+        found = np.empty(len(lat_e7), dtype=np.bool_)
+        clear, cell_m = _clear(raster)
+        places = lat_e7.view(np.uint32), lon_e7.view(np.uint32)
+        reaches(*places, length_m, raster.grid, clear, np.float32(cell_m), found)
+        return found
+    return near_by_columns(raster, lat_e7, lon_e7, length_m)
+
+
+def near_by_columns(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: FloatArray) -> BoolArray:
+    """`near` without numba."""
     clear, cell_m = _clear(raster)
     reach = np.multiply(clear.take(raster.cells(lat_e7, lon_e7)), np.float32(cell_m), dtype=np.float32)
     found: BoolArray = length_m >= reach

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.gridwalk import cells_along, spread
+from geo.jit import COMPILED
+
+if COMPILED:
+    from geo.cells import look_up
 
 MAX_CELLS = 16_000_000
 PARTS = 8
@@ -51,9 +55,22 @@ class Raster:
     set_zone: Int32Array
     set_exact: BoolArray
 
+    @property
+    def grid(self) -> tuple[Any, ...]:
+        """As the compiled loops take it: south, west, rows, columns, 1 / cell, 1 / part, parts of a cell on a side."""
+        corner = np.uint32(self.south_e7 & 0xFFFFFFFF), np.uint32(self.west_e7 & 0xFFFFFFFF)
+        return *corner, np.int32(self.rows), np.int32(self.columns), 1.0 / self.cell_e7, PARTS / self.cell_e7, PARTS
+
     def sets(self, lat_e7: Int32Array, lon_e7: Int32Array) -> Int32Array:
         """Number of the set of zones at each position; int32 (n,)."""
         sets = np.empty(len(lat_e7), dtype=np.int32)
+        if COMPILED:
+            look_up(lat_e7.view(np.uint32), lon_e7.view(np.uint32), self.grid, self.cell_set, self.part_set, sets)
+            return sets
+        return self.sets_by_columns(lat_e7, lon_e7, sets)
+
+    def sets_by_columns(self, lat_e7: Int32Array, lon_e7: Int32Array, sets: Int32Array) -> Int32Array:
+        """`sets` without numba, into an array of theirs."""
         for start in range(0, len(lat_e7), BLOCK):
             block = slice(start, start + BLOCK)
             self._look_up(lat_e7[block], lon_e7[block], sets[block])
