@@ -49,11 +49,11 @@ def read_city(folder: Path) -> Fleet:
         zones=read_zones(folder / "zones.geojson"),
         duty_days={calendar.code: calendar.days for calendar in read_calendars(folder / "calendar.csv")},
         calendar_of={vehicle.vehicle_id: calendar_of_unit[vehicle.unit] for vehicle in vehicles},
-        orders=[replace(order, vehicle_id=number_of[order.vehicle]) for order in read_orders(folder / "orders.csv")],
-        swipes=[
+        orders=(replace(order, vehicle_id=number_of[order.vehicle]) for order in read_orders(folder / "orders.csv")),
+        swipes=(
             DriverSwipe(number_of[swipe.vehicle], swipe.swiped_at, swipe.driver_card, swipe.inserted)
             for swipe in read_swipes(folder / "swipes.csv")
-        ],
+        ),
         border_tolerance_m=Settings.model_fields["border_tolerance_m"].default,
     )
 

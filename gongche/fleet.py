@@ -1,5 +1,6 @@
 """The fleet as the audit needs it: rows of the store as columns by dense vehicle index."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,8 +113,8 @@ def fleet_of(
     zones: Sequence[Zone],
     duty_days: Mapping[str, Sequence[DutyDay]],
     calendar_of: Mapping[int, str],
-    orders: list[DispatchOrder],
-    swipes: list[DriverSwipe],
+    orders: Iterable[DispatchOrder],
+    swipes: Iterable[DriverSwipe],
     border_tolerance_m: float,
 ) -> Fleet:
     """The fleet from its rows, each vehicle with its vehicle_id."""
@@ -151,23 +152,23 @@ def _column(values: Any) -> Int32Array:
     return np.fromiter(values, dtype=np.int32)
 
 
-def _orders(rows: list[DispatchOrder]) -> Orders:
-    rows.sort(key=lambda each: (each.vehicle_id, each.starts, each.order_no))
-    return Orders(
-        _column(each.vehicle_id for each in rows),
-        np.array([each.starts for each in rows], dtype=np.int64),
-        np.array([each.ends for each in rows], dtype=np.int64),
-        np.array([each.order_no for each in rows], dtype=object),
-        np.array([each.destination_lat for each in rows], dtype=np.float64),  # None is NaN
-        np.array([each.destination_lon for each in rows], dtype=np.float64),
+def _orders(orders: Iterable[DispatchOrder]) -> Orders:
+    """As columns, row by row as they come: a city's year of orders is never held as objects."""
+    kind = np.dtype(
+        [("id", "i4"), ("starts", "i8"), ("ends", "i8"), ("order_no", object), ("lat", "f8"), ("lon", "f8")]
     )
+    each_row = (
+        (each.vehicle_id, each.starts, each.ends, each.order_no, each.destination_lat, each.destination_lon)
+        for each in orders
+    )
+    rows = np.fromiter(each_row, dtype=kind)  # a place that is None becomes NaN
+    order = np.lexsort((rows["order_no"], rows["starts"], rows["id"]))
+    return Orders(*(rows[name][order] for name in kind.names or ()))
 
 
-def _swipes(rows: list[DriverSwipe]) -> Swipes:
-    rows.sort(key=lambda each: (each.vehicle_id, each.swiped_at, each.inserted))
-    return Swipes(
-        _column(each.vehicle_id for each in rows),
-        np.array([each.swiped_at for each in rows], dtype=np.int64),
-        np.array([each.inserted for each in rows], dtype=np.bool_),
-        np.array([each.driver_card for each in rows], dtype=object),
-    )
+def _swipes(swipes: Iterable[DriverSwipe]) -> Swipes:
+    kind = np.dtype([("id", "i4"), ("at", "i8"), ("inserted", "?"), ("card", object)])
+    each_row = ((each.vehicle_id, each.swiped_at, each.inserted, sys.intern(each.driver_card)) for each in swipes)
+    rows = np.fromiter(each_row, dtype=kind)
+    order = np.lexsort((rows["card"], rows["inserted"], rows["at"], rows["id"]))
+    return Swipes(*(rows[name][order] for name in kind.names or ()))

@@ -1,6 +1,6 @@
 """Duty calendars and permissions in time: duty days and shifts, dispatch orders, drivers' card swipes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from store.stale import MARK
 
 _SEALED = f"EXISTS (SELECT FROM sealed_part p WHERE p.day = v.day AND p.bucket = v.vehicle_id / {VEHICLES_PER_BUCKET})"
 """Of vehicle-days v: an open day is audited by itself, one that was sealed has to be told."""
+
+ROWS_AT_ONCE = 10_000
+"""Rows that are fetched at once where a city's year of them may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,18 +217,21 @@ def upsert_orders(conn: Connection[Any], orders: Iterable[DispatchOrder]) -> int
     return len(rows)
 
 
-def load_orders(conn: Connection[Any], from_us: int, to_us_: int) -> list[DispatchOrder]:
-    """Orders whose time overlaps [from_us, to_us_), by number."""
-    rows = conn.execute(
-        """
-        SELECT o.order_no, v.code, o.starts, o.ends, o.driver_card, o.purpose, o.destination, o.destination_lat,
-               o.destination_lon, o.approved_by, o.vehicle_id
-        FROM dispatch_order o JOIN vehicle v USING (vehicle_id)
-        WHERE o.starts < %s AND o.ends > %s ORDER BY o.order_no
-        """,
-        (to_datetime(to_us_), to_datetime(from_us)),
-    ).fetchall()
-    return [DispatchOrder(row[0], row[1], to_us(row[2]), to_us(row[3]), *row[4:]) for row in rows]
+def load_orders(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DispatchOrder]:
+    """Orders whose time overlaps [from_us, to_us_), by number, as they come from the server."""
+    with conn.cursor("orders") as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(
+            """
+            SELECT o.order_no, v.code, o.starts, o.ends, o.driver_card, o.purpose, o.destination, o.destination_lat,
+                   o.destination_lon, o.approved_by, o.vehicle_id
+            FROM dispatch_order o JOIN vehicle v USING (vehicle_id)
+            WHERE o.starts < %s AND o.ends > %s ORDER BY o.order_no
+            """,
+            (to_datetime(to_us_), to_datetime(from_us)),
+        )
+        for row in cursor:
+            yield DispatchOrder(row[0], row[1], to_us(row[2]), to_us(row[3]), *row[4:])
 
 
 def add_swipes(conn: Connection[Any], swipes: Iterable[DriverSwipe]) -> int:
@@ -236,13 +242,16 @@ def add_swipes(conn: Connection[Any], swipes: Iterable[DriverSwipe]) -> int:
         return max(cursor.rowcount, 0)
 
 
-def load_swipes(conn: Connection[Any], from_us: int, to_us_: int) -> list[DriverSwipe]:
-    """Swipes with from_us ≤ time < to_us_, by vehicle and time."""
-    rows = conn.execute(
-        """
-        SELECT vehicle_id, swiped_at, driver_card, inserted FROM driver_swipe
-        WHERE swiped_at >= %s AND swiped_at < %s ORDER BY vehicle_id, swiped_at, inserted, driver_card
-        """,
-        (to_datetime(from_us), to_datetime(to_us_)),
-    ).fetchall()
-    return [DriverSwipe(row[0], to_us(row[1]), row[2], row[3]) for row in rows]
+def load_swipes(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DriverSwipe]:
+    """Swipes with from_us ≤ time < to_us_, by vehicle and time, as they come from the server."""
+    with conn.cursor("swipes") as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(
+            """
+            SELECT vehicle_id, swiped_at, driver_card, inserted FROM driver_swipe
+            WHERE swiped_at >= %s AND swiped_at < %s ORDER BY vehicle_id, swiped_at, inserted, driver_card
+            """,
+            (to_datetime(from_us), to_datetime(to_us_)),
+        )
+        for vehicle_id, swiped_at, card, inserted in cursor:
+            yield DriverSwipe(vehicle_id, to_us(swiped_at), card, inserted)

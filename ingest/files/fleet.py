@@ -4,7 +4,7 @@ Unlike positions, a table is taken whole or not at all: the error names file, li
 was there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +128,7 @@ def read_prices(path: Path) -> list[FuelPrice]:
 
 def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
     """vehicle, plate, unit; class, model, base, area, consumption and baseline columns; terminal_no, protocol, datum."""
-    rows = read_table(path, ("vehicle", "plate", "unit"))
+    rows = list(read_table(path, ("vehicle", "plate", "unit")))
     vehicles = [
         Vehicle(
             code=row.text("vehicle", needed=True),
@@ -159,28 +159,24 @@ def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
     return vehicles, terminals
 
 
-def read_orders(path: Path) -> list[DispatchOrder]:
+def read_orders(path: Path) -> Iterator[DispatchOrder]:
     """order_no, vehicle, starts, ends; driver_card, purpose, destination with lat and lon, approved_by."""
-    orders = []
     for row in read_table(path, ("order_no", "vehicle", "starts", "ends")):
         starts, ends = row.instant("starts"), row.instant("ends")
         if ends <= starts:
             raise row.fault("ends", f"a time after {row.text('starts')}")
-        orders.append(
-            DispatchOrder(
-                row.text("order_no", needed=True),
-                row.text("vehicle", needed=True),
-                starts,
-                ends,
-                row.text("driver_card"),
-                row.text("purpose"),
-                row.text("destination"),
-                row.number("destination_lat"),
-                row.number("destination_lon"),
-                row.text("approved_by"),
-            )
+        yield DispatchOrder(
+            row.text("order_no", needed=True),
+            row.text("vehicle", needed=True),
+            starts,
+            ends,
+            row.text("driver_card"),
+            row.text("purpose"),
+            row.text("destination"),
+            row.number("destination_lat"),
+            row.number("destination_lon"),
+            row.text("approved_by"),
         )
-    return orders
 
 
 def read_calendars(path: Path) -> list[Calendar]:
@@ -195,12 +191,12 @@ def read_calendars(path: Path) -> list[Calendar]:
     return list(calendars.values())
 
 
-def read_swipes(path: Path) -> list[Swipe]:
+def read_swipes(path: Path) -> Iterator[Swipe]:
     """vehicle, time, driver_card, inserted."""
-    return [
-        Swipe(row.text("vehicle", needed=True), row.instant("time"), row.text("driver_card"), row.flag("inserted"))
-        for row in read_table(path, ("vehicle", "time", "driver_card", "inserted"))
-    ]
+    for row in read_table(path, ("vehicle", "time", "driver_card", "inserted")):
+        yield Swipe(
+            row.text("vehicle", needed=True), row.instant("time"), row.text("driver_card"), row.flag("inserted")
+        )
 
 
 def _shifts(row: Row, day: int) -> tuple[tuple[int, int], ...]:
@@ -250,7 +246,7 @@ def _import_calendar(conn: "Connection[Any]", path: Path) -> int:
 
 def _import_swipes(conn: "Connection[Any]", path: Path) -> int:
     ids = {name: vehicle.vehicle_id for vehicle in load_vehicles(conn) for name in (vehicle.plate, vehicle.code)}
-    swipes = read_swipes(path)
+    swipes = list(read_swipes(path))
     for each in swipes:
         if each.vehicle not in ids:
             raise FileFormatError(f"{path.name}: vehicle: expected a known code or plate, got {each.vehicle!r}")

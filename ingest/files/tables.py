@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -77,21 +78,19 @@ class Row:
         return text in {"true", "1"}
 
 
-def read_table(path: Path, needed: tuple[str, ...]) -> list[Row]:
-    """Rows that hold anything. FileFormatError when the file is no table, or a needed column is not there."""
+def read_table(path: Path, needed: tuple[str, ...]) -> Iterator[Row]:
+    """Rows that hold anything, one by one. FileFormatError when the file is no table, or a needed column is not there."""
     lines = _read_workbook(path) if path.suffix.lower() == ".xlsx" else _read_csv(path)
     header = [name.strip().lower() for name in next(lines, (0, list[str]()))[1]]
     missing = [name for name in needed if name not in header]
     if missing:
         raise FileFormatError(f"{path.name}: columns: expected {', '.join(needed)}, missing {', '.join(missing)}")
-    rows = []
     for line, values in lines:
         if not any(value.strip() for value in values):
             continue
         if len(values) != len(header):
             raise FileFormatError(f"{path.name}:{line}: row: expected {len(header)} fields, got {len(values)}")
-        rows.append(Row(path.name, line, dict(zip(header, values, strict=True))))
-    return rows
+        yield Row(path.name, line, dict(zip(header, values, strict=True)))
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -100,7 +99,7 @@ def _read_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
             text = file.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise FileFormatError(f"{path.name}: expected UTF-8, got {error.reason} at byte {error.start}") from None
-    reader = csv.reader(text.splitlines(), strict=True)
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
     try:
         for values in reader:
             yield reader.line_num, values

@@ -149,6 +149,14 @@ def test_a_workbook_is_read_as_its_csv_would_be(folder: Path) -> None:
     assert fleet.read_units(folder / "units.xlsx") == fleet.read_units(folder / "units.csv")
 
 
+def test_a_purpose_may_run_over_lines(folder: Path) -> None:
+    purpose = "会议\u2028第一场\n第二场"
+    order = f'O2,V1,2026-11-23T09:00:00,2026-11-23T10:00:00,C1,"{purpose}",市政府,,,主任\n'
+    with (folder / "orders.csv").open("a", encoding="utf-8", newline="") as file:
+        file.write(order)
+    assert [each.purpose for each in fleet.read_orders(folder / "orders.csv")] == ["会议", purpose]
+
+
 def test_units_say_which_calendar_a_class_follows(database: Database, folder: Path) -> None:
     take_all(database, folder)
 

@@ -66,12 +66,12 @@ def test_orders_come_out_as_they_went_in_and_are_brought_up_to_date(database: Da
     with database.connection() as conn:
         first, second, _ = vehicles(conn).tolist()
         assert upsert_orders(conn, [ORDER]) == 1
-        assert load_orders(conn, START, START + 1) == [replace(ORDER, vehicle_id=first)]
+        assert list(load_orders(conn, START, START + 1)) == [replace(ORDER, vehicle_id=first)]
         changed = replace(
             ORDER, vehicle="粤A00001", destination_lat=None, destination_lon=None, ends=START + 2 * HOUR_US
         )
         upsert_orders(conn, [changed])
-        assert load_orders(conn, START, START + 1) == [replace(changed, vehicle_id=second)]
+        assert list(load_orders(conn, START, START + 1)) == [replace(changed, vehicle_id=second)]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_orders_are_found_by_overlap(database: Database, from_us: int, to_us: in
     with database.connection() as conn:
         vehicles(conn)
         upsert_orders(conn, [ORDER])
-        assert bool(load_orders(conn, from_us, to_us)) == found
+        assert bool(list(load_orders(conn, from_us, to_us))) == found
 
 
 def test_an_order_for_no_vehicle_names_both(database: Database) -> None:
@@ -104,8 +104,8 @@ def test_a_swipe_is_kept_once(database: Database) -> None:
         assert add_swipes(conn, swipes) == 2
         assert add_swipes(conn, [*swipes, DriverSwipe(second, START, "card", True)]) == 1
         assert add_swipes(conn, []) == 0
-        assert load_swipes(conn, START, START + HOUR_US) == [swipes[0], DriverSwipe(second, START, "card", True)]
-        assert load_swipes(conn, START, START + HOUR_US + 1)[1] == swipes[1]
+        assert list(load_swipes(conn, START, START + HOUR_US)) == [swipes[0], DriverSwipe(second, START, "card", True)]
+        assert list(load_swipes(conn, START, START + HOUR_US + 1))[1] == swipes[1]
 
 
 def _fleet(conn: Connection[Any]) -> dict[str, int]:
