@@ -10,6 +10,7 @@ from analytics.features import trip_ids
 from analytics.orders import order_cover
 from geo.arrays import Columns, Int64Array, UInt32Array
 from geo.distance import apart_m, flat_m
+from geo.gridwalk import spread
 from geo.localtime import SECOND_US, local_day
 from geo.positions import NO_ODOMETER, Positions, Status
 
@@ -37,13 +38,17 @@ DARK_FEATURES = {
 
 
 def dark_columns(
-    positions: Positions, status: UInt32Array, good: Int64Array, thresholds: EvidenceThresholds = DEFAULT
+    positions: Positions,
+    status: UInt32Array,
+    track: Positions,
+    good: Int64Array,
+    thresholds: EvidenceThresholds = DEFAULT,
 ) -> Columns:
     """Silences in which a vehicle made metres.
 
     Parameters
     ----------
-    positions : in canonical order; status : theirs, with doubt marked; good : rows of the usable ones.
+    positions : in canonical order; status : theirs, with doubt marked; track : the usable ones; good : their rows.
 
     Returns
     -------
@@ -55,10 +60,9 @@ def dark_columns(
     -----
     Silences that leave out a whole local day are none, as for trips: who asks for one day could not see both ends.
     """
-    vehicle, time = positions.vehicle_ix[good], positions.fix_time[good]
-    lasting = np.diff(time)
-    after = np.flatnonzero((lasting >= int(thresholds.dark_s * SECOND_US)) & (np.diff(vehicle) == 0)) + 1
-    after = after[local_day(time[after]) - local_day(time[after - 1]) <= 1]
+    vehicle, time = track.vehicle_ix, track.fix_time
+    after = np.flatnonzero(np.diff(time) >= int(thresholds.dark_s * SECOND_US)) + 1
+    after = after[(vehicle[after] == vehicle[after - 1]) & (local_day(time[after]) - local_day(time[after - 1]) <= 1)]
     first, last = good[after - 1], good[after]
     jump = np.atleast_1d(
         flat_m(positions.lat_e7[first], positions.lon_e7[first], positions.lat_e7[last], positions.lon_e7[last])
@@ -69,7 +73,7 @@ def dark_columns(
     metres = np.fmax(jump, grown)
     keep = np.flatnonzero(metres >= thresholds.dark_m)
     first, last = first[keep], last[keep]
-    told = _any_status(status, first, last)
+    told, fixless = _between(status, first, last)
     return {
         "vehicle_ix": positions.vehicle_ix[first],
         "day": local_day(positions.fix_time[first]),
@@ -82,7 +86,7 @@ def dark_columns(
         "jump_m": jump[keep],
         "odometer_m": grown[keep],
         "dark_m": metres[keep],
-        "fixless": _without_fix(status, first, last),
+        "fixless": fixless,
         "power_cut": (told & np.uint32(Status.POWER_CUT)) != 0,
         "antenna_fault": (told & np.uint32(Status.ANTENNA_FAULT)) != 0,
     }
@@ -143,22 +147,16 @@ def attributed(
     )
 
 
-def _any_status(status: UInt32Array, first: Int64Array, last: Int64Array) -> UInt32Array:
-    """All bits that stand in rows first … last."""
+def _between(status: UInt32Array, first: Int64Array, last: Int64Array) -> tuple[UInt32Array, Int64Array]:
+    """All bits that stand in rows first … last, and how many of these reports have no fix."""
     if not len(first):
-        return np.empty(0, dtype=np.uint32)
-    bounds = np.column_stack((first, last + 1)).ravel()
-    bits: UInt32Array = np.bitwise_or.reduceat(np.append(status, np.uint32(0)), bounds)[::2]
-    return bits
-
-
-def _without_fix(status: UInt32Array, first: Int64Array, last: Int64Array) -> Int64Array:
-    """How many reports between rows first and last have no fix."""
-    if not len(first):
-        return np.empty(0, dtype=np.int64)
-    bounds = np.column_stack((first, last + 1)).ravel()
-    fixless = np.append((status & np.uint32(Status.FIX_VALID)) == 0, False).astype(np.int64)
-    return np.add.reduceat(fixless, bounds)[::2]
+        return np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
+    silence, step = spread(last - first + 1)
+    told = status[first[silence] + step]
+    begin = np.flatnonzero(step == 0)
+    fixless = (told & np.uint32(Status.FIX_VALID)) == 0
+    bits: UInt32Array = np.bitwise_or.reduceat(told, begin)
+    return bits, np.add.reduceat(fixless.astype(np.int64), begin)
 
 
 def _witnesses(

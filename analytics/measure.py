@@ -70,7 +70,7 @@ def _measure(
     sums, pieces = kernels.tally(track, steps, spans, outside, context, thresholds)
     trips = trip_columns(track, spans, sums, thresholds)
     days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
-    dark = dark_columns(positions, status, good)
+    dark = dark_columns(positions, status, track, good)
     return trips, stop_columns(track, segments), days, dark, venue_legs(track, everything, steps, spans, context.zones)
 
 

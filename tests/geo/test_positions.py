@@ -81,6 +81,20 @@ def test_clock_faults_are_the_future_and_the_time_before_the_programme() -> None
     assert clock_fault(times, np.full(5, received)).tolist() == [False, False, True, True, True]
 
 
+@pytest.mark.parametrize("left_out", [(), (0, 1), (99,), (0, 50, 99), (7, 8), tuple(range(60)), tuple(range(100))])
+def test_a_mask_takes_what_an_index_takes(left_out: tuple[int, ...]) -> None:
+    rows = np.arange(100)
+    full = {name: (rows * 7).astype(dtype) for name, dtype in DTYPES.items()} | {
+        "fuel_l": np.broadcast_to(np.float32(1), 100)
+    }
+    positions = Positions(**full)
+    keep = ~np.isin(rows, left_out)
+    for name in DTYPES:
+        by_mask, by_index = (getattr(positions.take(each), name) for each in (keep, np.flatnonzero(keep)))
+        assert by_mask.dtype == by_index.dtype
+        assert by_mask.tolist() == by_index.tolist()
+
+
 def test_join_gives_one_table_and_only_takes_some_vehicles_out_again() -> None:
     first, second = batch([(0, 5, 1), (1, 2, 2)]), batch([(0, 1, 3), (1, 0, 4)])
     ids = np.array([30, 10], dtype=np.int32), np.array([10, 20], dtype=np.int32)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.runs import place_runs, place_runs_by_slices
+from geo.runs import kept_runs, place_runs, place_runs_by_slices
 
 
 @settings(deadline=None)
@@ -21,3 +21,13 @@ def test_runs_are_put_in_any_order(counts: list[int], chance: object) -> None:
         out = np.full(len(column), -1, dtype=np.int32)
         put(column, start, to, count, out)
         assert out.tolist() == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), max_size=20))
+def test_runs_hold_what_a_mask_keeps(mask: list[bool]) -> None:
+    keep = np.array(mask, dtype=np.bool_)
+    column = np.arange(len(mask), dtype=np.int16) * 3
+    out = np.full(np.count_nonzero(keep), -1, dtype=np.int16)
+    place_runs(column, *kept_runs(keep), out)
+    assert out.tolist() == column[keep].tolist()
