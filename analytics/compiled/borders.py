@@ -13,17 +13,13 @@ def rows_outside(track: Positions, area_ix: Int32Array, areas: ZoneIndex) -> Int
     """`borders.rows_outside`."""
     if areas.standing is None:  # too many areas for a table
         return borders.rows_outside(track, area_ix, areas)
-    sets, rows = areas.raster.sets(track.lat_e7, track.lon_e7), np.empty(len(track), dtype=np.int64)
-    count = _rows_outside(track.vehicle_ix, sets, area_ix, areas.standing, len(areas.zones) + 1, rows)
-    outside: Int64Array = rows[:count]
-    return outside
+    sets, outside = areas.raster.sets(track.lat_e7, track.lon_e7), np.empty(len(track), dtype=np.bool_)
+    _outside(track.vehicle_ix, sets, area_ix, areas.standing, len(areas.zones) + 1, outside)
+    return np.flatnonzero(outside)
 
 
 @compiled
-def _rows_outside(vehicle, sets, area_ix, standing, width, rows):
-    count = 0
+def _outside(vehicle, sets, area_ix, standing, width, outside):
     for i in range(len(sets)):
-        area = area_ix[vehicle[i]]
-        rows[count] = i
-        count += (standing[np.int64(sets[i]) * width + max(area, 0)] != INSIDE) & (area >= 0)
-    return count
+        area = area_ix[np.uint32(vehicle[i])]
+        outside[i] = (standing[np.uint32(sets[i] * width + max(area, 0))] != INSIDE) & (area >= 0)
