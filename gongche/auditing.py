@@ -4,23 +4,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from psycopg import Connection
 
 from analytics.duty import LeftOut, merge_left_out
-from geo.positions import join
+from geo.arrays import Int32Array
 from gongche.cluster import measuring
 from gongche.console import Progress, no_progress
 from gongche.errors import WrongUseError
 from gongche.fleet import Fleet, load_fleet
 from gongche.home import Gongche
-from gongche.measuring import Job, Measured, measure_batch
+from gongche.measuring import Job, Measured
 from gongche.weighing import put, settle, weigh_audit
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.archive import VEHICLES_PER_BUCKET
 from store.derived import replace_derived
-from store.positions import read_day
-from store.stale import stale_range, take_waiting, waiting_days
+from store.stale import take_waiting, waiting_days
 
 MARGIN_DAYS = 1
 """Days read on both sides of the asked ones: every decision about a trip rests on evidence within hours."""
@@ -71,13 +71,15 @@ def audit_days(
     to_day: int,
     *,
     unit: str | None = None,
+    vehicles: Int32Array | None = None,
     threads: int | None = None,
     scheduler: str | None = None,
     progress: Progress = no_progress,
 ) -> Audited:
     """Audit closed local days [from_day, to_day] from the sealed archive, a bucket of vehicles at a time.
 
-    WrongUseError when no unit has the code. The result takes the place of what stood there for these vehicle-days. A
+    Of all vehicles, of those of a unit and all below it, or of these alone (by vehicle_id). WrongUseError when no unit
+    has the code. The result takes the place of what stood there for these vehicle-days. A
     vehicle-day that its duty calendar does not know is left out, and told; it stays stale until the calendar knows it.
     With a scheduler the buckets are measured by the workers of a Dask cluster; this process weighs and stores what they
     found. Each batch of whole vehicles is a transaction of its own, which ends by taking their marks of stale days.
@@ -88,9 +90,11 @@ def audit_days(
         waiting = waiting_days(conn, from_day, to_day)
         fleet = load_fleet(conn, from_day, to_day, gongche.settings.border_tolerance_m)
         buckets = gongche.archive.buckets(conn, from_day, to_day)
-    wanted = None if unit is None else fleet.vehicles_of(unit)
-    if wanted is not None and not len(wanted):
+    wanted = vehicles if unit is None else fleet.vehicles_of(unit)
+    if unit is not None and not len(fleet.vehicles_of(unit)):
         raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
+    if wanted is not None:
+        buckets = np.intersect1d(buckets, wanted // VEHICLES_PER_BUCKET).tolist()
 
     at_most = threads or gongche.settings.audit_threads
     root = gongche.archive.root.absolute()
@@ -122,23 +126,14 @@ def audit_days(
 
 
 def audit_stale(gongche: Gongche, progress: Progress = no_progress) -> Audited:
-    """Audit every day that was sealed since its last audit; a late position thus corrects its day by itself."""
+    """Audit every vehicle that has a stale day, on the days about it; a late position thus corrects its day by itself."""
     with gongche.database.connection() as conn:
-        span = stale_range(conn)
-    return Audited() if span is None else audit_days(gongche, *span, progress=progress)
-
-
-def audit_open_day(gongche: Gongche, day: int) -> Audited:
-    """Audit a day that is not sealed yet from the database, with the same kernels; provisional until it is sealed."""
-    rules = load_catalogue(catalogue_path())
-    with gongche.database.connection() as conn:
-        fleet = load_fleet(conn, day, day, gongche.settings.border_tolerance_m)
-        today, today_ids = read_day(conn, day)
-        before, before_ids = read_day(conn, day - MARGIN_DAYS)
-        positions, vehicle_ids = join([(before, before_ids), (today, today_ids)])
-        if not len(positions):
-            return Audited()
-        return store_measured(conn, fleet, rules, measure_batch(fleet, positions, vehicle_ids, day, day), day, day)
+        waiting = waiting_days(conn)
+    done = Audited()
+    for first, last in waiting.runs():
+        vehicles = waiting.on(first, last).vehicle_id
+        done += audit_days(gongche, first, last, vehicles=np.unique(vehicles), progress=progress)
+    return done
 
 
 def store_measured(

@@ -2,7 +2,7 @@
 
 The stream's state lives in memory and is rebuilt from the database whenever it is missing or no longer fits: after a
 start, at midnight, and when zones, calendars or vehicles change. What stands in the database afterwards is what
-`audit_open_day` would put there.
+an audit of the whole day would put there.
 """
 
 import pickle
@@ -26,7 +26,7 @@ from gongche.home import Gongche
 from gongche.measuring import Measured
 from gongche.weighing import settle
 from rules import catalogue_path
-from rules.load import load_catalogue
+from rules.load import Rule, load_catalogue
 from store.opened import NOTHING_OPEN, Revisions, count_day, open_revisions, read_since
 from store.positions import read_day
 
@@ -46,12 +46,14 @@ class OpenDay:
     day: int
     fleet: Fleet = field(init=False)
     _stream: Stream = field(init=False)
+    _rules: list[Rule] = field(init=False)
     _revisions: dict[int, Revisions] = field(init=False, default_factory=dict)
     _unknown: dict[str, set[int]] = field(init=False, default_factory=dict)  # calendar → vehicle_ix that wait for it
     _written: dict[int, int] = field(init=False, default_factory=dict)  # vehicle_ix → fingerprint of what stands
     _waiting: dict[int, float] = field(init=False, default_factory=dict)  # vehicle_ix → since when
 
     def __post_init__(self) -> None:
+        self._rules = load_catalogue(catalogue_path())
         with self.gongche.database.connection() as conn:
             self._rebuild(conn, self._load(conn))
 
@@ -78,7 +80,7 @@ class OpenDay:
                 self._catch_up(conn)
                 self._recount(conn)
             done = self._store(conn, np.arange(len(self._ids), dtype=np.int32))
-            settle(conn, self.fleet, load_catalogue(catalogue_path()), self.day, self.day)
+            settle(conn, self.fleet, self._rules, self.day, self.day)
             return done
 
     @property
@@ -171,9 +173,8 @@ class OpenDay:
             return Audited()
         tables = _renumbered(tables, differ)
         positions = int(tables.vehicle_days["positions"].sum())
-        rules = load_catalogue(catalogue_path())
         measured = Measured(self._ids[differ], positions, tables, (), 0.0)
-        done = store_measured(conn, self.fleet, rules, measured, self.day, self.day)
+        done = store_measured(conn, self.fleet, self._rules, measured, self.day, self.day)
         self._written |= {ix: int(prints[ix]) for ix in differ.tolist()}
         return done
 

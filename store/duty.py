@@ -7,12 +7,9 @@ from typing import Any
 from psycopg import Connection
 
 from geo.localtime import day_date, day_number, to_datetime, to_us
-from store.archive import VEHICLES_PER_BUCKET
 from store.fleet import UnknownReferenceError, refer
+from store.judged import SEALED
 from store.stale import MARK
-
-_SEALED = f"EXISTS (SELECT FROM sealed_part p WHERE p.day = v.day AND p.bucket = v.vehicle_id / {VEHICLES_PER_BUCKET})"
-"""Of vehicle-days v: an open day is audited by itself, one that was sealed has to be told."""
 
 ROWS_AT_ONCE = 10_000
 """Rows that are fetched at once where a city's year of them may be asked for."""
@@ -86,7 +83,7 @@ def replace_duty_days(conn: Connection[Any], calendar: str, name: str, days: Seq
         f"""
         INSERT INTO stale_day (vehicle_id, day)
         SELECT vehicle_id, day FROM vehicle_day v JOIN vehicle_calendar c USING (vehicle_id)
-        WHERE c.calendar = %s AND v.day = ANY(%s) AND {_SEALED}
+        WHERE c.calendar = %s AND v.day = ANY(%s) AND {SEALED}
         ORDER BY vehicle_id, day {MARK}
         """,
         (calendar, [day_date(number) for number in touched]),
@@ -127,7 +124,7 @@ def mark_stale(conn: Connection[Any], before: Mapping[int, str]) -> None:
     conn.execute(
         f"""
         INSERT INTO stale_day (vehicle_id, day)
-        SELECT vehicle_id, day FROM vehicle_day v WHERE vehicle_id = ANY(%s) AND {_SEALED}
+        SELECT vehicle_id, day FROM vehicle_day v WHERE vehicle_id = ANY(%s) AND {SEALED}
         ORDER BY vehicle_id, day {MARK}
         """,
         ([number for number in before.keys() | after.keys() if before.get(number) != after.get(number)],),

@@ -12,7 +12,7 @@ import numpy as np
 from psycopg import Connection, sql
 
 from geo.arrays import Int32Array, Int64Array
-from geo.localtime import day_date, day_number
+from geo.localtime import day_date
 from store.copy import copy_out
 
 MARK = "ON CONFLICT (day, vehicle_id) DO UPDATE SET revision = excluded.revision"
@@ -45,6 +45,16 @@ class Waiting:
         """Those of all other vehicles."""
         return self._at(np.flatnonzero(~np.isin(self.vehicle_id, vehicle_ids)))
 
+    def on(self, first: int, last: int) -> Self:
+        """Those of local days [first, last]."""
+        return self._at(np.flatnonzero((self.day >= first) & (self.day <= last)))
+
+    def runs(self) -> list[tuple[int, int]]:
+        """First and last day of each run of days that follow each other."""
+        days = np.unique(self.day)
+        pieces = np.split(days, np.flatnonzero(np.diff(days) > 1) + 1)
+        return [(int(piece[0]), int(piece[-1])) for piece in pieces if len(piece)]
+
     def __len__(self) -> int:
         return len(self.vehicle_id)
 
@@ -52,7 +62,7 @@ class Waiting:
         return type(self)(self.vehicle_id[rows], self.day[rows], self.revision[rows])
 
 
-def waiting_days(conn: Connection[Any], from_day: int, to_day: int) -> Waiting:
+def waiting_days(conn: Connection[Any], from_day: int | None = None, to_day: int | None = None) -> Waiting:
     """Marks of local days [from_day, to_day], without days that the vehicle's duty calendar does not know: they wait on.
 
     Read before everything that the audit rests on, each in a statement of its own.
@@ -60,11 +70,13 @@ def waiting_days(conn: Connection[Any], from_day: int, to_day: int) -> Waiting:
     query = sql.SQL(
         f"""
         SELECT vehicle_id, day - date '1970-01-01' AS day, revision FROM stale_day s
-        WHERE day BETWEEN %(from)s AND %(to)s AND {_KNOWN_DAY} ORDER BY vehicle_id, day
+        WHERE daterange(%(from)s::date, %(to)s::date, '[]') @> day AND {_KNOWN_DAY} ORDER BY vehicle_id, day
         """
     )
     types = {"vehicle_id": "int", "day": "int", "revision": "bigint"}
-    return Waiting(**copy_out(conn, query, types, {"from": day_date(from_day), "to": day_date(to_day)}))
+    span = {"from": from_day, "to": to_day}
+    given = {name: None if day is None else day_date(day) for name, day in span.items()}
+    return Waiting(**copy_out(conn, query, types, given))
 
 
 def take_waiting(conn: Connection[Any], seen: Waiting) -> None:
@@ -92,10 +104,3 @@ def take_waiting(conn: Connection[Any], seen: Waiting) -> None:
         """,
         (seen.vehicle_id.tolist(), days, seen.revision.tolist()),
     )
-
-
-def stale_range(conn: Connection[Any]) -> tuple[int, int] | None:
-    """First and last local day that wait for an audit and can be audited; None when there is none."""
-    row = conn.execute(f"SELECT min(day), max(day) FROM stale_day s WHERE {_KNOWN_DAY}").fetchone()
-    assert row is not None
-    return None if row[0] is None else (day_number(row[0]), day_number(row[1]))

@@ -30,11 +30,13 @@ from store.fleet import (
     Unit,
     Vehicle,
     load_vehicles,
+    load_zones,
     upsert_terminals,
     upsert_units,
     upsert_vehicles,
     upsert_zones,
 )
+from store.judged import mark_zones
 from store.savings import OPEN_END, FuelPrice, put_prices
 
 if TYPE_CHECKING:
@@ -214,7 +216,10 @@ def _zones(path: Path) -> list[Zone]:
 
 
 def _import_zones(conn: "Connection[Any]", path: Path) -> int:
-    return upsert_zones(conn, _zones(path))
+    before = load_zones(conn)
+    count = upsert_zones(conn, _zones(path))
+    mark_zones(conn, before)
+    return count
 
 
 def _import_units(conn: "Connection[Any]", path: Path) -> int:

@@ -1,32 +1,39 @@
 """What an audit takes as done is what it has read; what is sealed meanwhile is audited again."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+import shapely
 from psycopg import Connection
 
 from geo.localtime import day_start_us
 from geo.positions import Positions
+from geo.zone import Zone
+from geo.zone_files import zone_features
 from gongche import cluster
 from gongche.auditing import audit_days, audit_stale
 from gongche.fleet import Fleet
 from gongche.home import Gongche
 from gongche.measuring import Job, Measured, measure_job
 from gongche.settings import load_settings
+from ingest.files.fleet import import_file
 from store.archive import Archive
 from store.database import Database
 from store.duty import DutyDay, replace_duty_days
-from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
+from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles, upsert_zones
 from store.positions import merge_positions
-from store.stale import stale_range
+from store.stale import waiting_days
 from tests.analytics.tracks import MONDAY, Car, at
 
 HOUR_US = 3_600_000_000
+GOLF = Zone(0, "G1", "golf_course", "球场", "", shapely.box(113.2, 23.1, 113.3, 23.2))
 
 
 @pytest.fixture
@@ -79,9 +86,9 @@ def while_measuring(patch: pytest.MonkeyPatch, happens: Callable[[], object]) ->
     patch.setattr(cluster, "measure_job", measured)
 
 
-def stale(home: Gongche) -> tuple[int, int] | None:
+def stale(home: Gongche) -> list[tuple[int, int]]:
     with home.database.connection() as conn:
-        return stale_range(conn)
+        return waiting_days(conn).runs()
 
 
 def trips(home: Gongche) -> int:
@@ -104,16 +111,16 @@ def receive_and_seal(home: Gongche, car: Car) -> None:
 
 
 def test_a_part_sealed_between_reading_and_storing_stays_stale(home: Gongche, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stale(home) is None
+    assert stale(home) == []
     assert trips(home) == 1
     with monkeypatch.context() as patch:
         while_measuring(patch, lambda: receive_and_seal(home, trip("12:00")))
         audit_days(home, MONDAY, MONDAY)
     assert trips(home) == 1
-    assert stale(home) == (MONDAY, MONDAY)
+    assert stale(home) == [(MONDAY, MONDAY)]
     audit_stale(home)
     assert trips(home) == 2
-    assert stale(home) is None
+    assert stale(home) == []
 
 
 def test_a_stale_day_sealed_again_while_it_is_audited_stays_stale(
@@ -125,10 +132,10 @@ def test_a_stale_day_sealed_again_while_it_is_audited_stays_stale(
         while_measuring(patch, lambda: receive_and_seal(home, trip("16:00")))
         audit_stale(home)
     assert trips(home) == 2
-    assert stale(home) == (MONDAY, MONDAY)
+    assert stale(home) == [(MONDAY, MONDAY)]
     audit_stale(home)
     assert trips(home) == 3
-    assert stale(home) is None
+    assert stale(home) == []
 
 
 def test_a_sealing_under_way_when_its_day_is_read_leaves_it_stale(
@@ -141,7 +148,7 @@ def test_a_sealing_under_way_when_its_day_is_read_leaves_it_stale(
         while_measuring(patch, sealing.close)
         audit_stale(home)
     assert trips(home) == 2
-    assert stale(home) == (MONDAY, MONDAY)
+    assert stale(home) == [(MONDAY, MONDAY)]
     audit_stale(home)
     assert trips(home) == 3
 
@@ -159,7 +166,7 @@ def test_a_part_sealed_after_the_parts_were_listed_stays_stale(home: Gongche, mo
         patch.setattr(Archive, "parts", then_sealed)
         audit_stale(home)
     assert trips(home) == 2
-    assert stale(home) == (MONDAY, MONDAY)
+    assert stale(home) == [(MONDAY, MONDAY)]
 
 
 def test_a_calendar_changed_after_the_fleet_was_read_leaves_its_days_stale(
@@ -176,10 +183,10 @@ def test_a_calendar_changed_after_the_fleet_was_read_leaves_its_days_stale(
         patch.setattr(Archive, "buckets", then_changed)
         audit_days(home, MONDAY, MONDAY)
     assert off_hours_s(home) == 0
-    assert stale(home) == (MONDAY, MONDAY)
+    assert stale(home) == [(MONDAY, MONDAY)]
     audit_stale(home)
     assert off_hours_s(home) > 0
-    assert stale(home) is None
+    assert stale(home) == []
 
 
 def test_an_older_result_stored_over_a_newer_one_is_audited_again(
@@ -189,17 +196,17 @@ def test_an_older_result_stored_over_a_newer_one_is_audited_again(
         receive_and_seal(home, trip("16:00"))
         audit_stale(home)
         assert trips(home) == 3
-        assert stale(home) is None
+        assert stale(home) == []
 
     receive_and_seal(home, trip("12:00"))
     with monkeypatch.context() as patch:
         while_measuring(patch, another_audit)
         audit_stale(home)
     assert trips(home) == 2
-    assert stale(home) == (MONDAY, MONDAY)
+    assert stale(home) == [(MONDAY, MONDAY)]
     audit_stale(home)
     assert trips(home) == 3
-    assert stale(home) is None
+    assert stale(home) == []
 
 
 def test_an_audit_that_fails_leaves_its_days_stale(home: Gongche, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,3 +220,36 @@ def test_an_audit_that_fails_leaves_its_days_stale(home: Gongche, monkeypatch: p
     assert stale(home) == before
     audit_stale(home)
     assert trips(home) == 2
+
+
+def test_only_vehicles_with_stale_days_are_audited_again(home: Gongche) -> None:
+    with home.database.connection() as conn:
+        upsert_vehicles(conn, [Vehicle("V2", "V2", "A")])
+        other = next(vehicle.vehicle_id for vehicle in load_vehicles(conn) if vehicle.code == "V2")
+        merge_positions(conn, trip("09:00").positions(), np.array([other], dtype=np.int32))
+    home.archive.seal(home.database, MONDAY + 1)
+    done = audit_stale(home)
+    assert (done.vehicles, done.trips, trips(home), stale(home)) == (1, 1, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("zone", "waits"),
+    [
+        (GOLF, []),  # it is there already
+        (replace(GOLF, name_zh="新"), [(MONDAY, MONDAY)]),
+        (replace(GOLF, code="G2", kind="hotel"), [(MONDAY, MONDAY)]),
+        (replace(GOLF, code="G3", valid_from=day_start_us(MONDAY + 1)), [(MONDAY, MONDAY)]),  # it runs over midnight
+        (replace(GOLF, code="G3", valid_from=day_start_us(MONDAY + 2)), []),
+        (replace(GOLF, code="G3", valid_to=day_start_us(MONDAY - 1)), []),
+        (replace(GOLF, valid_to=day_start_us(MONDAY - 9)), [(MONDAY, MONDAY)]),  # it held once
+    ],
+)
+def test_a_zone_that_is_new_or_another_makes_its_days_stale(
+    home: Gongche, tmp_path: Path, zone: Zone, waits: list[tuple[int, int]]
+) -> None:
+    with home.database.connection() as conn:
+        upsert_zones(conn, [GOLF])
+        path = tmp_path / "zones.geojson"
+        path.write_text(json.dumps(zone_features([zone])), encoding="utf-8")
+        import_file(conn, "zones", path)
+    assert stale(home) == waits

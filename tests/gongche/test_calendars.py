@@ -11,10 +11,11 @@ import gongche.commands.audit_command as command
 from analytics.duty import LeftOut
 from analytics.workdays import OFFICE_HOURS
 from geo.localtime import day_date, day_number
-from gongche.auditing import audit_days, audit_open_day, audit_stale
+from gongche.auditing import audit_days, audit_stale
 from gongche.errors import GongcheError, WrongUseError
 from gongche.exporting import read_rows, write_rows
 from gongche.home import Gongche
+from gongche.open_day import OpenDay
 from gongche.settings import load_settings
 from ingest.files.fleet import import_file
 from store.archive import Archive
@@ -107,8 +108,9 @@ def test_the_open_day_goes_on_without_the_vehicles_that_wait(opened: Gongche) ->
         for vehicle in load_vehicles(conn):
             car = Car(clock=at("08:00", MONDAY + 3)).park(1200).drive(900).park(600)
             merge_positions(conn, car.positions(), np.array([vehicle.vehicle_id], dtype=np.int32))
-    done = audit_open_day(opened, MONDAY + 3)
-    assert done.left_out == (LeftOut("short", MONDAY + 3, MONDAY + 3, 1, 1),)
+    followed = OpenDay(opened, MONDAY + 3)
+    followed.check()
+    assert followed.left_out == (LeftOut("short", MONDAY + 3, MONDAY + 3, 1, 1),)
     assert {code: len(trips) for code, trips in _trips(opened).items()} == {"V1": 1, "V2": 0}
     only = audit_days(opened, MONDAY + 1, MONDAY + 1, unit="B")
     assert (only.trips, only.left_out) == (0, (LeftOut("short", MONDAY + 1, MONDAY + 1, 1, 1),))

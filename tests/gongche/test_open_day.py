@@ -6,18 +6,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geo.positions import Positions
+from geo.positions import Positions, join
 from gongche import open_day
-from gongche.auditing import audit_open_day
+from gongche.auditing import store_measured
+from gongche.fleet import load_fleet
 from gongche.home import Gongche
 from gongche.housekeeping import House
+from gongche.measuring import measure_batch
 from gongche.open_day import OpenDay
 from gongche.settings import load_settings
+from rules import catalogue_path
+from rules.load import load_catalogue
 from store.archive import Archive
 from store.database import Database
 from store.duty import DispatchOrder, DutyDay, replace_duty_days, upsert_orders
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
-from store.positions import merge_positions
+from store.positions import merge_positions, read_day
 from tests.analytics.tracks import MONDAY, Car, at
 from tests.gongche.test_weighing import standing
 
@@ -69,7 +73,12 @@ def rows(home: Gongche) -> dict[str, Any]:
 
 
 def audited(home: Gongche) -> dict[str, Any]:
-    audit_open_day(home, TODAY)
+    """Today's rows after an audit of the whole day and of the one before, as they stand in the database."""
+    with home.database.connection() as conn:
+        fleet = load_fleet(conn, TODAY, TODAY, home.settings.border_tolerance_m)
+        positions, ids = join([read_day(conn, TODAY - 1), read_day(conn, TODAY)])
+        measured = measure_batch(fleet, positions, ids, TODAY, TODAY)
+        store_measured(conn, fleet, load_catalogue(catalogue_path()), measured, TODAY, TODAY)
     return rows(home)
 
 
