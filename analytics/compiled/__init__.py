@@ -8,7 +8,8 @@ from analytics.compiled.borders import rows_outside
 from analytics.compiled.clean import mark_doubt
 from analytics.compiled.days import count_days
 from analytics.compiled.middles import middles
-from analytics.compiled.steps import silence_s, step_kinds
+from analytics.compiled.silence import silence_s
+from analytics.compiled.steps import step_kinds
 from analytics.compiled.tally import tally
 
 __all__ = ["count_days", "mark_doubt", "middles", "rows_outside", "silence_s", "step_kinds", "tally"]

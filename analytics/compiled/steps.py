@@ -1,4 +1,4 @@
-"""`silence.silence_s` and `steps.step_kinds`."""
+"""`steps.step_kinds`."""
 
 import numpy as np
 
@@ -8,35 +8,13 @@ from analytics.compiled.marks import KNOWN, ON
 from analytics.exact import PARTS, exact
 from analytics.steps import BREAK, GAP, STOP, TRIP
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.arrays import BoolArray, FloatArray, Int32Array
 from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, distance_m
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
-from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions
+from geo.positions import Positions
 
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
-
-
-def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
-    """`silence.silence_s`."""
-    silence = np.zeros(len(good))
-    _silence(positions.vehicle_ix, positions.fix_time, positions.received_at, good, silence)
-    return silence
-
-
-@compiled
-def _silence(vehicle, time, received, good, silence):
-    last, start = -1, 0
-    for k in range(len(good)):
-        longest = 0.0
-        for i in range(start, good[k] + 1):
-            if time[i] <= received[i] + FUTURE_TOLERANCE_US and time[i] >= EARLIEST_FIX_US:
-                if last >= 0:
-                    longest = max(longest, (time[i] - time[last]) / SECOND_US)
-                last = i
-        if k > 0 and vehicle[good[k]] == vehicle[good[k - 1]]:
-            silence[k] = longest
-        start = good[k] + 1
 
 
 def step_kinds(
