@@ -1,5 +1,6 @@
 """Measured columns of some whole vehicles: what each trip, stop and vehicle-day was, in numbers and nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -53,6 +54,17 @@ def measure(
     legs["trip"] += np.repeat(before, [len(part[4]["trip"]) for part in parts])
     trips |= venue_columns(legs, len(trips["vehicle_ix"]), context.zones, thresholds)
     return Measured(trips, stops, days, dark)
+
+
+def together(parts: Sequence[Measured], vehicles: Sequence[int]) -> Measured:
+    """What was measured of several batches as of one: each batch's vehicles, so many, follow those of the one before."""
+    first = np.cumsum([0, *vehicles[:-1]], dtype=np.int32)
+    tables = []
+    for name in (column.name for column in fields(Measured)):
+        found = [getattr(part, name) for part in parts]
+        moved = [columns | {"vehicle_ix": columns["vehicle_ix"] + ix} for columns, ix in zip(found, first, strict=True)]
+        tables.append(_joined(moved))
+    return Measured(*tables)
 
 
 def _measure(

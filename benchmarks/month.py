@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from analytics.audit import audit_ordered
 from analytics.evidence import Rows, weigh
 from benchmarks.city import read_city, reported
 from fixtures import truth
@@ -35,12 +34,12 @@ from fixtures.simulate import FIRST_DAY, chunks, write_fleet
 from geo.localtime import day_date, day_number, local_day
 from geo.positions import Positions, canonical
 from gongche.fleet import Fleet
+from gongche.measuring import Job, measure_job
 from rules import catalogue_path
 from rules.evaluate import evaluate
 from rules.load import load_catalogue
 from store.archive import VEHICLES_PER_BUCKET
 from store.parts import encode_part, part_columns
-from store.reading import read_batches
 
 FIRST = day_number(FIRST_DAY)
 INTERVAL_S, PARKED_S = 20, 360
@@ -184,15 +183,14 @@ def audit_bucket(folder: Path, days: int, name: str) -> Count:
     assert _fleet is not None
     rules = load_catalogue(catalogue_path())
     paths = [f"positions/day={day_date(FIRST + day)}/{name}" for day in range(days)]
-    there = [path for path in paths if (folder / path).exists()]
+    there = tuple(path for path in paths if (folder / path).exists())
     done = Count()
-    for positions, ids in read_batches(folder, there):
-        context = _fleet.context(ids)
-        tables = audit_ordered(positions, context, FIRST, FIRST + days - 1)
+    for measured in measure_job(_fleet, Job(folder, there, None, FIRST, FIRST + days - 1)):
+        tables, context = measured.tables, _fleet.context(measured.vehicle_ids)
         evidence = weigh(Rows.of(tables, context), context, FIRST, FIRST + days - 1)
         flags = evaluate(rules, evidence.trips, evidence.dark)
         metres = float(tables.vehicle_days["distance_m"].sum())
-        done += Count(len(positions), len(tables.trips), len(flags), metres)
+        done += Count(measured.positions, len(tables.trips), len(flags), metres)
     return done
 
 

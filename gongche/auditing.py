@@ -82,7 +82,7 @@ def audit_days(
     has the code. The result takes the place of what stood there for these vehicle-days. A
     vehicle-day that its duty calendar does not know is left out, and told; it stays stale until the calendar knows it.
     With a scheduler the buckets are measured by the workers of a Dask cluster; this process weighs and stores what they
-    found. Each batch of whole vehicles is a transaction of its own, which ends by taking their marks of stale days.
+    found. Each bucket is a transaction of its own, which ends by taking the marks of its stale days.
     """
     rules = load_catalogue(catalogue_path())
     with gongche.database.connection() as conn:
