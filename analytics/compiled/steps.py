@@ -15,6 +15,7 @@ from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 from geo.positions import Positions
 
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
+_LONGEST_E7_M = 0.0112  # none of either is longer, on any latitude
 
 
 def step_kinds(
@@ -52,9 +53,9 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
     n = len(time)
     if n == 0:
         return
-    off = np.empty(n, dtype=np.bool_)
+    off, cut = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
     kind[0], moving[0] = BREAK, False
-    if _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits):
+    if _kinds_each(time, lat, lon, speed, status, silence, metres, off, kind, moving, limits):
         _move_by_place(time, speed, off, metres, moving, limits)
     for i in range(1, n):
         anew = vehicle[i] != vehicle[i - 1]
@@ -62,11 +63,14 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
             anew = (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1
         if anew:
             metres[i], moving[i], kind[i] = 0.0, False, BREAK
+    for i in range(1, n):
+        cut[i] = moving[i] | (off[i] != off[i - 1]) | (kind[i] == GAP) | (kind[i] == BREAK)
     begin = 0
     for i in range(1, n + 1):
-        if i == n or kind[i] != TRIP:  # positions begin … i − 1 are an unbroken stretch
-            _dwell(begin, i, time, lat, lon, off, moving, kind, limits, north_table, east_table)
+        if i == n or kind[i] == GAP or kind[i] == BREAK:  # positions begin … i − 1 are an unbroken stretch
+            _dwell(begin, i, time, lat, lon, kind, limits, north_table, east_table)
             begin = i
+    _rest(np.flatnonzero(cut[1:]) + 1, time, off, kind, limits)
     _trim(kind, moving, True, STOP, TRIP)
     _drop_short_stops(kind, time, off, limits)
     _trim(kind, moving, False, TRIP, STOP)
@@ -74,11 +78,15 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
 
 
 @compiled
-def _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits):
-    """Kind and motion of each step by itself, where a speed was sent; how many have none."""
+def _kinds_each(time, lat, lon, speed, status, silence, metres, off, kind, moving, limits):
+    """Kind and motion of each step by itself, where a speed was sent; how many have none.
+
+    A step that lasts `stop_s` is a window of its own: where its ends are surely in one box it is a stop.
+    """
     for i in range(len(time)):
         off[i] = status[i] & (KNOWN | ON) == KNOWN
-    gap_us = np.int64(limits.gap_s * SECOND_US)
+    gap_us, stop_us = np.int64(limits.gap_s * SECOND_US), np.int64(limits.stop_us)
+    box = np.int32(limits.stop_box_m / _LONGEST_E7_M)
     unsaid = 0
     for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
         way, lasting = metres[i], time[i] - time[i - 1]
@@ -87,7 +95,8 @@ def _kinds_each(time, speed, status, silence, metres, off, kind, moving, limits)
         left = ~(off[i] & off[i - 1]) | (way >= limits.towed_m)
         moving[i] = (fast | (way >= limits.unseen_step_m)) & left
         silent = (silence[i] > limits.gap_s) | ((lasting > gap_us) & (way > limits.unseen_step_m))
-        kind[i] = GAP if silent else TRIP
+        still = (abs(lat[i] - lat[i - 1]) < box) & (abs(lon[i] - lon[i - 1]) < box) & (lasting >= stop_us)
+        kind[i] = GAP if silent else (STOP if still else TRIP)
     return unsaid
 
 
@@ -102,7 +111,8 @@ def _move_by_place(time, speed, off, metres, moving, limits):
 
 
 @compiled
-def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, east_table):
+def _dwell(begin, end, time, lat, lon, kind, limits, north_table, east_table):
+    """Steps in a window of `stop_s` inside a box; those that are windows of their own are known already."""
     done = begin  # steps up to here are marked
     held = begin  # the extents below are those of positions held … reach
     reach = begin - 1
@@ -110,7 +120,9 @@ def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, e
     low_lon = high_lon = lon[begin]
     widest = np.int64(limits.stop_box_m / _SHORTEST_E7_M)
     j = begin
-    for i in range(begin, end):
+    for i in range(begin, end - 1):
+        if kind[i + 1] == STOP and time[i + 1] - time[i] >= limits.stop_us:
+            continue
         while j < end and time[j] < time[i] + limits.stop_us:
             j += 1
         if j == end:
@@ -142,14 +154,17 @@ def _dwell(begin, end, time, lat, lon, off, moving, kind, limits, north_table, e
             for step in range(max(i, done) + 1, j + 1):
                 kind[step] = STOP
             done = max(done, j)
-    start = begin
-    for i in range(begin + 1, end + 1):
-        if i < end and not moving[i] and off[i] == off[i - 1]:
-            continue
-        if off[start] and time[i - 1] - time[start] >= limits.ignition_off_us:
-            for step in range(start + 1, i):
-                kind[step] = STOP
-        start = i
+
+
+@compiled
+def _rest(cuts, time, off, kind, limits):
+    """Steps in a long run without ignition, between the cuts, in which nobody moved it."""
+    start = 0
+    for place in range(len(cuts) + 1):
+        end = cuts[place] if place < len(cuts) else len(time)
+        if off[start] and time[end - 1] - time[start] >= limits.ignition_off_us:
+            kind[start + 1 : end] = STOP
+        start = end
 
 
 @compiled
