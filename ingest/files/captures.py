@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
 from geo.localtime import to_us
 from ingest.errors import DecodeError, FieldError, FrameError, Refusal
 from ingest.files.batch import ROWS_PER_BATCH, Batch, from_reports, open_binary, refusals, refused_at
 from ingest.jt808 import FrameSplitter, PartStore, decode
+from ingest.jt808.bulk import Bulk, read_bulk
 from ingest.nmea import EpochAssembler, Fix, LineSplitter
 from ingest.report import Report, check_place
 from store.intake import Refused
 
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 24
 _HEX = frozenset(string.hexdigits.encode())
 
 
@@ -78,7 +81,11 @@ def read_jt808(path: Path, vehicle: str | None, received_at: int) -> Iterator[Ba
     reports: list[Report] = []
     bad: list[tuple[str, Refusal]] = []
     named_by: Literal["vehicle", "terminal"] = "terminal" if vehicle is None else "vehicle"
-    for place, each in _frames(path):
+    for piece in _frames(path, received_at):
+        if isinstance(piece, Bulk):
+            yield _from_bulk(piece, vehicle)
+            continue
+        place, each = piece
         if isinstance(each, Refusal):
             bad.append((place, each))
             continue
@@ -96,10 +103,18 @@ def read_jt808(path: Path, vehicle: str | None, received_at: int) -> Iterator[Ba
     yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
 
 
-def _frames(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
+def _from_bulk(bulk: Bulk, vehicle: str | None) -> Batch:
+    if vehicle is None:
+        return Batch(bulk.positions, bulk.terminals, bulk.notes, [], len(bulk.positions), "terminal")
+    positions = bulk.positions.with_vehicle_ix(np.zeros(len(bulk.positions), dtype=np.int32))
+    return Batch(positions, [vehicle], bulk.notes, [], len(positions), "vehicle")
+
+
+def _frames(path: Path, received_at: int) -> Iterator[Bulk | tuple[str, bytes | Refusal]]:
+    """Frames with their places; those of positions together, where the capture holds bytes."""
     with open_binary(path) as file:
         if file.read(1) == b"\x7e":
-            yield from _binary_frames(path)
+            yield from _binary_frames(path, received_at)
             return
     with open_binary(path) as file:
         for number, raw in enumerate(file, start=1):
@@ -119,11 +134,21 @@ def _frames(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
                 yield str(number), each
 
 
-def _binary_frames(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
+def _binary_frames(path: Path, received_at: int) -> Iterator[Bulk | tuple[str, bytes | Refusal]]:
     splitter, count = FrameSplitter(), 0
     with open_binary(path) as file:
         while chunk := file.read(READ_BYTES):
-            for each in splitter.feed(chunk):
+            before, whole, after = splitter.split(chunk)
+            for each in before:
+                count += 1
+                yield f"frame {count}", each
+            bulk = read_bulk(whole, received_at)
+            yield bulk
+            for number, frame in bulk.others:
+                for one in FrameSplitter().feed(b"\x7e" + frame + b"\x7e"):  # it refuses what is too long
+                    yield f"frame {count + number + 1}", one
+            count += bulk.count
+            for each in after:
                 count += 1
                 yield f"frame {count}", each
     for each in splitter.close():

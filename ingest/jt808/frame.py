@@ -41,6 +41,14 @@ class FrameSplitter:
         self._grow(rest, found)
         return found
 
+    def split(self, chunk: bytes) -> tuple[list[bytes | Refusal], bytes, list[bytes | Refusal]]:
+        """`feed` without cutting what the chunk holds whole: what is found before, `7e frame 7e frame … 7e`, and after."""
+        first, last = chunk.find(b"\x7e"), chunk.rfind(b"\x7e")
+        if first == last:
+            return self.feed(chunk), b"", []
+        before = self.feed(chunk[: first + 1])
+        return before, chunk[first : last + 1], self.feed(chunk[last + 1 :])
+
     def close(self) -> list[bytes | Refusal]:
         """What is left when the stream ends: nothing, or the beginning of a frame."""
         held, self._held = bytes(self._held), bytearray()
@@ -69,13 +77,18 @@ def unescape(frame: bytes) -> bytes:
         marks = frame.count(b"\x7d")
         if frame.count(b"\x7d\x01") + frame.count(b"\x7d\x02") != marks:
             raise FrameError("escape", "7d01 or 7d02", "another byte after 7d")
-        frame = frame.replace(b"\x7d\x02", b"\x7e").replace(b"\x7d\x01", b"\x7d")
+        frame = bare(frame)
     if len(frame) < 13:
         raise FrameError("frame", "at least 13 bytes", str(len(frame)))
     expected, got = checksum(frame[:-1]), frame[-1]
     if expected != got:
         raise FrameError("checksum", f"0x{expected:02x}", f"0x{got:02x}")
     return frame[:-1]
+
+
+def bare(frame: bytes) -> bytes:
+    """Header, body and checksum of a frame whose escapes are sound."""
+    return frame.replace(b"\x7d\x02", b"\x7e").replace(b"\x7d\x01", b"\x7d")
 
 
 def checksum(content: bytes) -> int:

@@ -8,7 +8,8 @@ import struct
 from typing import Any
 
 from ingest.errors import FieldError, FrameError
-from ingest.jt808.header import Header
+from ingest.jt808.frame import bare
+from ingest.jt808.header import Header, read_header
 from ingest.jt808.items import read_items
 from ingest.jt808.values import named_bits, read_time
 from ingest.report import KMH_PER_MPS, Report, check_place
@@ -22,6 +23,7 @@ OTHER_STATUS = {
     10: "fuel_cut", 11: "circuit_cut", 12: "doors_locked",
     13: "door_1_open", 14: "door_2_open", 15: "door_3_open", 16: "door_4_open", 17: "door_5_open",
 }  # fmt: skip
+_COLUMNS = ("odometer_km", "fuel_l", "satellites")  # items that positions have columns for
 MOVING_BIT = 22  # 2019
 LOAD = {1: "half", 2: "reserved", 3: "full"}
 ALARMS = (
@@ -31,9 +33,9 @@ ALARMS = (
     "area_crossing", "route_crossing", "section_time", "off_route", "speed_sensor", "fuel_abnormal", "stolen",
     "illegal_ignition", "illegal_displacement", "collision", "roll_over", "illegal_door",
 )  # fmt: skip
-_ANTENNA_ALARMS = 0b111 << 4
-_POWER_OFF_ALARM = 1 << 8
-_STATUS_WORDS = sum(1 << bit for bit in OTHER_STATUS) | 0b11 << 8 | 1 << MOVING_BIT | ~((1 << 23) - 1) & 0xFFFFFFFF
+ANTENNA_ALARMS = 0b111 << 4
+POWER_OFF_ALARM = 1 << 8
+STATUS_WORDS = sum(1 << bit for bit in OTHER_STATUS) | 0b11 << 8 | 1 << MOVING_BIT | ~((1 << 23) - 1) & 0xFFFFFFFF
 
 
 def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes = b"") -> Report:
@@ -47,9 +49,8 @@ def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes
         raise FrameError("position", f"at least {BASE.size} bytes", str(len(body)))
     alarm, status, lat, lon, altitude, speed, course, time = BASE.unpack_from(body)
     items, unread = read_items(body[BASE.size :]) if len(body) > BASE.size else ({}, b"")
-    note: dict[str, Any] = {}
-    if status & _STATUS_WORDS:
-        note["status"] = _status_words(status)
+    odometer_km, fuel_l, satellites = (items.pop(name, None) for name in _COLUMNS)
+    note = _note(status, items, unread)
     lat_e7: int | None = -lat * 10 if status & SOUTH else lat * 10
     lon_e7: int | None = -lon * 10 if status & WEST else lon * 10
     valid = bool(status & FIXED) and not status & ENCRYPTED
@@ -58,14 +59,6 @@ def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes
             check_place(lat * 10, lon * 10)
         note |= {"sent_lat": lat / 1e6, "sent_lon": lon / 1e6}
         lat_e7 = lon_e7 = None
-    odometer_km, fuel_l, satellites = (
-        items.pop("odometer_km", None),
-        items.pop("fuel_l", None),
-        items.pop("satellites", None),
-    )
-    note |= items
-    if unread:
-        note["unread"] = unread.hex()
     return Report(
         terminal=header.terminal,
         fix_time=read_time(time),
@@ -82,8 +75,8 @@ def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes
         systems=tuple(name for bit, name in SYSTEM_BITS.items() if status >> bit & 1),
         alarms=tuple(named_bits(alarm, ALARMS)) if alarm else (),
         late=late,
-        power_cut=bool(alarm & _POWER_OFF_ALARM),
-        antenna_fault=bool(alarm & _ANTENNA_ALARMS),
+        power_cut=bool(alarm & POWER_OFF_ALARM),
+        antenna_fault=bool(alarm & ANTENNA_ALARMS),
         note=note,
         raw=raw,
     )
@@ -105,6 +98,22 @@ def read_batch(body: bytes, header: Header) -> tuple[list[Report], dict[str, Any
     if at != len(body):
         raise FieldError("batch", f"{count} positions", f"{len(body) - at} bytes more")
     return reports, {"batch": "blind_spot" if kind == 1 else "normal"}
+
+
+def position_note(frame: bytes) -> dict[str, Any]:
+    """What has no column in a sound 0x0200 frame (delimiters off, still escaped) whose place is on the globe."""
+    _, body = read_header(bare(frame)[:-1])
+    alarm, status, *_ = BASE.unpack_from(body)
+    note = _note(status, *read_items(body[BASE.size :]))
+    for name in _COLUMNS:
+        note.pop(name, None)
+    return {"alarms": named_bits(alarm, ALARMS), **note} if alarm else note
+
+
+def _note(status: int, items: dict[str, Any], unread: bytes) -> dict[str, Any]:
+    note: dict[str, Any] = {"status": _status_words(status)} if status & STATUS_WORDS else {}
+    note |= items
+    return note | ({"unread": unread.hex()} if unread else {})
 
 
 def _status_words(status: int) -> list[str]:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from geo.datum import wgs84_to_gcj02
 from geo.localtime import to_datetime
-from geo.positions import NO_ODOMETER, Positions, Status
+from geo.positions import DTYPES, NO_ODOMETER, Positions, Status
 from ingest.errors import FileFormatError
-from ingest.files import Batch, csv_positions, detect, read_positions
+from ingest.files import Batch, captures, csv_positions, detect, read_positions
 from tests.ingest.test_golden_frames import JT808
 
 TRACKS = Path(os.environ.get("GONGCHE_TRACKS") or Path(__file__).parents[3] / "shared" / "data" / "trajectories")
@@ -262,14 +262,43 @@ def test_nmea_under_its_own_number(tmp_path: Path) -> None:
     assert read(path, vehicle="V1").vehicles == ["V1"]
 
 
-@pytest.mark.parametrize("form", ["hex", "binary"])
-def test_a_jt808_capture(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize(("form", "place"), [("hex", "15"), ("binary", "frame 15")])
+def test_a_jt808_capture(tmp_path: Path, form: str, place: str) -> None:
     frames = [each["frame"] for each in JT808]
     content = "\n".join(frames).encode() if form == "hex" else bytes.fromhex("".join(frames))
-    batch = read(write(tmp_path, content, "capture.log"))
+    batches = list(read_positions(write(tmp_path, content, "capture.log")))
     expected = sum(len(each["expected"].get("positions", [])) for each in JT808)
-    assert (len(batch.positions), batch.named_by, len(batch.refused)) == (expected, "terminal", 1)
-    assert batch.refused[0].place == ("capture.log:15" if form == "hex" else "capture.log:frame 15")
+    assert sum(len(batch.positions) for batch in batches) == expected
+    assert sum(batch.received for batch in batches) == expected + 1
+    assert {batch.named_by for batch in batches} == {"terminal"}
+    assert [each.place for batch in batches for each in batch.refused] == [f"capture.log:{place}"]
+
+
+def told(batches: list[Batch]) -> list[tuple[object, ...]]:
+    """Rows of the batches in an order of their own, NaN as its bits."""
+    rows: list[tuple[object, ...]] = []
+    for batch in batches:
+        bits = [getattr(batch.positions, name).view(f"u{DTYPES[name].itemsize}").tolist() for name in DTYPES]
+        for row, (vehicle, *columns, _received_at) in enumerate(zip(*bits, strict=True)):
+            rows.append((batch.vehicles[vehicle], *columns, str(batch.notes.get(row))))
+    return sorted(rows, key=str)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, 1 << 24])
+def test_a_capture_is_the_same_in_chunks_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    frames = [each["frame"] for each in JT808]
+    long = b"\x7e" + bytes(5000) + b"\x7e"
+    lines = write(tmp_path, "\n".join([*frames, long.hex()]), "capture.hex")
+    data = write(tmp_path, bytes.fromhex("".join(frames)) + long + b"\x7e\x02", "capture.bin")
+    monkeypatch.setattr(captures, "READ_BYTES", chunk)
+    one_by_one, together = (list(read_positions(path, "jt808")) for path in (lines, data))
+    assert told(together) == told(one_by_one)
+    named = [batch for batch in read_positions(data, "jt808", "V1") if len(batch.positions)]
+    assert {(*batch.vehicles, batch.named_by) for batch in named} == {("V1", "vehicle")}
+    wrong = [[each.reason for batch in batches for each in batch.refused] for batches in (one_by_one, together)]
+    assert wrong[1] == [*wrong[0], "frame: expected a closing 7e, got the end after 1 bytes"]
 
 
 def test_what_no_reader_knows_is_refused(tmp_path: Path) -> None:
