@@ -1,14 +1,14 @@
 """Sealed parts of some days, as batches of whole vehicles in canonical order.
 
 The rows of a batch come from one row group or a few of each day's file, so memory holds a batch however many days are
-read. Parts are sorted by vehicle and time, and a day follows the day before: a batch is put together from each
-vehicle's runs, a day after the other, and nothing is sorted.
+read. Parts are sorted by vehicle and time, and a day follows the day before: which vehicle has how many rows where is
+read first, then each day's runs go straight to their places in the batch, and nothing is sorted.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from geo.arrays import Int32Array
+from geo.arrays import Int32Array, Int64Array
 from geo.positions import ABSENT, DTYPES, Positions
 from geo.runs import place_runs
 from store.errors import ArchiveError
@@ -37,13 +37,24 @@ ALL = tuple(name for name in COLUMNS if name != "vehicle_id")
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A row group of the file number `file`, in the order of days, and the vehicles it holds."""
+    """A row group of the file number `file`, in the order of days: its vehicles, and how many rows each has there."""
 
-    first: int
-    last: int
     file: int
     number: int
-    rows: int
+    vehicles: Int32Array  # ascending
+    counts: Int64Array
+
+    @property
+    def first(self) -> int:
+        return int(self.vehicles[0])
+
+    @property
+    def last(self) -> int:
+        return int(self.vehicles[-1])
+
+    @property
+    def rows(self) -> int:
+        return int(self.counts.sum())
 
 
 def read_batches(
@@ -76,8 +87,7 @@ def read_batches(
             key=lambda group: (group.first, group.file, group.number),
         )
         for batch in _batches(groups, batch_positions):
-            chosen = groupby(sorted(batch, key=lambda group: (group.file, group.number)), key=lambda group: group.file)
-            yield _together([files[file].read([group.number for group in of], columns) for file, of in chosen], columns)
+            yield _together(files, sorted(batch, key=lambda group: (group.file, group.number)), columns)
 
 
 class _Part:
@@ -95,23 +105,22 @@ class _Part:
         self._file.close()
 
     def groups(self, file: int) -> list[_Group]:
+        """Its row groups that have rows."""
         with _named(self.name):
+            vehicle = part_columns_of(self._file.read(["vehicle_id"], use_threads=False), ["vehicle_id"])["vehicle_id"]
             metadata = self._file.metadata
-            place = metadata.schema.names.index("vehicle_id")
-            found = []
-            for number in range(metadata.num_row_groups):
-                group = metadata.row_group(number)
-                statistics = group.column(place).statistics
-                if statistics is None or not statistics.has_min_max:
-                    raise ValueError(f"row group {number}: expected statistics of vehicle_id, got none")
-                if group.num_rows:
-                    found.append(_Group(statistics.min, statistics.max, file, number, group.num_rows))
-            return found
+            ends = np.cumsum(
+                [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+            ).tolist()
+        return [
+            _Group(file, number, *_runs(vehicle[start:end]))
+            for number, (start, end) in enumerate(pairwise([0, *ends]))
+            if end > start
+        ]
 
     def read(self, groups: list[int], columns: Sequence[str]) -> Columns:
         with _named(self.name):
-            wanted = ["vehicle_id", *columns]
-            return part_columns_of(self._file.read_row_groups(groups, wanted, use_threads=False), wanted)
+            return part_columns_of(self._file.read_row_groups(groups, list(columns), use_threads=False), columns)
 
 
 @contextmanager
@@ -138,25 +147,32 @@ def _batches(groups: list[_Group], batch_positions: int) -> Iterator[list[_Group
         yield batch
 
 
-def _together(days: list[Columns], columns: Sequence[str]) -> tuple[Positions, Int32Array]:
-    """Each vehicle's runs of rows, a day after the other."""
-    n = sum(len(day["vehicle_id"]) for day in days)
-    starts = [np.flatnonzero(np.diff(day["vehicle_id"], prepend=-1)) for day in days]
-    counts = [np.diff(start, append=len(day["vehicle_id"])) for day, start in zip(days, starts, strict=True)]
-    vehicle = np.concatenate([day["vehicle_id"][start] for day, start in zip(days, starts, strict=True)])
-    ids, number = np.unique(vehicle, return_inverse=True)
+def _runs(vehicle: Int32Array) -> tuple[Int32Array, Int64Array]:
+    """The vehicle of each run of equal ones, and its rows."""
+    start = np.append(0, np.flatnonzero(vehicle[1:] != vehicle[:-1]) + 1)
+    return vehicle[start], np.diff(start, append=len(vehicle))
+
+
+def _together(files: Sequence[_Part], batch: Sequence[_Group], columns: Sequence[str]) -> tuple[Positions, Int32Array]:
+    """Each vehicle's runs of rows, a day after the other; one day's rows at a time are in memory twice."""
+    ids, number = np.unique(np.concatenate([group.vehicles for group in batch]), return_inverse=True)
+    count = np.concatenate([group.counts for group in batch])
     # A vehicle's runs in the order of days: a stable sort by vehicle alone.
     order = np.argsort(number, kind="stable")
-    count = np.concatenate(counts)
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.cumsum(count[order]) - count[order]
-    to = np.split(places, np.cumsum([len(start) for start in starts])[:-1])
-    full: dict[str, NDArray[Any]] = {}
-    for name, dtype in DTYPES.items():
-        if name in columns:
-            full[name] = np.empty(n, dtype=dtype)
-            for day, start, place, rows in zip(days, starts, to, counts, strict=True):
-                place_runs(day[name], start, place, rows, full[name])
-        elif name != "vehicle_ix":
-            full[name] = np.broadcast_to(np.array(ABSENT[name], dtype=dtype), n)
-    return Positions(vehicle_ix=np.repeat(number[order].astype(np.int32), count[order]), **full), ids.astype(np.int32)
+    n = int(count.sum())
+    full: dict[str, NDArray[Any]] = {
+        name: np.empty(n, dtype=dtype) if name in columns else np.broadcast_to(np.array(ABSENT[name], dtype=dtype), n)
+        for name, dtype in DTYPES.items()
+        if name != "vehicle_ix"
+    }
+    done = 0
+    for file, of_file in groupby(batch, key=lambda group: group.file):
+        groups = list(of_file)
+        runs = slice(done, done + sum(len(group.counts) for group in groups))
+        start = np.cumsum(count[runs]) - count[runs]
+        for name, column in files[file].read([group.number for group in groups], columns).items():
+            place_runs(column, start, places[runs], count[runs], full[name])
+        done = runs.stop
+    return Positions(vehicle_ix=np.repeat(number[order].astype(np.int32), count[order]), **full), ids
