@@ -17,7 +17,7 @@ COMPILED = find_spec("numba") is not None
 """Whether loops are compiled here; where not, the numpy forms are called."""
 
 _ROOT = Path(__file__).parent
-_SOURCES = (_ROOT, _ROOT.parent / "analytics", _ROOT.parent / "ingest" / "jt808")
+_SOURCES = (_ROOT, _ROOT.parent / "analytics", _ROOT.parent / "ingest")
 
 
 def source_stamp(folders: Iterable[Path]) -> str:

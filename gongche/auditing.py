@@ -78,11 +78,11 @@ def audit_days(
 ) -> Audited:
     """Audit closed local days [from_day, to_day] from the sealed archive, a bucket of vehicles at a time.
 
-    Of all vehicles, of those of a unit and all below it, or of these alone (by vehicle_id). WrongUseError when no unit
-    has the code. The result takes the place of what stood there for these vehicle-days. A
-    vehicle-day that its duty calendar does not know is left out, and told; it stays stale until the calendar knows it.
-    With a scheduler the buckets are measured by the workers of a Dask cluster; this process weighs and stores what they
-    found. Each bucket is a transaction of its own, which ends by taking the marks of its stale days.
+    Of all vehicles, of a unit's and all below it, or of these alone (vehicle_id). WrongUseError when no unit has the
+    code. The result takes the place of what stood there for these vehicle-days. A vehicle-day that its duty calendar
+    does not know is left out, and told; it stays stale until the calendar knows it. With a scheduler the buckets are
+    measured by the workers of a Dask cluster; this process weighs and stores what they found. Each bucket is a
+    transaction of its own, which ends by taking the marks of its stale days.
     """
     rules = load_catalogue(catalogue_path())
     with gongche.database.connection() as conn:
@@ -90,11 +90,12 @@ def audit_days(
         waiting = waiting_days(conn, from_day, to_day)
         fleet = load_fleet(conn, from_day, to_day, gongche.settings.border_tolerance_m)
         buckets = gongche.archive.buckets(conn, from_day, to_day)
-    wanted = vehicles if unit is None else fleet.vehicles_of(unit)
-    if unit is not None and not len(fleet.vehicles_of(unit)):
-        raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
-    if wanted is not None:
-        buckets = np.intersect1d(buckets, wanted // VEHICLES_PER_BUCKET).tolist()
+    if unit is not None:
+        vehicles = fleet.vehicles_of(unit)
+        if not len(vehicles):
+            raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
+    if vehicles is not None:
+        buckets = np.intersect1d(buckets, vehicles // VEHICLES_PER_BUCKET).tolist()
 
     at_most = threads or gongche.settings.audit_threads
     root = gongche.archive.root.absolute()
@@ -103,10 +104,10 @@ def audit_days(
         def one(bucket: int) -> Audited:
             first, done = bucket * VEHICLES_PER_BUCKET, Audited()
             marks = waiting.between(first, first + VEHICLES_PER_BUCKET - 1)
-            marks = marks if wanted is None else marks.of(wanted)
+            marks = marks if vehicles is None else marks.of(vehicles)
             with gongche.database.connection() as conn:
                 parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
-            for measured in measure(Job(root, tuple(parts), wanted, from_day, to_day)):
+            for measured in measure(Job(root, tuple(parts), vehicles, from_day, to_day)):
                 with gongche.database.connection() as conn:
                     done += store_measured(conn, fleet, rules, measured, from_day, to_day)
                     take_waiting(conn, marks.of(measured.vehicle_ids))

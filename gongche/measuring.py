@@ -1,6 +1,6 @@
 """A bucket of vehicles measured: from sealed parts to tables, without the database, here or on another machine."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +12,7 @@ from analytics.duty import LeftOut, merge_left_out, on_known_days
 from analytics.measure import Measured as MeasuredColumns
 from analytics.measure import measure, together
 from geo.arrays import Int32Array
-from geo.positions import Positions, only
+from geo.positions import only
 from gongche.fleet import Fleet
 from store.reading import read_batches
 
@@ -43,40 +43,30 @@ def measure_job(fleet: Fleet, job: Job) -> Iterator[Measured]:
     """Measure a bucket; nothing where it has no position that is wanted.
 
     Memory holds one batch of positions, however long the period. Tables are made of all batches at once: their cost is
-    by the column more than by the row.
+    by the column more than by the row. Days that a vehicle's calendar does not know are left out, and told.
     """
-    batches = read_batches(job.root, job.paths)
-    if job.wanted is not None:
-        batches = (only(positions, vehicle_ids, job.wanted) for positions, vehicle_ids in batches)
-    measured = _measured(fleet, batches, job.from_day, job.to_day)
-    if len(measured.vehicle_ids):
-        yield measured
-
-
-def measure_batch(fleet: Fleet, positions: Positions, vehicle_ids: Int32Array, from_day: int, to_day: int) -> Measured:
-    """Measure positions in canonical order; days that a vehicle's calendar does not know are left out, and told."""
-    return _measured(fleet, [(positions, vehicle_ids)], from_day, to_day)
-
-
-def _measured(fleet: Fleet, batches: Iterable[tuple[Positions, Int32Array]], from_day: int, to_day: int) -> Measured:
     parts, ids, left_out = list[MeasuredColumns](), list[Int32Array](), list[LeftOut]()
     count, kernel_s = 0, 0.0
-    for positions, vehicle_ids in batches:
+    for batch in read_batches(job.root, job.paths):
+        positions, vehicle_ids = batch if job.wanted is None else only(*batch, job.wanted)
+        if not len(positions):
+            continue
         context = fleet.context(vehicle_ids)
         count += len(positions)
         known, waits = on_known_days(
-            context.calendars, context.calendar_ix, positions.vehicle_ix, positions.fix_time, from_day, to_day
+            context.calendars, context.calendar_ix, positions.vehicle_ix, positions.fix_time, job.from_day, job.to_day
         )
         left_out += waits
+        if known is not None:
+            positions = positions.take(known)
         begun = perf_counter()
-        parts.append(measure(positions if known is None else positions.take(known), context, from_day, to_day))
+        parts.append(measure(positions, context, job.from_day, job.to_day))
         kernel_s += perf_counter() - begun
         ids.append(vehicle_ids)
-    context = fleet.context(np.concatenate([np.empty(0, dtype=np.int32), *ids]))
+    if not parts:
+        return
+    context = fleet.context(np.concatenate(ids))
     begun = perf_counter()
-    found = (
-        together(parts, [len(each) for each in ids]) if parts else measure(Positions.empty(), context, from_day, to_day)
-    )
-    tables = tables_of(found, context, from_day, to_day)
+    tables = tables_of(together(parts, [len(each) for each in ids]), context, job.from_day, job.to_day)
     kernel_s += perf_counter() - begun
-    return Measured(context.vehicle_ids, count, tables, merge_left_out(tuple(left_out)), kernel_s)
+    yield Measured(context.vehicle_ids, count, tables, merge_left_out(left_out), kernel_s)

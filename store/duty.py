@@ -215,7 +215,7 @@ def upsert_orders(conn: Connection[Any], orders: Iterable[DispatchOrder]) -> int
 
 
 def load_orders(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DispatchOrder]:
-    """Orders whose time overlaps [from_us, to_us_), by number, as they come from the server."""
+    """Orders whose time overlaps [from_us, to_us_), by number, as they come from the server: to be read in the transaction."""
     with conn.cursor("orders") as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(
@@ -240,7 +240,7 @@ def add_swipes(conn: Connection[Any], swipes: Iterable[DriverSwipe]) -> int:
 
 
 def load_swipes(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DriverSwipe]:
-    """Swipes with from_us ≤ time < to_us_, by vehicle and time, as they come from the server."""
+    """Swipes with from_us ≤ time < to_us_, by vehicle and time, as they come from the server: to be read in the transaction."""
     with conn.cursor("swipes") as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(

@@ -24,6 +24,8 @@ def mark_zones(conn: Connection[Any], before: Sequence[Zone]) -> None:
     """
     known = {zone.code: zone for zone in before}
     changed = [zone for zone in load_zones(conn) if zone != known.get(zone.code)]
+    if not changed:
+        return
     held = [*changed, *(known[zone.code] for zone in changed if zone.code in known)]
     conn.execute(
         f"""

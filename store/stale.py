@@ -70,7 +70,8 @@ def waiting_days(conn: Connection[Any], from_day: int | None = None, to_day: int
     query = sql.SQL(
         f"""
         SELECT vehicle_id, day - date '1970-01-01' AS day, revision FROM stale_day s
-        WHERE daterange(%(from)s::date, %(to)s::date, '[]') @> day AND {_KNOWN_DAY} ORDER BY vehicle_id, day
+        WHERE day >= coalesce(%(from)s::date, '-infinity') AND day <= coalesce(%(to)s::date, 'infinity')
+          AND {_KNOWN_DAY} ORDER BY vehicle_id, day
         """
     )
     types = {"vehicle_id": "int", "day": "int", "revision": "bigint"}

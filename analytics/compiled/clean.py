@@ -3,7 +3,7 @@
 import numpy as np
 
 from analytics.compiled.excursions import mark_excursions
-from analytics.compiled.lengths import flat_m
+from analytics.compiled.lengths import LONGEST_E7_M, flat_m
 from analytics.compiled.limits import limits_of
 from analytics.compiled.marks import CLOCK, DUPLICATE, FIX, FROZEN, JUDGED, RANGE, TELEPORT, still_usable
 from analytics.thresholds import DEFAULT, Thresholds
@@ -13,8 +13,6 @@ from geo.distance import EAST_TABLE, NORTH_TABLE
 from geo.jit import compiled
 from geo.localtime import SECOND_US
 from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions
-
-_LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
 
 
 def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32Array:
@@ -107,7 +105,7 @@ def _mark_jumps(time, lat, lon, speed, status, good, limits, north_table, east_t
     found, far_in, fast_in, short_s = False, False, False, limits.jump_m / limits.teleport_mps
     for k in range(1, len(good)):
         a, b = good[k - 1], good[k]
-        at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * _LONGEST_E7_M
+        at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * LONGEST_E7_M
         seconds = (time[b] - time[a]) / SECOND_US
         far, fast = False, False
         # Most steps are so short that their length need not be known.
@@ -148,7 +146,7 @@ def _mark_doubles(time, lat, lon, speed, status, good, limits, north_table, east
     far_before, fast_before, far_last, fast_last = False, False, False, False
     for k in range(1, len(good)):
         a, b = good[k - 1], good[k]
-        at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * _LONGEST_E7_M
+        at_most = (abs(np.int64(lat[b]) - lat[a]) + abs(np.int64(lon[b]) - lon[a])) * LONGEST_E7_M
         seconds = (time[b] - time[a]) / SECOND_US
         far, fast = False, False
         if at_most > limits.jump_m or at_most > limits.teleport_mps * seconds:

@@ -5,6 +5,8 @@ import numpy as np
 from geo.distance import TABLE_MASK, TABLE_SHIFT
 from geo.jit import compiled
 
+LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
+
 
 @compiled
 def per_e7(table, lat_sum):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.compiled.lengths import flat_m, per_e7
+from analytics.compiled.lengths import LONGEST_E7_M, flat_m, per_e7
 from analytics.compiled.limits import limits_of
 from analytics.compiled.marks import KNOWN, ON
 from analytics.exact import PARTS, exact
@@ -15,7 +15,6 @@ from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 from geo.positions import Positions
 
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
-_LONGEST_E7_M = 0.0112  # none of either is longer, on any latitude
 
 
 def step_kinds(
@@ -86,7 +85,7 @@ def _kinds_each(time, lat, lon, speed, status, silence, metres, off, kind, movin
     for i in range(len(time)):
         off[i] = status[i] & (KNOWN | ON) == KNOWN
     gap_us, stop_us = np.int64(limits.gap_s * SECOND_US), np.int64(limits.stop_us)
-    box = np.int32(limits.stop_box_m / _LONGEST_E7_M)
+    box = np.int32(limits.stop_box_m / LONGEST_E7_M)
     unsaid = 0
     for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
         way, lasting = metres[i], time[i] - time[i - 1]

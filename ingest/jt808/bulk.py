@@ -14,7 +14,10 @@ import numpy as np
 from geo.arrays import Int64Array
 from geo.jit import COMPILED
 from geo.positions import DTYPES, Positions
-from ingest.jt808.position import position_note
+from ingest.jt808.position import NOTED, OTHER, position_note
+
+if COMPILED:
+    from ingest.jt808 import loops
 
 _SENT = [name for name in DTYPES if name not in {"vehicle_ix", "received_at"}]
 Columns: Any = namedtuple("Columns", _SENT)  # type: ignore[misc]  # noqa: PYI024 - its fields are the columns of positions
@@ -55,19 +58,19 @@ def read_bulk(data: bytes, received_at: int) -> Bulk:
     frames = np.flatnonzero(np.diff(marks) > 1)
     begin, end = marks[frames] + 1, marks[frames + 1]
     count = len(begin)
-    kinds, terminal, keys = np.zeros(count, np.int8), np.empty(count, np.int32), np.empty((count, 2), np.uint64)
+    kinds, terminal, keys = np.full(count, OTHER, np.int8), np.empty(count, np.int32), np.empty((count, 2), np.uint64)
     columns = Columns(*(np.empty(count, dtype=DTYPES[name]) for name in _SENT))
     rows, terminals = 0, 0
-    if _READ_FRAMES is not None:
-        rows, terminals = _READ_FRAMES(raw, marks, np.flatnonzero(raw == 0x7D), kinds, terminal, keys, columns)
+    if COMPILED:
+        rows, terminals = loops.read_frames(raw, marks, np.flatnonzero(raw == 0x7D), kinds, terminal, keys, columns)
     positions = Positions(
         vehicle_ix=terminal[:rows],
         received_at=np.full(rows, received_at, dtype=np.int64),
         **{name: column[:rows] for name, column in columns._asdict().items()},
     )
-    number = np.flatnonzero(kinds)
-    noted = np.flatnonzero(kinds[number] == _NOTED).tolist()
-    left = np.flatnonzero(kinds == 0).tolist()
+    number = np.flatnonzero(kinds != OTHER)
+    noted = np.flatnonzero(kinds[number] == NOTED).tolist()
+    left = np.flatnonzero(kinds == OTHER).tolist()
     return Bulk(
         positions,
         number,
@@ -82,11 +85,3 @@ def read_bulk(data: bytes, received_at: int) -> Bulk:
 def _digits(key: bytes) -> str:
     """The number as sent, of one row of the keys."""
     return (key[8:15] + key[:8]).hex()[-2 * key[15] :]
-
-
-_READ_FRAMES: Any = None
-_NOTED = 2
-if COMPILED:
-    from ingest.jt808 import loops
-
-    _READ_FRAMES, _NOTED = loops.read_frames, loops.NOTED

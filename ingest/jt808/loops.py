@@ -13,6 +13,9 @@ from ingest.jt808.position import (
     ENCRYPTED,
     FIXED,
     IGNITION,
+    NOTED,
+    OTHER,
+    PLAIN,
     POWER_OFF_ALARM,
     SOUTH,
     STATUS_WORDS,
@@ -20,9 +23,6 @@ from ingest.jt808.position import (
     WEST,
 )
 from ingest.report import KMH_PER_MPS
-
-OTHER, PLAIN, NOTED = 0, 1, 2
-"""What a frame is: one for the reader of single frames, a position that is all columns, a position with a note too."""
 
 _BODY_BYTES = BASE.size
 _GPS, _BEIDOU = (next(bit for bit, name in SYSTEM_BITS.items() if name == each) for each in ("gps", "beidou"))

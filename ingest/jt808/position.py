@@ -24,6 +24,8 @@ OTHER_STATUS = {
     13: "door_1_open", 14: "door_2_open", 15: "door_3_open", 16: "door_4_open", 17: "door_5_open",
 }  # fmt: skip
 _COLUMNS = ("odometer_km", "fuel_l", "satellites")  # items that positions have columns for
+OTHER, PLAIN, NOTED = range(3)
+"""What a frame is to `read_bulk`: left to `decode`, a position that is all columns, a position with a note too."""
 MOVING_BIT = 22  # 2019
 LOAD = {1: "half", 2: "reserved", 3: "full"}
 ALARMS = (

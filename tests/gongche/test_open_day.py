@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analytics.audit import audit_ordered
+from analytics.duty import on_known_days
 from geo.positions import Positions, join
 from gongche import open_day
 from gongche.auditing import store_measured
 from gongche.fleet import load_fleet
 from gongche.home import Gongche
 from gongche.housekeeping import House
-from gongche.measuring import measure_batch
+from gongche.measuring import Measured
 from gongche.open_day import OpenDay
 from gongche.settings import load_settings
 from rules import catalogue_path
@@ -77,7 +79,12 @@ def audited(home: Gongche) -> dict[str, Any]:
     with home.database.connection() as conn:
         fleet = load_fleet(conn, TODAY, TODAY, home.settings.border_tolerance_m)
         positions, ids = join([read_day(conn, TODAY - 1), read_day(conn, TODAY)])
-        measured = measure_batch(fleet, positions, ids, TODAY, TODAY)
+        context = fleet.context(ids)
+        known, _ = on_known_days(
+            context.calendars, context.calendar_ix, positions.vehicle_ix, positions.fix_time, TODAY, TODAY
+        )
+        tables = audit_ordered(positions if known is None else positions.take(known), context, TODAY, TODAY)
+        measured = Measured(ids, len(positions), tables, (), 0.0)
         store_measured(conn, fleet, load_catalogue(catalogue_path()), measured, TODAY, TODAY)
     return rows(home)
 
