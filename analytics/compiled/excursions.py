@@ -2,58 +2,62 @@
 
 import numpy as np
 
-from analytics.compiled.lengths import flat_m, per_e7
-from analytics.compiled.marks import CANYON, DRIFT, FIX, JUDGED, KNOWN, ON, still_usable
+from analytics.compiled.lengths import LONGEST_E7_M, flat_m, per_e7
+from analytics.compiled.marks import CANYON, DRIFT
+from analytics.compiled.suspects import ASIDE, AWAKE, SOUND, next_with, rows_with, settle, sound_before
 from geo.courses import CIRCLE, COURSE_PARTS
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 
 @compiled
-def mark_excursions(vehicle, time, lat, lon, speed, course, status, good, limits, tables):
+def mark_excursions(columns, course, status, work, limits, tables):
     """`excursions.aside`, then `excursions.drifting`."""
-    count = 0
-    for i in range(len(time)):
-        good[count] = i
-        count += status[i] & JUDGED == FIX
-    if _mark_aside(vehicle, time, lat, lon, speed, course, status, good[:count], limits, tables):
-        count = still_usable(status, good[:count])
-    _mark_drifting(vehicle, time, lat, lon, status, good[:count], limits, tables)
+    suspect, rows = work
+    if _mark_aside(columns, course, status, suspect, rows_with(ASIDE, suspect, rows), limits, tables):
+        settle(status, suspect)
+    _mark_drifting(columns, status, suspect, limits, tables)
 
 
 @compiled
-def _mark_aside(vehicle, time, lat, lon, speed, course, status, good, limits, tables):
+def _mark_aside(columns, course, status, suspect, steps, limits, tables):
+    vehicle, time, lat, lon, speed = columns
     found = False
-    jump, jump_n, jump_e = -1, 0.0, 0.0  # the last one that is not paired yet: the place among `good` after it
-    known, fast, here_n, here_e = False, 0.0, 0.0, 0.0
-    for k in range(len(good)):
-        b = good[k]
-        was_known, one_n, one_e = known, here_n, here_e
-        known, fast = speed[b] < limits.course_mps, 0.0
-        here_n = here_e = 0.0
-        if not known and np.isfinite(course[b]) and not np.isnan(speed[b]):
-            parts = np.int64(np.rint(np.float64(course[b]) * COURSE_PARTS)) % CIRCLE
-            known, fast = True, np.float64(speed[b])
-            here_n, here_e = fast * tables[2][parts], fast * tables[3][parts]
-        if k == 0 or not (known and was_known) or vehicle[b] != vehicle[good[k - 1]]:
-            continue
-        a = good[k - 1]
+    start, first, jump_n, jump_e = -1, -1, 0.0, 0.0  # ends of the last jump that is not paired yet
+    for b in steps:
+        a = sound_before(vehicle, suspect, b)
         seconds = (time[b] - time[a]) / SECOND_US
-        if seconds > limits.speed_gap_s:
+        if a < 0 or seconds > limits.speed_gap_s:
             continue
-        off_n, off_e, contradicts = _off_course(lat, lon, a, b, seconds, one_n, one_e, here_n, here_e, limits, tables)
+        known_one, one_n, one_e = _velocity(speed[a], course[a], limits, tables)
+        known_other, other_n, other_e = _velocity(speed[b], course[b], limits, tables)
+        if not (known_one and known_other):
+            continue
+        off_n, off_e, contradicts = _off_course(lat, lon, a, b, seconds, one_n, one_e, other_n, other_e, limits, tables)
         if not contradicts:
             continue
-        if jump > 0 and vehicle[good[jump - 1]] == vehicle[b] and time[b] - time[good[jump - 1]] <= limits.canyon_us:
+        if start >= 0 and vehicle[start] == vehicle[b] and time[b] - time[start] <= limits.canyon_us:
             left_n, left_e = off_n + jump_n, off_e + jump_e
             size = max(np.sqrt(off_n * off_n + off_e * off_e), np.sqrt(jump_n * jump_n + jump_e * jump_e))
             if np.sqrt(left_n * left_n + left_e * left_e) <= limits.canyon_left_share * size:
-                for each in good[jump:k]:
-                    status[each] |= CANYON
-                found, jump = True, -1
+                for row in range(first, b):
+                    if suspect[row] & SOUND:
+                        status[row] |= CANYON
+                found, start = True, -1
                 continue
-        jump, jump_n, jump_e = k, off_n, off_e
+        start, first, jump_n, jump_e = a, b, off_n, off_e
     return found
+
+
+@compiled
+def _velocity(speed, course, limits, tables):
+    """Whether a velocity is known, and its parts north and east; a car too slow to have a course stands."""
+    if speed < limits.course_mps:
+        return True, 0.0, 0.0
+    if not np.isfinite(course) or np.isnan(speed):
+        return False, 0.0, 0.0
+    parts = np.int64(np.rint(np.float64(course) * COURSE_PARTS)) % CIRCLE
+    return True, np.float64(speed) * tables[2][parts], np.float64(speed) * tables[3][parts]
 
 
 @compiled
@@ -82,32 +86,56 @@ def _off_course(lat, lon, a, b, seconds, one_n, one_e, other_n, other_e, limits,
 
 
 @compiled
-def _mark_drifting(vehicle, time, lat, lon, status, good, limits, tables):
-    begin = 0
-    while begin < len(good):
-        row = good[begin]
-        end = begin + 1
-        if status[row] & (KNOWN | ON) == KNOWN:
-            until = ((time[row] + UTC_OFFSET_US) // DAY_US + 1) * DAY_US - UTC_OFFSET_US
-            while (
-                end < len(good)
-                and vehicle[good[end]] == vehicle[row]
-                and time[good[end]] < until
-                and status[good[end]] & (KNOWN | ON) == KNOWN
-            ):
-                end += 1
-        if end - begin >= limits.drift_count:
-            lat_sum, lon_sum = np.int64(0), np.int64(0)
-            for each in good[begin:end]:
-                lat_sum += lat[each]
-                lon_sum += lon[each]
-            middle_lat, middle_lon = lat_sum // (end - begin), lon_sum // (end - begin)
-            reach, beyond = 0.0, 0
-            for each in good[begin:end]:
-                away = flat_m(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1])
-                reach, beyond = max(reach, away), beyond + (away > limits.drift_m)
-            if 0 < 2 * beyond < end - begin and reach <= limits.unseen_step_m:
-                for each in good[begin:end]:
-                    if flat_m(middle_lat, middle_lon, lat[each], lon[each], tables[0], tables[1]) > limits.drift_m:
-                        status[each] |= DRIFT
+def _mark_drifting(columns, status, suspect, limits, tables):
+    vehicle, time, lat, lon, _ = columns
+    begin, dark_until = 0, 0
+    while begin < len(time):
+        if suspect[begin] & (SOUND | AWAKE) != SOUND:
+            begin += 1
+            continue
+        if dark_until <= begin:
+            dark_until = next_with(AWAKE, suspect, begin)
+        end = min(dark_until, len(time))
+        if vehicle[end - 1] != vehicle[begin]:
+            end = begin + np.searchsorted(vehicle[begin:end], vehicle[begin], side="right")
+        midnight = ((time[begin] + UTC_OFFSET_US) // DAY_US + 1) * DAY_US - UTC_OFFSET_US
+        if time[end - 1] >= midnight:
+            end = begin + np.searchsorted(time[begin:end], midnight)
+        _mark_stand(lat[begin:end], lon[begin:end], status[begin:end], suspect[begin:end], limits, tables)
         begin = end
+
+
+@compiled
+def _mark_stand(lat, lon, status, suspect, limits, tables):
+    count, lat_sum, lon_sum = np.int64(0), np.int64(0), np.int64(0)
+    for i in range(len(lat)):
+        sound = suspect[i] & SOUND != 0
+        count += np.int64(sound)
+        lat_sum += lat[i] if sound else 0
+        lon_sum += lon[i] if sound else 0
+    if count < limits.drift_count:
+        return
+    middle = np.int32(lat_sum // count), np.int32(lon_sum // count)
+    square = np.float32((min(limits.drift_m, limits.unseen_step_m) / LONGEST_E7_M) ** 2)
+    suspects = 0
+    for i in range(len(lat)):  # without a branch, so that it is done for many positions at once
+        suspects += _square(middle, lat[i], lon[i]) > square
+    if suspects == 0:
+        return
+    reach, beyond = 0.0, 0
+    for i in range(len(lat)):
+        if _square(middle, lat[i], lon[i]) > square and suspect[i] & SOUND:
+            away = flat_m(middle[0], middle[1], lat[i], lon[i], tables[0], tables[1])
+            reach, beyond = max(reach, away), beyond + (away > limits.drift_m)
+    if 0 < 2 * beyond < count and reach <= limits.unseen_step_m:
+        for i in range(len(lat)):
+            away = flat_m(middle[0], middle[1], lat[i], lon[i], tables[0], tables[1]) if suspect[i] & SOUND else 0.0
+            if away > limits.drift_m:
+                status[i] |= DRIFT
+
+
+@compiled
+def _square(middle, lat, lon):
+    """Square of the distance in 10⁻⁷ degrees, as if one of longitude were as long as one of latitude."""
+    north, east = np.float32(np.int32(lat - middle[0])), np.float32(np.int32(lon - middle[1]))
+    return north * north + east * east

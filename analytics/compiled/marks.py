@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from geo.jit import compiled
 from geo.positions import Status
 
 FIX = np.uint32(Status.FIX_VALID)
@@ -12,13 +11,3 @@ FROZEN, RANGE, CLOCK = np.uint32(Status.FROZEN), np.uint32(Status.OUT_OF_RANGE),
 CANYON, DRIFT = np.uint32(Status.CANYON), np.uint32(Status.DRIFT)
 DOUBT = np.uint32(DUPLICATE | TELEPORT | FROZEN | RANGE | CLOCK | CANYON | DRIFT)
 JUDGED = np.uint32(FIX | DOUBT)
-
-
-@compiled
-def still_usable(status, good):
-    """Those of the rows that are usable move to the front; how many they are."""
-    count = 0
-    for i in good:
-        good[count] = i
-        count += status[i] & JUDGED == FIX
-    return count

@@ -17,7 +17,7 @@ from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks
 from geo.arrays import Columns
 from geo.localtime import SECOND_US, day_number, day_start_us
-from geo.positions import Positions, Status, canonical
+from geo.positions import Positions, Status, canonical, canonical_order
 from geo.zones import Zone, ZoneIndex
 
 HOUR = 3600 * SECOND_US
@@ -141,6 +141,48 @@ def test_the_same_rows_are_outside(rows: Rows, step_e7: int, one: int, other: in
     np.testing.assert_array_equal(
         compiled.rows_outside(track, area_ix, AREAS), borders.rows_outside(track, area_ix, AREAS)
     )
+
+
+EDGE = st.sampled_from(
+    [
+        *(-(2**31), 2**31 - 1, 0, 1, -1, 230_000_000, 230_000_900, 230_030_000),
+        *(900_000_000, 899_999_000, -900_000_000, -899_970_000, 900_000_001),
+        *(1_800_000_000, 1_799_999_500, -1_800_000_000, -1_799_970_000, -1_799_999_000, 1_800_000_001),
+    ]
+)
+EXTREME_ROW = st.tuples(
+    st.integers(0, 5),  # vehicle
+    st.sampled_from([0, 1, 1, 10, 20, 45, 46, 1000, 90_000]),  # seconds since the row before
+    EDGE,
+    EDGE,
+    st.sampled_from([np.nan, np.inf, -np.inf, -5.0, 0.0, 1.9999999, 2.0, 3.0, 30.0, 1000.0, 1001.0, 3e38]),
+    st.sampled_from([np.nan, np.inf, -np.inf, -725.0, -0.01, 0.0, 90.0, 359.96, 360.0, 1000.0, 1001.0, 1e6]),
+    st.integers(0, 7).map(lambda bits: bits | 1) | st.integers(0, 2**23 - 1),
+    st.sampled_from([1, 1, 1, 1, 1, -300, -301, -(2**40)]),  # seconds until it is received
+    st.integers(1, 5),  # times it is sent
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(EXTREME_ROW, max_size=12), st.sampled_from([0, NOON, 1_262_304_000 * SECOND_US - 60 * SECOND_US]))
+def test_extreme_rows_are_in_the_same_doubt(
+    rows: list[tuple[int, int, int, int, float, float, int, int, int]], first: int
+) -> None:
+    """The ends of the earth and of the numbers, vehicles of one row, and bits that nobody sent."""
+    rows = [row for row in rows for _ in range(row[8])]
+    vehicle, seconds, lat, lon, speed, course, status, delay, _ = (
+        np.array([row[at] for row in rows]) for at in range(9)
+    )
+    time = first + np.cumsum(seconds.astype(np.int64)) * SECOND_US
+    columns = {"lat_e7": lat, "lon_e7": lon, "speed_mps": speed, "course_deg": course, "status": status}
+    received_at = time + delay.astype(np.int64) * SECOND_US
+    positions = Positions.from_columns(len(rows), vehicle_ix=vehicle, fix_time=time, received_at=received_at, **columns)
+    positions = positions.take(canonical_order(positions))
+    with np.errstate(invalid="ignore", over="ignore"):  # an endless speed leads nowhere
+        doubt = clean.mark_doubt(positions)
+    assert compiled.mark_doubt(positions).tolist() == doubt.tolist()
+    good = np.flatnonzero(clean.usable(doubt))
+    assert compiled.silence_s(positions, good).tolist() == silence.silence_s(positions, good).tolist()
 
 
 def test_no_positions() -> None:
