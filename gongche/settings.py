@@ -53,6 +53,16 @@ class Settings(BaseSettings):
     listen_host: str = Field("127.0.0.1", description="Address the terminals' TCP receivers listen on.")
     jt808_port: Port = Field(8808, description="TCP port for JT/T 808; 0: no receiver.")
     nmea_port: Port = Field(8809, description="TCP port for NMEA 0183; 0: no receiver.")
+    jt808_udp_port: Port = Field(0, description="UDP port for JT/T 808; 0: no receiver.")
+    nmea_udp_port: Port = Field(0, description="UDP port for NMEA 0183; 0: no receiver.")
+    nmea_terminals: dict[str, str] = Field(
+        {},
+        description="Terminal number by what it calls from or calls: an address, or a TCP port of its own to listen on.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate chain of the TCP receivers, which then speak TLS only."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with its private key; empty: in the certificate's file.")
     mqtt_url: SecretStr = Field(
         SecretStr(""), description="Broker to receive from, as mqtt[s]://user:password@host:port; empty: no receiver."
     )
@@ -64,6 +74,17 @@ class Settings(BaseSettings):
         min_length=1,
         description="Topic to subscribe to; $share/<group>/… divides a cluster's load.",
     )
+    mqtt_status_topic: str = Field(
+        "gongche/+/status",
+        description="Topic where terminals say online or offline, their last will as a rule; empty: not subscribed to.",
+    )
+    mqtt_ca_file: Path | None = Field(
+        None, description="PEM file of the authority that signed the broker's certificate; empty: the system's."
+    )
+    unknown_terminals: Literal["refuse", "hold"] = Field(
+        "refuse",
+        description="A terminal that no vehicle is bound to: refused, or acknowledged and held until an administrator approves it.",
+    )
     require_authentication: bool = Field(
         False, description="Take a JT/T 808 terminal's positions only after a right authentication on the connection."
     )
@@ -71,6 +92,18 @@ class Settings(BaseSettings):
         300.0, gt=0, description="Seconds of silence after which a terminal's connection ends."
     )
     max_connections: int = Field(20_000, ge=1, description="Terminals connected to one receiver at most.")
+    max_connections_per_address: int = Field(
+        0, ge=0, description="Of these from one address at most; 0: no limit, as gateways bring many."
+    )
+    max_bytes_per_s_per_address: int = Field(
+        0, ge=0, description="Bytes a second read from one address at most, the rest waits; 0: no limit."
+    )
+    request_gaps: bool = Field(
+        False, description="Ask a JT/T 808 terminal at once for messages whose sequence numbers were skipped."
+    )
+    media_dir: Path | None = Field(
+        None, description="Folder for pictures, sound and film of terminals; empty: only what they are is kept."
+    )
     intake_queue: int = Field(
         50_000, ge=100, description="Positions that wait for the writer at most; then sockets wait."
     )

@@ -1,10 +1,14 @@
 """What a receiver hands to the intake in one go, and what comes back once it is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest.errors import Refusal
 from ingest.report import Report
+
+FINDINGS = ("twice", "wrong_code", "unknown", "gap")
+"""Kinds of events that ask for somebody's attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,31 @@ class CardSwipe:
     raw: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class TerminalEvent:
+    """What a terminal said or did beside positions, or a finding on it.
+
+    Kinds: `online`, `offline` (facts: why), `registered`, `authenticated`, `properties`, `parameters`, `media`,
+    `pass_through`, `card` (a card message without a time); and the findings `twice` (the number is connected from
+    elsewhere too), `wrong_code`, `unknown` (no vehicle is bound to it), `gap` (sequence numbers that never came).
+    """
+
+    terminal: str
+    kind: str
+    at: int  # µs UTC
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, sound or film as it was sent; `facts` as the header of 0x0801 has them."""
+
+    terminal: str
+    media_no: int
+    facts: Mapping[str, Any]
+    data: bytes
+
+
 @dataclass(slots=True)
 class Parcel:
     """Everything one read, message or line brought: stored in one transaction, acknowledged together."""
@@ -28,11 +57,13 @@ class Parcel:
     reports: Sequence[Report] = ()
     refused: Sequence[Refusal] = ()
     swipes: Sequence[CardSwipe] = ()
+    events: Sequence[TerminalEvent] = ()
+    media: Sequence[Media] = ()
 
     @property
     def weight(self) -> int:
         """How much room it takes in the queue: its rows, at least one."""
-        return max(1, len(self.reports) + len(self.refused) + len(self.swipes))
+        return max(1, len(self.reports) + len(self.refused) + len(self.swipes) + len(self.events) + len(self.media))
 
 
 @dataclass(frozen=True, slots=True)

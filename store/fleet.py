@@ -217,8 +217,9 @@ def load_terminals(conn: Connection[Any]) -> list[Terminal]:
     """All terminals with the vehicle each is bound to."""
     rows = conn.execute(
         """
-        SELECT t.terminal_no, v.code, t.protocol, t.datum, t.vehicle_id
-        FROM terminal t JOIN vehicle v USING (vehicle_id) ORDER BY t.terminal_no
+        SELECT t.terminal_no, v.code, t.protocol, coalesce(t.datum, y.datum, 'wgs84'), t.vehicle_id
+        FROM terminal t JOIN vehicle v USING (vehicle_id) LEFT JOIN terminal_type y ON y.code = t.type
+        ORDER BY t.terminal_no
         """
     ).fetchall()
     return [Terminal(*row) for row in rows]
