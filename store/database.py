@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from store.errors import SchemaError, UnreachableError
@@ -21,8 +21,9 @@ _CONNECT_TIMEOUT_S = 10.0
 class Database:
     """A migrated database behind a pool. Open with `Database.open`; a context manager."""
 
-    def __init__(self, pool: ConnectionPool[Connection[Any]], level: str, address: str) -> None:
+    def __init__(self, pool: ConnectionPool[Connection[Any]], level: str, address: str, conninfo: str) -> None:
         self._pool = pool
+        self._conninfo = conninfo
         self._address = address
         self.level = level
         """What the server offers: `plain`, `timescale-apache` or `timescale`."""
@@ -56,7 +57,7 @@ class Database:
             check=ConnectionPool.check_connection,
             open=True,
         )
-        return cls(pool, level, address)
+        return cls(pool, level, address, conninfo)
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +84,19 @@ class Database:
             if conn is not None and conn.closed:
                 raise UnreachableError(f"database {self._address}: {_reason(error)}") from error
             raise
+
+    def listener(self, channel: str) -> Connection[Any]:
+        """A connection outside the pool that commits each statement and hears what is notified on a channel.
+
+        The caller closes it. UnreachableError when nothing answers.
+        """
+        try:
+            conn = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=int(_CONNECT_TIMEOUT_S))
+            _configure(conn)
+            conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        except psycopg.Error as error:
+            raise UnreachableError(f"database {self._address}: {_reason(error)}") from None
+        return conn
 
 
 def migrate(conn: Connection[Any], folder: Path = MIGRATIONS) -> list[str]:

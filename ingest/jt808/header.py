@@ -8,6 +8,7 @@ Attributes: bits 0–9 body length, 10–12 encryption (bit 10 RSA), 13 in parts
 
 from dataclasses import dataclass
 
+from geo.terminal_key import terminal_key as terminal_key  # noqa: PLC0414 - decoders and receivers find it here
 from ingest.errors import FieldError, FrameError
 
 BODY_BITS = 0x03FF
@@ -78,8 +79,3 @@ def write_header(header: Header, body: bytes) -> bytes:
     if header.parts > 1:
         head += header.parts.to_bytes(2, "big") + header.part.to_bytes(2, "big")
     return head + body
-
-
-def terminal_key(terminal: str) -> str:
-    """The number without leading zeros: 2013 sends 12 digits, 2019 sends 20, and both are one terminal."""
-    return terminal.lstrip("0") or "0"

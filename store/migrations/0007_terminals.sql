@@ -16,11 +16,17 @@ COMMENT ON COLUMN terminal_type.dialect IS 'Row of the table of dialects by whic
 
 ALTER TABLE terminal
     ADD COLUMN type text REFERENCES terminal_type,
+    ADD COLUMN terminal_key text GENERATED ALWAYS AS (coalesce(nullif(ltrim(terminal_no, '0'), ''), '0')) STORED,
     ALTER COLUMN datum DROP NOT NULL,
     ALTER COLUMN datum DROP DEFAULT;
 UPDATE terminal SET datum = NULL WHERE datum = 'wgs84';
+CREATE INDEX terminal_by_key ON terminal (terminal_key);
+COMMENT ON COLUMN terminal.terminal_key IS 'The number without leading zeros: editions of JT/T 808 pad it to different lengths.';
 COMMENT ON COLUMN terminal.type IS 'Its type; NULL: none is known.';
 COMMENT ON COLUMN terminal.datum IS 'Datum of its coordinates; NULL: that of its type, WGS-84 without one.';
+
+CREATE SEQUENCE receiver_number AS int CYCLE;
+COMMENT ON SEQUENCE receiver_number IS 'Each start of a receiver process takes the next; it lives as long as its advisory lock is held.';
 
 CREATE TABLE terminal_state (
     terminal_key text PRIMARY KEY,
@@ -29,8 +35,10 @@ CREATE TABLE terminal_state (
     place        text NOT NULL DEFAULT '',
     online       boolean NOT NULL,
     since        timestamptz NOT NULL,
+    receiver     int NOT NULL DEFAULT 0,
     heard_at     timestamptz NOT NULL,
-    facts        jsonb NOT NULL DEFAULT '{}'
+    facts        jsonb NOT NULL DEFAULT '{}',
+    refused_at   timestamptz
 );
 COMMENT ON TABLE terminal_state IS 'How each terminal that ever spoke stands, known or not.';
 COMMENT ON COLUMN terminal_state.terminal_key IS 'The number without leading zeros: editions of JT/T 808 pad it to different lengths.';
@@ -39,8 +47,10 @@ COMMENT ON COLUMN terminal_state.source IS 'Protocol it spoke last: jt808, nmea,
 COMMENT ON COLUMN terminal_state.place IS 'Peer address or topic it spoke from last.';
 COMMENT ON COLUMN terminal_state.online IS 'Whether it is connected, as the receivers know it.';
 COMMENT ON COLUMN terminal_state.since IS 'When it came online or went offline.';
+COMMENT ON COLUMN terminal_state.receiver IS 'Receiver process that holds its connection, by receiver_number; 0: a broker does.';
 COMMENT ON COLUMN terminal_state.heard_at IS 'When the last event of it came; positions are counted in terminal_count.';
 COMMENT ON COLUMN terminal_state.facts IS 'What it last said of itself: registration, properties, parameters, edition.';
+COMMENT ON COLUMN terminal_state.refused_at IS 'When an administrator refused it for good, as no vehicle is to be bound to it; NULL: it was not.';
 
 CREATE TABLE terminal_event (
     event_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -82,7 +92,8 @@ COMMENT ON COLUMN terminal_count.heard_at IS 'Receipt of the last one.';
 ALTER TABLE quarantine ADD COLUMN terminal_no text NOT NULL DEFAULT '', ADD COLUMN released_at timestamptz;
 COMMENT ON COLUMN quarantine.terminal_no IS 'Number of the terminal, where it is known.';
 COMMENT ON COLUMN quarantine.released_at IS 'When its position was taken after all, as its terminal was approved; NULL: it was not.';
-CREATE INDEX quarantine_held ON quarantine (terminal_no) WHERE terminal_no <> '' AND released_at IS NULL;
+CREATE INDEX quarantine_held ON quarantine (ltrim(terminal_no, '0'), quarantine_id)
+    WHERE terminal_no <> '' AND released_at IS NULL;
 
 CREATE TABLE terminal_command (
     command_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
