@@ -9,7 +9,8 @@ import numpy as np
 
 from geo.arrays import BoolArray, FloatArray
 
-DATUMS = ("wgs84", "gcj02", "bd09")
+WGS84 = "wgs84"
+DATUMS = (WGS84, "gcj02", "bd09")
 
 _KRASOVSKY_A_M = 6_378_245.0
 _KRASOVSKY_E2 = 0.006_693_421_622_965_943_23
@@ -19,7 +20,7 @@ _FIXED_POINT_STEPS = 6  # the shift changes by < 1 % over its own length, so eac
 
 def to_wgs84(lat: FloatArray, lon: FloatArray, datum: str) -> tuple[FloatArray, FloatArray]:
     """WGS-84 place of coordinates given in `datum` (one of `DATUMS`); ValueError on another name."""
-    if datum == "wgs84":
+    if datum == WGS84:
         return lat, lon
     if datum == "gcj02":
         return gcj02_to_wgs84(lat, lon)

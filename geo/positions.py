@@ -155,6 +155,10 @@ class Positions:
         """The same rows numbered by another vehicle table."""
         return self._with(vehicle_ix=vehicle_ix)
 
+    def with_places(self, lat_e7: Int32Array, lon_e7: Int32Array) -> Self:
+        """The same rows at other places."""
+        return self._with(lat_e7=lat_e7, lon_e7=lon_e7)
+
     def _with(self, **columns: NDArray[Any]) -> Self:
         return type(self)(**{field.name: columns.get(field.name, getattr(self, field.name)) for field in fields(self)})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,16 @@ from gongche.home import Gongche
 from gongche.open_day import OpenDay
 
 log = logging.getLogger(__name__)
+
+
+# Terminals and pages come first; an audit has time.
+NICE = 5
+
+
+def main(gongche: Gongche) -> None:
+    """Keep house in a process of its own."""
+    os.nice(NICE)
+    asyncio.run(keep_house(gongche))
 
 
 async def keep_house(gongche: Gongche) -> None:

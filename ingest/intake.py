@@ -60,7 +60,7 @@ class Intake:
     Parameters
     ----------
     sink : where groups are stored.
-    capacity : rows that may wait; past it `put` waits, and with it the socket.
+    capacity : rows that may wait; past it nothing more is read, and `put` waits.
     group_size : rows stored together at most, save that a parcel is never cut.
     group_wait_s : how long the writer waits to fill a group.
     close_timeout_s : how long leaving waits for a store that is away.
@@ -82,8 +82,10 @@ class Intake:
         self._group_wait_s = group_wait_s
         self._close_timeout_s = close_timeout_s
         self._queue: deque[tuple[Parcel, asyncio.Future[Outcome]]] = deque()
-        self._rows = 0  # in the queue
-        self._changed = asyncio.Condition()
+        self._weight = 0  # of the queue
+        self._first_at = 0.0  # when the oldest in the queue came, loop time
+        self._changed = asyncio.Event()  # the writer has something to look at
+        self._waiting: set[Callable[[], None]] = set()  # to be called once there is room
         self._closing = False
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._writer: asyncio.Task[None] | None = None
@@ -95,9 +97,9 @@ class Intake:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        async with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._closing = True
+        self._changed.set()
+        self._tell_room()
         assert self._writer is not None
         done, _ = await asyncio.wait({self._writer}, timeout=self._close_timeout_s)
         if not done:
@@ -105,54 +107,88 @@ class Intake:
             with suppress(asyncio.CancelledError):
                 await self._writer
         for parcel, future in self._queue:
-            self.counts.given_up += parcel.weight
+            self.counts.given_up += parcel.rows
             future.cancel()
         self._queue.clear()
         self._executor.shutdown(wait=True)
         if done:
             self._writer.result()
 
-    async def put(self, parcel: Parcel) -> asyncio.Future[Outcome]:
-        """Take a parcel, waiting while the queue is full; the future is done once the parcel is stored.
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that nothing more should be read; what was read is taken all the same."""
+        return self._weight >= self._capacity
 
-        Futures are done in the order of their parcels. A cancelled future means: not stored, do not acknowledge.
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Have `call` called once, as soon as the intake is not full any more or closes."""
+        self._waiting.add(call)
+
+    def offer(self, parcel: Parcel) -> asyncio.Future[Outcome]:
+        """Take a parcel at once; the future is done once it is stored. IntakeClosedError after closing.
+
+        Futures are done in the order of their parcels. A cancelled future means: not stored, do not acknowledge. Whoever
+        offers looks at `full` before reading on.
         """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closing or self._rows < self._capacity)
-            if self._closing:
-                raise IntakeClosedError("the intake is closed")
-            future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            self._queue.append((parcel, future))
-            self._rows += parcel.weight
-            self.counts.received += parcel.weight
-            self.counts.waiting += parcel.weight
-            self._changed.notify_all()
+        if self._closing:
+            raise IntakeClosedError("the intake is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        if not self._queue:
+            self._first_at = loop.time()
+        self._queue.append((parcel, future))
+        self._weight += parcel.weight
+        self.counts.received += parcel.rows
+        self.counts.waiting += parcel.rows
+        if len(self._queue) == 1 or self._weight >= self._group_size:
+            self._changed.set()
         return future
+
+    async def put(self, parcel: Parcel) -> asyncio.Future[Outcome]:
+        """Take a parcel as `offer` does, waiting while the intake is full."""
+        while self.full and not self._closing:
+            room = asyncio.Event()
+            self.when_room(room.set)
+            await room.wait()
+        return self.offer(parcel)
 
     async def _write_groups(self) -> None:
         while group := await self._next_group():
             await self._store([parcel for parcel, _ in group], [future for _, future in group])
 
     async def _next_group(self) -> list[tuple[Parcel, asyncio.Future[Outcome]]]:
-        """The next parcels to store together; [] when closing and nothing is left."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closing or self._queue)
+        """The next parcels to store together; [] when closing and nothing is left.
+
+        A group is full, or its oldest parcel has waited long enough, be it behind the group before.
+        """
+        loop = asyncio.get_running_loop()
+        while not self._closing and self._weight < self._group_size:
+            left_s = self._first_at + self._group_wait_s - loop.time() if self._queue else None
+            if left_s is not None and left_s <= 0:
+                break
+            self._changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._group_wait_s):
-                    await self._changed.wait_for(lambda: self._closing or self._rows >= self._group_size)
-            group: list[tuple[Parcel, asyncio.Future[Outcome]]] = []
-            rows = 0
-            while self._queue and (not group or rows + self._queue[0][0].weight <= self._group_size):
-                group.append(self._queue.popleft())
-                rows += group[-1][0].weight
-            self._rows -= rows
-            self._changed.notify_all()
+                async with asyncio.timeout(left_s):
+                    await self._changed.wait()
+        group: list[tuple[Parcel, asyncio.Future[Outcome]]] = []
+        weight = 0
+        while self._queue and (not group or weight + self._queue[0][0].weight <= self._group_size):
+            group.append(self._queue.popleft())
+            weight += group[-1][0].weight
+        self._weight -= weight
+        self._first_at = loop.time() - self._group_wait_s if self._queue else 0.0  # what is left has waited its turn
+        if not self.full:
+            self._tell_room()
         return group
+
+    def _tell_room(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for call in waiting:
+            call()
 
     async def _store(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> None:
         """Store a group, however long the store is away; a parcel that cannot be stored goes to quarantine."""
         refusals, wait_s = 0, FIRST_RETRY_S
-        weight = sum(parcel.weight for parcel in parcels)
+        rows = sum(parcel.rows for parcel in parcels)
         while True:
             try:
                 outcomes = await self._in_thread(self._sink.write, parcels)
@@ -165,12 +201,12 @@ class Intake:
                 try:
                     await asyncio.sleep(wait_s)
                 except asyncio.CancelledError:
-                    self._give_up(futures, weight)
+                    self._give_up(futures, rows)
                     raise
                 wait_s = min(2 * wait_s, LONGEST_RETRY_S)
             else:
                 break
-        self._settle(futures, outcomes, weight)
+        self._settle(futures, outcomes, rows)
 
     async def _take_apart(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> bool:
         if len(parcels) > 1:
@@ -181,19 +217,19 @@ class Intake:
             await self._in_thread(self._sink.refuse, parcels[0], f"not storable: {self.counts.last_error}")
         except Exception:  # noqa: BLE001 - the store went away meanwhile: start again
             return False
-        self._settle(futures, [STORED], parcels[0].weight)
+        self._settle(futures, [STORED], parcels[0].rows)
         return True
 
-    def _settle(self, futures: list[asyncio.Future[Outcome]], outcomes: list[Outcome], weight: int) -> None:
+    def _settle(self, futures: list[asyncio.Future[Outcome]], outcomes: list[Outcome], rows: int) -> None:
         self.counts.groups += 1
-        self.counts.stored += weight
-        self.counts.waiting -= weight
+        self.counts.stored += rows
+        self.counts.waiting -= rows
         for future, outcome in zip(futures, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
 
-    def _give_up(self, futures: list[asyncio.Future[Outcome]], weight: int) -> None:
-        self.counts.given_up += weight
+    def _give_up(self, futures: list[asyncio.Future[Outcome]], rows: int) -> None:
+        self.counts.given_up += rows
         for future in futures:
             future.cancel()
 

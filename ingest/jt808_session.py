@@ -1,30 +1,41 @@
-"""JT/T 808 over TCP: a terminal registers, authenticates and reports; an answer to a position follows its commit."""
+"""JT/T 808 as the platform speaks it: terminals register, authenticate and report; answers to positions follow the commit."""
 
 import asyncio
-from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
+import numpy as np
+
+from geo.jit import COMPILED
 from geo.localtime import to_us
+from ingest.columns import Columns
 from ingest.errors import DecodeError, FieldError, Refusal
 from ingest.intake import Intake
 from ingest.jt808 import FrameSplitter, Message, PartStore, decode
 from ingest.jt808 import encode as enc
-from ingest.jt808.header import Header, terminal_key
-from ingest.jt808.messages import READERS
-from ingest.parcel import CardSwipe, Outcome, Parcel
-from ingest.tcp import READ_BYTES, Answers, Receiver, now_us
-
-if TYPE_CHECKING:
-    from ingest.report import Report
+from ingest.jt808.bulk import Bulk, read_bulk
+from ingest.jt808.header import Header
+from ingest.jt808.messages import READERS, REGISTRATION_RESULTS
+from ingest.parcel import CardSwipe, Media, Outcome, Parcel, TerminalEvent
+from ingest.presence import Presence, Voice, skipped
+from ingest.report import Report
+from ingest.session import AnswerMaker, Link, Platform, Session, now_us, silence
 
 SOURCE = "jt808"
 
-REGISTRATION, AUTHENTICATION, GENERAL_ANSWER, TIME_REQUEST, CARD = 0x0100, 0x0102, 0x0001, 0x0004, 0x0702
+REGISTRATION, AUTHENTICATION, LOG_OUT, GENERAL_ANSWER = 0x0100, 0x0102, 0x0003, 0x0001
+TIME_REQUEST, VENDORS_TIME_REQUEST, CARD, MEDIA = 0x0004, 0x0109, 0x0702, 0x0801
 PLATFORM_IDS = 0x8000  # from here on, only the platform says it
 POSITION_IDS = {0x0200, 0x0201, 0x0704}
+ANSWER_IDS = {0x0001, 0x0104, 0x0107, 0x0201}
+EVENTS = {0x0104: "parameters", 0x0107: "properties", 0x0800: "media", 0x0900: "pass_through"}
+"""What is kept as an event of the terminal, by message id."""
+ASKS = {REGISTRATION, AUTHENTICATION}
+"""What the registry is asked for before anything after it is looked at."""
+# From so many frames in one read on they are read together.
+BULK_FRAMES = 8
 
 
 class Registry(Protocol):
@@ -33,79 +44,155 @@ class Registry(Protocol):
     def register(self, terminal: str) -> str | None:
         """The authentication code of a terminal, None when no vehicle is bound to it."""
 
-    def authenticate(self, terminal: str, code: str) -> bool:
-        """Whether this is the code the terminal was given."""
+    def authenticate(self, terminal: str, code: str) -> bool | None:
+        """Whether this is the code the terminal was given; None when no vehicle is bound to it."""
 
 
-class Jt808Receiver(Receiver):
-    """Terminals that speak JT/T 808 over TCP.
+class Jt808Platform(Platform):
+    """Our side of JT/T 808, over TCP and UDP alike.
 
-    With `require_authentication` a position counts only after a right 0x0102 on the same connection; without it a known
-    terminal number is enough, as many terminals in the field never authenticate. `counts` holds, besides the
-    connections, `bad_frames`, `bad_authentications`, `unknown_registrations`, `registry_failures` and one counter for
-    each message id.
+    With `require_authentication` a position counts only after a right 0x0102 in the same session; without it a known
+    terminal number is enough, as many terminals in the field never authenticate. With `hold_unknown` a terminal that no
+    vehicle is bound to is answered as if there were one; the sink keeps what it sends. `request_gaps` asks for messages
+    whose sequence numbers were skipped. `counts` holds, besides the connections, `bad_frames`, `bad_authentications`,
+    `unknown_registrations`, `registry_failures` and one counter for each message id.
     """
 
     name = "JT/T 808"
 
     def __init__(
-        self, intake: Intake, registry: Registry, *, require_authentication: bool = False, **listen: Any
+        self,
+        intake: Intake,
+        registry: Registry,
+        *,
+        require_authentication: bool = False,
+        hold_unknown: bool = False,
+        request_gaps: bool = False,
     ) -> None:
-        super().__init__(intake, **listen)
+        super().__init__(intake)
         self.registry = registry
         self.require_authentication = require_authentication
+        self.hold_unknown = hold_unknown
+        self.request_gaps = request_gaps
+        self.presence = Presence()
 
-    async def serve(self, reader: StreamReader, writer: StreamWriter, place: str) -> None:
-        """Speak with one terminal until it hangs up; TimeoutError after a silence."""
-        session = _Session(self, writer, place)
-        try:
-            while True:
-                await session.answers.room()
-                async with asyncio.timeout(self.idle_timeout_s):
-                    chunk = await reader.read(READ_BYTES)
-                if not chunk:
-                    break
-                await session.take(session.splitter.feed(chunk))
-            await session.take(session.splitter.close())
-        finally:
-            await session.answers.settle()
+    def session(self, link: Link) -> "Jt808Session":
+        """A session over a new link."""
+        return Jt808Session(self, link)
 
 
-class _Session:
-    """One connection: its splitter, its open parts, its sequence numbers."""
+class Jt808Session(Session):
+    """One connection: its splitter, its open parts, its sequence numbers, the terminals that speak in it."""
 
-    def __init__(self, receiver: Jt808Receiver, writer: StreamWriter, place: str) -> None:
-        self.splitter = FrameSplitter()
-        self.answers = Answers(writer)
-        self._receiver = receiver
-        self._place = place
+    def __init__(self, platform: Jt808Platform, link: Link) -> None:
+        super().__init__(platform, link)
+        self._platform = platform
+        self._splitter = FrameSplitter()
         self._parts = PartStore()
         self._sequence = 0
-        self._authenticated: set[str] = set()
+        self._voices: dict[str, Voice] = {}  # by the number as sent
+        self._asking: asyncio.Task[None] | None = None
+        self._held: list[bytes | Refusal] = []  # came while the registry was asked
+        self._loop = asyncio.get_running_loop()
 
-    async def take(self, frames: list[bytes | Refusal]) -> None:
-        """Everything one read brought: one parcel, one lot of answers."""
-        parcel_reports: list[Report] = []
-        refused: list[Refusal] = []
-        swipes: list[CardSwipe] = []
-        answers: list[Callable[[Outcome], bytes]] = []
-        for frame in frames:
-            message = self._decode(frame)
-            if isinstance(message, Refusal):
-                self._receiver.counts["bad_frames"] += 1
-                refused.append(message)
-                continue
-            self._receiver.counts[message.header.name] += 1
-            if message.reports and not self._may_report(message.header):
-                why = FieldError("authentication", "a right 0x0102 before positions", "none on this connection")
-                refused += [Refusal(report.raw, why) for report in message.reports]
-                answers.append(partial(self._general, message, enc.FAILED))
-                continue
-            parcel_reports += message.reports
-            if message.header.message_id == CARD and (swipe := _swipe(message)):
-                swipes.append(swipe)
-            answers.append(await self._answer_to(message))
-        await self._hand_over(Parcel(SOURCE, self._place, now_us(), parcel_reports, refused, swipes), answers)
+    # ------------------------------------------------------------ what the link tells
+
+    @property
+    def busy(self) -> bool:
+        """Whether nothing more should be read for now."""
+        return self._asking is not None or super().busy
+
+    @property
+    def settling(self) -> bool:
+        """Whether something is still being asked or stored."""
+        return self._asking is not None or super().settling
+
+    async def settled(self, timeout_s: float) -> None:
+        """Wait a little for the registry and for what is still being stored."""
+        if self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=timeout_s)
+        await super().settled(timeout_s)
+
+    def receive(self, data: bytes) -> None:
+        """Take what one read brought: one parcel, one lot of answers."""
+        if not COMPILED or self._asking is not None or data.count(b"\x7e") < 2 * BULK_FRAMES:
+            self._take(self._splitter.feed(data))
+            return
+        before, whole, after = self._splitter.split(data)
+        self._take(before)
+        bulk = None if self._asking is not None else read_bulk(whole, now_us())
+        if bulk is not None and all(map(self._may_report, bulk.terminals)):
+            self._take_bulk(bulk)
+        else:  # an authentication may stand among them, so each is looked at in its turn
+            self._take(FrameSplitter().feed(whole))
+        self._take(after)
+
+    def cut(self) -> None:
+        """A datagram has ended, and with it the frame."""
+        self._take(self._splitter.close())
+        self._splitter = FrameSplitter()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._take(self._splitter.close())
+
+    def gone(self, why: str) -> None:
+        """Its terminals are offline, but for those that speak elsewhere by now."""
+        events = self._platform.presence.leave(self._voices.values(), self, why, now_us())
+        if events:
+            self.note(Parcel(SOURCE, self.place, now_us(), events=events))
+
+    # ------------------------------------------------------------ frames to parcels and answers
+
+    def _take(self, frames: Sequence[bytes | Refusal]) -> None:
+        if self._asking is not None:
+            self._held += frames
+        elif frames:
+            lot = _Lot()
+            for at, frame in enumerate(frames, start=1):
+                asks = self._take_one(frame, lot)
+                if asks is not None:
+                    self._hand_over(lot)
+                    self._ask_about(asks, frames[at:])
+                    return
+            self._hand_over(lot)
+
+    def _take_bulk(self, bulk: Bulk) -> None:
+        """Positions that were read together, and the frames between them in their turn."""
+        lot, row = _Lot(), 0
+        others = [
+            (number, one)
+            for number, frame in bulk.others
+            for one in FrameSplitter().feed(b"\x7e" + frame + b"\x7e")  # it refuses what is too long
+        ]
+        asks: Message | None = None
+        at = 0
+        while at < len(others) and asks is None:
+            number, frame = others[at]
+            upto = int(np.searchsorted(bulk.number, number))
+            self._hear_rows(bulk, slice(row, upto), lot)
+            asks, row, at = self._take_one(frame, lot), upto, at + 1
+        self._hear_rows(bulk, slice(row, len(bulk.number)), lot)
+        if len(bulk.positions):
+            lot.columns = Columns(bulk.positions, bulk.terminals, bulk.notes, bulk.raw)
+            lot.answers.append(partial(self._all_stored, bulk))
+        self._hand_over(lot)
+        if asks is not None:
+            self._ask_about(asks, [frame for _, frame in others[at:]])
+
+    def _take_one(self, frame: bytes | Refusal, lot: "_Lot") -> Message | None:
+        """Put what a frame brings into the lot; the message, if the registry is to be asked about it first."""
+        message = self._decode(frame)
+        if isinstance(message, Refusal):
+            self._platform.counts["bad_frames"] += 1
+            lot.refused.append(message)
+            return None
+        self._platform.counts[message.header.name] += 1
+        self._hear(message.header, lot)
+        if message.complete and message.header.message_id in ASKS:
+            return message
+        self._sort(message, lot)
+        return None
 
     def _decode(self, frame: bytes | Refusal) -> Message | Refusal:
         if isinstance(frame, Refusal):
@@ -115,74 +202,162 @@ class _Session:
         except DecodeError as error:
             return Refusal(b"\x7e" + frame + b"\x7e", error)
 
-    async def _hand_over(self, parcel: Parcel, answers: list[Callable[[Outcome], bytes]]) -> None:
-        def all_answers(outcome: Outcome) -> bytes:
-            return b"".join(answer(outcome) for answer in answers)
+    def _hear(self, header: Header, lot: "_Lot") -> None:
+        """Who speaks, where else, and whether something was skipped."""
+        platform = self._platform
+        voice = self._voices.get(header.terminal)
+        if voice is None:
+            voice = self._voices[header.terminal] = Voice(header.terminal, header.version)
+        event = platform.presence.hear(voice, self, self.place, now_us())
+        if event is not None:
+            lot.presence.append(event)
+        gap = skipped(voice, header.sequence, self._loop.time())
+        if gap is not None:
+            lot.presence.append(TerminalEvent(header.terminal, "gap", now_us(), gap))
+            if platform.request_gaps:
+                parts = range(1, gap["count"] + 1)
+                self.link.send(enc.resend_request(header, self._next(), gap["first_sequence"], parts))
 
-        if parcel.reports or parcel.refused or parcel.swipes:
-            self.answers.after(await self._receiver.intake.put(parcel), all_answers)
-        else:
-            self.answers.send(all_answers(Outcome()))
+    def _hear_rows(self, bulk: Bulk, rows: slice, lot: "_Lot") -> None:
+        """The same for many: of each terminal its first message, and those whose sequence number does not follow."""
+        terminal, headers = bulk.positions.vehicle_ix[rows], bulk.headers[rows]
+        if not len(terminal):
+            return
+        self._platform.counts["0x0200"] += len(terminal)
+        order = np.argsort(terminal, kind="stable")
+        ix, sequence, version = terminal[order], headers[order, 0], headers[order, 1]
+        new = np.diff(ix, prepend=-1) != 0
+        for row in np.flatnonzero(new | ((np.diff(sequence, prepend=0) & 0xFFFF) != 1)).tolist():
+            number = bulk.terminals[ix[row]]
+            if not new[row]:
+                self._voices[number].sequence = int(sequence[row - 1])
+            self._hear(Header(0x0200, number, int(sequence[row]), int(version[row])), lot)
+        for row in np.flatnonzero(np.append(new[1:], True)).tolist():
+            self._voices[bulk.terminals[ix[row]]].sequence = int(sequence[row])
 
-    def _may_report(self, header: Header) -> bool:
-        return not self._receiver.require_authentication or terminal_key(header.terminal) in self._authenticated
-
-    async def _answer_to(self, message: Message) -> Callable[[Outcome], bytes]:
+    def _sort(self, message: Message, lot: "_Lot") -> None:
+        """What a message brings, and the answer to it."""
         header, message_id = message.header, message.header.message_id
-        answer: Callable[[Outcome], bytes] = _silence  # to 0x0001, an answer itself
+        if message.reports and not self._may_report(header.terminal):
+            why = FieldError("authentication", "a right 0x0102 before positions", "none on this connection")
+            lot.refused += [Refusal(report.raw, why) for report in message.reports]
+            lot.answers.append(partial(self._general, message, enc.FAILED))
+            return
+        lot.reports += message.reports
         if not message.complete:
-            answer = partial(self._missing, header)
-        elif message_id == REGISTRATION:
-            answer = await self._register(header)
-        elif message_id == AUTHENTICATION:
-            answer = await self._authenticate(message)
-        elif message_id == TIME_REQUEST:
-            answer = partial(self._time, header)
-        elif message_id in POSITION_IDS or (message_id in READERS and message_id < PLATFORM_IDS):
-            if message_id != GENERAL_ANSWER:
-                answer = partial(self._stored, message)
-        else:
-            answer = partial(self._general, message, enc.UNSUPPORTED)
-        return answer
+            lot.answers.append(partial(self._missing, header))
+            return
+        if message_id == CARD:
+            self._card(message, lot)
+        elif message_id in EVENTS:
+            lot.events.append(TerminalEvent(header.terminal, EVENTS[message_id], now_us(), message.facts))
+        elif message_id == LOG_OUT:
+            voice = self._voices[header.terminal]
+            lot.presence += self._platform.presence.leave([voice], self, "logged out", now_us())
+        lot.answers.append(self._answer_to(message))
 
-    async def _register(self, header: Header) -> Callable[[Outcome], bytes]:
+    def _answer_to(self, message: Message) -> AnswerMaker:
+        header, message_id = message.header, message.header.message_id
+        if message_id == GENERAL_ANSWER:
+            return silence  # an answer itself
+        if message_id == TIME_REQUEST:
+            return lambda _: enc.server_time(header, self._next(), now_us())
+        if message_id in POSITION_IDS or (message_id in READERS and message_id < PLATFORM_IDS):
+            return partial(self._stored, message)
+        return partial(self._general, message, enc.UNSUPPORTED)
+
+    def _card(self, message: Message, lot: "_Lot") -> None:
+        facts, terminal = message.facts, message.header.terminal
+        if "time" in facts:
+            when = to_us(datetime.fromisoformat(facts["time"]))
+            lot.swipes.append(CardSwipe(terminal, when, facts.get("licence", ""), facts["inserted"]))
+        else:  # 2011: the card's data without a time
+            lot.events.append(TerminalEvent(terminal, "card", now_us(), facts))
+
+    def _hand_over(self, lot: "_Lot") -> None:
+        answers, at_us = lot.answers, now_us()
+        if lot.presence:
+            self.note(Parcel(SOURCE, self.place, at_us, events=lot.presence))
+        parcel = Parcel(
+            SOURCE, self.place, at_us, lot.reports, lot.refused, lot.swipes, lot.events, lot.media, lot.columns
+        )
+        if not parcel.empty:
+            self.hand_over(parcel, lambda outcome: b"".join(answer(outcome) for answer in answers))
+        elif answers:
+            self.link.send(b"".join(answer(Outcome()) for answer in answers))
+
+    # ------------------------------------------------------------ registration and authentication
+
+    def _may_report(self, terminal: str) -> bool:
+        if not self._platform.require_authentication:
+            return True
+        voice = self._voices.get(terminal)
+        return voice is not None and voice.authenticated
+
+    def _ask_about(self, message: Message, rest: Sequence[bytes | Refusal]) -> None:
+        self._held = list(rest)
+        self._asking = self._loop.create_task(self._ask(message))
+
+    async def _ask(self, message: Message) -> None:
+        """Ask the registry, answer, and go on with what came meanwhile."""
+        ask = self._register if message.header.message_id == REGISTRATION else self._authenticate
         try:
-            code = await asyncio.to_thread(self._receiver.registry.register, header.terminal)
+            event, answer = await ask(message)
         except Exception:  # noqa: BLE001 - the store is away: no answer, the terminal asks again
-            self._receiver.counts["registry_failures"] += 1
-            return _silence
+            self._platform.counts["registry_failures"] += 1
+        else:
+            self.note(Parcel(SOURCE, self.place, now_us(), events=[event]))
+            self.link.send(answer)
+        self._asking = None
+        held, self._held = self._held, []
+        self._take(held)
+        self.link.look()
+
+    async def _register(self, message: Message) -> tuple[TerminalEvent, bytes]:
+        header, platform = message.header, self._platform
+        code = await asyncio.to_thread(platform.registry.register, header.terminal)
+        result = enc.REGISTERED
         if code is None:
-            self._receiver.counts["unknown_registrations"] += 1
-            return lambda _: enc.registration_answer(header, self._next(), enc.NO_SUCH_TERMINAL)
-        return lambda _: enc.registration_answer(header, self._next(), enc.REGISTERED, code)
+            platform.counts["unknown_registrations"] += 1
+            code, result = ("held", enc.REGISTERED) if platform.hold_unknown else ("", enc.NO_SUCH_TERMINAL)
+        facts = {**message.facts, "result": REGISTRATION_RESULTS[result]}
+        event = TerminalEvent(header.terminal, "registered", now_us(), facts)
+        return event, enc.registration_answer(header, self._next(), result, code)
 
-    async def _authenticate(self, message: Message) -> Callable[[Outcome], bytes]:
-        header = message.header
-        try:
-            right = await asyncio.to_thread(
-                self._receiver.registry.authenticate, header.terminal, message.facts["code"]
-            )
-        except Exception:  # noqa: BLE001 - the store is away: no answer, the terminal asks again
-            self._receiver.counts["registry_failures"] += 1
-            return _silence
-        key = terminal_key(header.terminal)
-        if right:
-            self._authenticated.add(key)
-        else:
-            self._authenticated.discard(key)
-            self._receiver.counts["bad_authentications"] += 1
-        return partial(self._general, message, enc.DONE if right else enc.FAILED)
+    async def _authenticate(self, message: Message) -> tuple[TerminalEvent, bytes]:
+        header, platform = message.header, self._platform
+        right = await asyncio.to_thread(platform.registry.authenticate, header.terminal, message.facts["code"])
+        if right is None:
+            right = platform.hold_unknown
+        self._voices[header.terminal].authenticated = right
+        platform.counts["bad_authentications"] += not right
+        said = {name: value for name, value in message.facts.items() if name != "code"}
+        event = TerminalEvent(header.terminal, "authenticated" if right else "wrong_code", now_us(), said)
+        return event, self._general(message, enc.DONE if right else enc.FAILED, Outcome())
+
+    # ------------------------------------------------------------ answers
+
+    def send_message(self, to: Header, message_id: int, body: bytes) -> int:
+        """Send a message of ours to a terminal; its sequence number."""
+        sequence = self._next()
+        pieces = enc.frames(Header(message_id, to.terminal, sequence, to.version), body)
+        self._sequence = sequence + len(pieces) - 1 & 0xFFFF
+        self.link.send(b"".join(pieces))
+        return sequence
 
     def _stored(self, message: Message, outcome: Outcome) -> bytes:
         return self._general(message, enc.FAILED if message.header.terminal in outcome.unknown else enc.DONE, outcome)
+
+    def _all_stored(self, bulk: Bulk, outcome: Outcome) -> bytes:
+        of_terminal = [enc.FAILED if terminal in outcome.unknown else enc.DONE for terminal in bulk.terminals]
+        first = self._next()
+        self._sequence = self._sequence + len(bulk.positions) - 1 & 0xFFFF
+        return bulk.answers(np.array(of_terminal, dtype=np.uint8)[bulk.positions.vehicle_ix], first)
 
     def _general(self, message: Message, result: int, _outcome: Outcome) -> bytes:
         return b"".join(
             enc.general_answer(message.header, self._next(), result, sequence) for sequence in message.part_sequences
         )
-
-    def _time(self, header: Header, _outcome: Outcome) -> bytes:
-        return enc.server_time(header, self._next(), now_us())
 
     def _missing(self, header: Header, _outcome: Outcome) -> bytes:
         """After the last part: a request for those before it that did not come.
@@ -200,14 +375,17 @@ class _Session:
         return self._sequence
 
 
-def _swipe(message: Message) -> CardSwipe | None:
-    facts = message.facts
-    if "time" not in facts:
-        return None  # 2011: the card's data without a time
-    when = to_us(datetime.fromisoformat(facts["time"]))
-    card = facts.get("licence", "")
-    return CardSwipe(message.header.terminal, when, card, facts["inserted"])
+class _Lot:
+    """What the frames of one read brought, on its way into a parcel; `presence` waits for nobody."""
 
+    __slots__ = ("answers", "columns", "events", "media", "presence", "refused", "reports", "swipes")
 
-def _silence(_outcome: Outcome) -> bytes:
-    return b""
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.refused: list[Refusal] = []
+        self.swipes: list[CardSwipe] = []
+        self.events: list[TerminalEvent] = []
+        self.presence: list[TerminalEvent] = []
+        self.media: list[Media] = []
+        self.columns: Columns | None = None
+        self.answers: list[Callable[[Outcome], bytes]] = []

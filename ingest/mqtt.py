@@ -24,7 +24,8 @@ from ingest.errors import ReceiverError
 from ingest.intake import Intake
 from ingest.parcel import Outcome, Parcel
 from ingest.payload import read_payload
-from ingest.tcp import CLOSE_TIMEOUT_S, now_us
+from ingest.session import now_us
+from ingest.tcp import CLOSE_TIMEOUT_S
 
 SOURCE = "mqtt"
 TOPIC = "gongche/+/position"

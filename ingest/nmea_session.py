@@ -1,75 +1,86 @@
-"""NMEA 0183 over TCP. Who speaks is said by `$PGONG,<terminal>` or by a first line without `$`; nothing is answered."""
+"""NMEA 0183 over TCP and UDP. Who speaks is said by a line, or by where it calls from or calls; nothing is answered."""
 
-import asyncio
-from asyncio import StreamReader, StreamWriter
+from collections.abc import Mapping, Sequence
 
 from ingest.errors import FieldError, Refusal
+from ingest.intake import Intake
 from ingest.nmea import EpochAssembler, Fix, LineSplitter
-from ingest.parcel import Outcome, Parcel
-from ingest.tcp import READ_BYTES, Answers, Receiver, now_us
+from ingest.parcel import Parcel
+from ingest.presence import Presence, Voice
+from ingest.session import Link, Platform, Session, now_us, silence
 
 SOURCE = "nmea"
-# A receiver sends the sentences of one epoch within a few hundred milliseconds; after this the epoch has ended.
-EPOCH_SILENCE_S = 1.0
 MAX_TERMINAL_CHARACTERS = 40
 
 
-class NmeaReceiver(Receiver):
-    """Terminals that stream NMEA 0183 over TCP. `counts` holds, besides connections, `bad_sentences` and `fixes`."""
+class NmeaPlatform(Platform):
+    """Our side of NMEA 0183: it listens.
+
+    A terminal is named by `$PGONG,<terminal>`, by a first line without `$`, or by `terminals`: its address, or the port
+    it calls. `counts` holds, besides connections, `bad_sentences` and `fixes`.
+    """
 
     name = "NMEA"
 
-    async def serve(self, reader: StreamReader, writer: StreamWriter, place: str) -> None:
-        """Listen to one receiver until it hangs up; TimeoutError after a silence."""
-        session = _Session(self, writer, place)
-        silent_s = 0.0
-        try:
-            while True:
-                await session.answers.room()
-                try:
-                    async with asyncio.timeout(EPOCH_SILENCE_S):
-                        chunk = await reader.read(READ_BYTES)
-                except TimeoutError:
-                    silent_s += EPOCH_SILENCE_S
-                    await session.hand_over(session.assembler.end_epoch())
-                    if silent_s >= self.idle_timeout_s:
-                        raise
-                    continue
-                if not chunk:
-                    break
-                silent_s = 0.0
-                await session.hand_over(session.take(session.splitter.feed(chunk)))
-            await session.hand_over([*session.take(session.splitter.close()), *session.assembler.close()])
-        finally:
-            await session.answers.settle()
+    def __init__(self, intake: Intake, terminals: Mapping[str, str] | None = None) -> None:
+        super().__init__(intake)
+        self.terminals = terminals or {}
+        self.presence = Presence()
+
+    def session(self, link: Link) -> "NmeaSession":
+        """A session over a new link."""
+        return NmeaSession(self, link)
 
 
-class _Session:
-    def __init__(self, receiver: NmeaReceiver, writer: StreamWriter, place: str) -> None:
-        self.splitter = LineSplitter()
-        self.assembler = EpochAssembler()
-        self.answers = Answers(writer)
-        self._receiver = receiver
-        self._place = place
+class NmeaSession(Session):
+    """One receiver: its lines and its epochs. A rest ends an epoch: the next one would have come within it."""
+
+    def __init__(self, platform: NmeaPlatform, link: Link) -> None:
+        super().__init__(platform, link)
+        self._platform = platform
+        self._splitter = LineSplitter()
+        self._assembler = EpochAssembler()
         self._first = True
+        self._voices: dict[str, Voice] = {}
 
-    def take(self, lines: list[bytes | Refusal]) -> list[Fix | Refusal]:
-        """Fixes and refusals of the lines of one read."""
+    def receive(self, data: bytes) -> None:
+        """Take what one read brought, as one parcel."""
+        self._hand_over(self._found(self._splitter.feed(data)))
+
+    def cut(self) -> None:
+        """A datagram has ended, and with it the line."""
+        self._hand_over(self._found(self._splitter.close()))
+
+    def rest(self) -> None:
+        """The epoch has ended."""
+        self._hand_over(self._assembler.end_epoch())
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._hand_over([*self._found(self._splitter.close()), *self._assembler.close()])
+
+    def gone(self, why: str) -> None:
+        """Its terminals are offline, but for those that speak elsewhere by now."""
+        events = self._platform.presence.leave(self._voices.values(), self, why, now_us())
+        if events:
+            self.note(Parcel(SOURCE, self.place, now_us(), events=events))
+
+    def _found(self, lines: Sequence[bytes | Refusal]) -> list[Fix | Refusal]:
+        """Fixes and refusals of lines."""
         found: list[Fix | Refusal] = []
         for line in lines:
             if isinstance(line, Refusal):
                 name = line.raw.strip().decode("ascii", errors="replace")
                 if self._first and name.isalnum() and len(name) <= MAX_TERMINAL_CHARACTERS:
-                    self.assembler.terminal = name
+                    self._assembler.terminal = name
                 else:
                     found.append(line)
             else:
-                found += self.assembler.feed(line)
+                found += self._assembler.feed(line)
             self._first = False
         return found
 
-    async def hand_over(self, found: list[Fix | Refusal]) -> None:
-        """Put fixes and refusals to the intake, as one parcel."""
+    def _hand_over(self, found: Sequence[Fix | Refusal]) -> None:
         reports, refused = [], []
         for each in found:
             if isinstance(each, Refusal):
@@ -79,12 +90,13 @@ class _Session:
             else:
                 error = FieldError("terminal", "$PGONG,<terminal> before the first sentence", "none")
                 refused.append(Refusal(each.report.raw, error))
-        self._receiver.counts["bad_sentences"] += len(refused)
-        self._receiver.counts["fixes"] += len(reports)
-        if reports or refused:
-            parcel = Parcel(SOURCE, self._place, now_us(), reports, refused)
-            self.answers.after(await self._receiver.intake.put(parcel), _nothing)
-
-
-def _nothing(_outcome: Outcome) -> bytes:
-    return b""
+        self._platform.counts["bad_sentences"] += len(refused)
+        self._platform.counts["fixes"] += len(reports)
+        events = []
+        for terminal in {report.terminal for report in reports}:
+            voice = self._voices.setdefault(terminal, Voice(terminal))
+            event = self._platform.presence.hear(voice, self, self.place, now_us())
+            voice.sequence = 0
+            events += [event] if event is not None else []
+        if reports or refused or events:
+            self.hand_over(Parcel(SOURCE, self.place, now_us(), reports, refused, events=events), silence)

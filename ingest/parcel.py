@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest.columns import Columns
 from ingest.errors import Refusal
 from ingest.report import Report
 
@@ -59,11 +60,23 @@ class Parcel:
     swipes: Sequence[CardSwipe] = ()
     events: Sequence[TerminalEvent] = ()
     media: Sequence[Media] = ()
+    columns: Columns | None = None
+
+    @property
+    def rows(self) -> int:
+        """Positions, refusals and swipes: what the ledger counts."""
+        columns = len(self.columns) if self.columns is not None else 0
+        return len(self.reports) + len(self.refused) + len(self.swipes) + columns
 
     @property
     def weight(self) -> int:
-        """How much room it takes in the queue: its rows, at least one."""
-        return max(1, len(self.reports) + len(self.refused) + len(self.swipes) + len(self.events) + len(self.media))
+        """How much room it takes in the queue: all it holds, at least one."""
+        return max(1, self.rows + len(self.events) + len(self.media))
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not (self.rows or self.events or self.media)
 
 
 @dataclass(frozen=True, slots=True)

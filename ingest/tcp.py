@@ -1,170 +1,262 @@
-"""TCP receivers: thin asyncio shells around the pure decoders. One session for each connection."""
+"""TCP: a thin shell around the sessions of a platform, with or without TLS."""
 
 import asyncio
 import socket
-from abc import ABC, abstractmethod
-from asyncio import StreamReader, StreamWriter
-from collections import Counter, deque
-from collections.abc import Callable
+import ssl
+from collections import Counter
 from contextlib import suppress
-from time import time_ns
 from types import TracebackType
 from typing import Self
 
 from ingest.errors import ReceiverError
-from ingest.intake import Intake
-from ingest.parcel import Outcome
+from ingest.limits import AddressLimits
+from ingest.session import Platform, Session
 
 READ_BYTES = 65_536
 # A terminal that does not read its answers is hung up on past this; an answer has some 20 bytes.
 MAX_UNREAD_BYTES = 1_000_000
-# Parcels of one connection that wait for the store; past it the connection is not read: none can fill the intake alone.
-MAX_PENDING_PARCELS = 64
 CLOSE_TIMEOUT_S = 5.0
+# How often connections are looked at for silence; a receiver of NMEA sends an epoch within a few hundred milliseconds.
+REST_S = 1.0
+BACKLOG = 4096
 
-AnswerMaker = Callable[[Outcome], bytes]
-"""Makes the answers to one parcel, as sent, of the outcome of storing it."""
 
-
-class Receiver(ABC):
+class TcpReceiver:
     """Listens on one TCP address. `async with receiver:` starts it; leaving it answers what is stored and hangs up.
 
     Parameters
     ----------
-    intake : takes the parcels.
+    platform : speaks the protocol.
     host, port : the address; port 0 takes a free one, then in `port`.
     listener : a bound socket to listen on instead.
+    tls : speaks TLS where given.
     idle_timeout_s : silence after which a connection is ended.
     max_connections : more are closed as they come, and counted.
+    limits : what one address may take up.
     """
-
-    name = "tcp"
 
     def __init__(
         self,
-        intake: Intake,
+        platform: Platform,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         listener: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
         idle_timeout_s: float = 300.0,
         max_connections: int = 20_000,
+        limits: AddressLimits | None = None,
     ) -> None:
+        self.platform = platform
         self.host = host
         self.port = port
-        self._listener = listener
-        self.intake = intake
         self.idle_timeout_s = idle_timeout_s
         self.max_connections = max_connections
-        self.counts: Counter[str] = Counter()
-        self._sessions: set[asyncio.Task[None]] = set()
+        self.limits = limits or AddressLimits()
+        self.counts: Counter[str] = platform.counts
+        self.buffer = memoryview(bytearray(READ_BYTES))  # of all connections: a read is taken before the next
+        self.open: set[_Connection] = set()
+        self._listener = listener
+        self._tls = tls
         self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def connections(self) -> int:
         """Connections open now."""
-        return len(self._sessions)
+        return len(self.open)
 
     async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        where = {"sock": self._listener} if self._listener is not None else {"host": self.host, "port": self.port}
+        shake = {"ssl": self._tls, "ssl_handshake_timeout": CLOSE_TIMEOUT_S * 2} if self._tls else {}
         try:
-            if self._listener is not None:
-                self._server = await asyncio.start_server(self._accept, sock=self._listener, backlog=1024)
-            else:
-                self._server = await asyncio.start_server(self._accept, self.host, self.port, backlog=1024)
+            self._server = await loop.create_server(  # type: ignore[call-overload]  # one of two forms, as `where` says
+                lambda: _Connection(self, loop), backlog=BACKLOG, **where, **shake
+            )
         except OSError as error:
             reason = error.strerror or str(error)
-            raise ReceiverError(f"cannot listen for {self.name} on {self.host}:{self.port}: {reason}") from error
+            raise ReceiverError(
+                f"cannot listen for {self.platform.name} on {self.host}:{self.port}: {reason}"
+            ) from error
         self.port = self._server.sockets[0].getsockname()[1]
+        self._sweeper = asyncio.create_task(self._sweep(), name=f"{self.platform.name} silence")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
+        assert self._sweeper is not None
         self._server.close()
-        for session in self._sessions:
-            session.cancel()
-        if self._sessions:
-            await asyncio.wait(set(self._sessions))
+        self._sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._sweeper
+        left = list(self.open)
+        for connection in left:
+            connection.stop()
+        await asyncio.gather(*(each.session.settled(CLOSE_TIMEOUT_S) for each in left))
+        for connection in left:
+            connection.close("stopped")
+        for _ in range(int(CLOSE_TIMEOUT_S / 0.01)):
+            if not self.open:
+                break
+            await asyncio.sleep(0.01)
+        for connection in list(self.open):
+            connection.abort()
+        await asyncio.sleep(0)
         await self._server.wait_closed()
 
-    @abstractmethod
-    async def serve(self, reader: StreamReader, writer: StreamWriter, place: str) -> None:
-        """Speak with one terminal until it hangs up; TimeoutError after a silence."""
+    async def _sweep(self) -> None:
+        """End connections that are silent, and let sessions know of a rest."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(REST_S, self.idle_timeout_s) / 2)
+            now = loop.time()
+            for connection in list(self.open):
+                silent_s = now - connection.heard_at
+                if silent_s >= self.idle_timeout_s and not connection.paused:
+                    self.counts["idle"] += 1
+                    connection.close("silent")
+                elif silent_s >= REST_S:
+                    connection.session.rest()
 
-    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
-        session = asyncio.current_task()
-        assert session is not None
-        if len(self._sessions) >= self.max_connections:
-            self.counts["refused_connections"] += 1
-            writer.close()
+
+class _Connection(asyncio.BufferedProtocol):
+    """One connection: reads while its session, the intake and the limits of its address allow it."""
+
+    session: Session
+
+    def __init__(self, receiver: TcpReceiver, loop: asyncio.AbstractEventLoop) -> None:
+        self.host, self.port, self.local_port = "?", 0, 0
+        self.heard_at = loop.time()
+        self.paused = False
+        self._receiver = receiver
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._stopped = False  # nothing more is read
+        self._ended = False  # the peer has sent all it will
+        self._unread = False  # the terminal does not read its answers
+        self._why = "hung up"
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ------------------------------------------------------------ called by the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin a session, unless there are too many."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        receiver = self._receiver
+        self.host, self.port, *_ = transport.get_extra_info("peername") or ("?", 0)
+        self.local_port = (transport.get_extra_info("sockname") or ("?", 0))[1]
+        if len(receiver.open) >= receiver.max_connections or not receiver.limits.admit(self.host):
+            receiver.counts["refused_connections"] += 1
+            transport.abort()
             return
-        self._sessions.add(session)
-        self.counts["connections"] += 1
-        host, port, *_ = writer.get_extra_info("peername") or ("?", 0)
-        try:
-            await self.serve(reader, writer, f"{host}:{port}")
-        except TimeoutError:
-            self.counts["idle"] += 1
-        except ConnectionError:
-            self.counts["broken"] += 1
-        except asyncio.CancelledError:
-            if self._server is None or self._server.is_serving():
-                raise
-            # We are leaving: asyncio's streams log a cancelled session as an error.
-        finally:
-            self._sessions.discard(session)
-            writer.close()
-            try:
-                await asyncio.wait_for(writer.wait_closed(), CLOSE_TIMEOUT_S)
-            except (ConnectionError, TimeoutError):
-                writer.transport.abort()
+        sock = transport.get_extra_info("socket")
+        if sock is not None:  # so that a link that died without a word is found before the idle time-out
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.session = receiver.platform.session(self)
+        receiver.open.add(self)
+        receiver.counts["connections"] += 1
 
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the signature is asyncio's
+        """Where the next read goes."""
+        return self._receiver.buffer
 
-class Answers:
-    """Answers of one connection, sent in order, each after the parcel it answers is stored."""
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        if self not in self._receiver.open:
+            return
+        self.heard_at = self._loop.time()
+        self._receiver.limits.spend(self.host, nbytes, self.heard_at)
+        self.session.receive(bytes(self._receiver.buffer[:nbytes]))
+        self.look()
 
-    def __init__(self, writer: StreamWriter) -> None:
-        self._writer = writer
-        self._pending: deque[asyncio.Future[Outcome]] = deque()
-        self._room = asyncio.Event()
-        self._room.set()
+    def eof_received(self) -> bool:
+        """The peer has sent all it will; its last answers still go out where the transport allows it."""
+        if self not in self._receiver.open:
+            return False
+        self._ended = True
+        self.session.end()
+        if not self.session.settling:
+            return False
+        self._loop.call_later(CLOSE_TIMEOUT_S, self.close, "hung up")
+        return True
 
-    async def room(self) -> None:
-        """Wait until fewer than `MAX_PENDING_PARCELS` are pending and the terminal reads its answers."""
-        await self._writer.drain()
-        await self._room.wait()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the session."""
+        if self not in self._receiver.open:
+            return
+        self._receiver.open.discard(self)
+        self._receiver.limits.leave(self.host)
+        if exc is not None:
+            self._receiver.counts["broken"] += 1
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._ended:
+            self.session.end()
+        self.session.gone(self._why)
 
-    def after(self, stored: asyncio.Future[Outcome], answer: AnswerMaker) -> None:
-        """Send what `answer` makes of the outcome once the parcel is stored; nothing if it never is."""
-        self._pending.append(stored)
-        if len(self._pending) >= MAX_PENDING_PARCELS:
-            self._room.clear()
-        stored.add_done_callback(lambda done: self._send(done, answer))
+    def pause_writing(self) -> None:
+        """The terminal does not read its answers."""
+        self._unread = True
+        self.look()
 
-    def send(self, frames: bytes) -> None:
-        """Send now."""
-        if frames and not self._writer.is_closing():
-            self._writer.write(frames)
-            if self._writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
-                self._writer.transport.abort()
+    def resume_writing(self) -> None:
+        """It reads them again."""
+        self._unread = False
+        self.look()
 
-    async def settle(self) -> None:
-        """At the end of a connection: wait a little for what is still being stored, and send the last answers."""
-        if self._pending:
-            await asyncio.wait(set(self._pending), timeout=CLOSE_TIMEOUT_S)
-            await asyncio.sleep(0)  # the callbacks run one turn after the futures
-        if not self._writer.is_closing():
-            with suppress(ConnectionError, TimeoutError):
-                await asyncio.wait_for(self._writer.drain(), CLOSE_TIMEOUT_S)
+    # ------------------------------------------------------------ called by the session and the receiver
 
-    def _send(self, stored: asyncio.Future[Outcome], answer: AnswerMaker) -> None:
-        self._pending.remove(stored)  # futures are done in order: it stands first
-        self._room.set()
-        if not stored.cancelled():
-            self.send(answer(stored.result()))
+    def send(self, data: bytes) -> None:
+        """Send now; a terminal that leaves too much unread is hung up on."""
+        transport = self._transport
+        if not data or transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.abort()
 
+    def look(self) -> None:
+        """Read, or stop reading for now: while the session is busy, the intake full, or the address ahead of its rate."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._ended and not self.session.settling:
+            transport.close()
+            return
+        intake = self._receiver.platform.intake
+        wait_s = self._receiver.limits.wait_s(self.host, self._loop.time())
+        pause = self._stopped or self._unread or self.session.busy or intake.full or wait_s > 0
+        if pause and not self.paused:
+            transport.pause_reading()
+        elif self.paused and not pause:
+            self.heard_at = self._loop.time()  # a silence of our own making does not count
+            transport.resume_reading()
+        self.paused = pause
+        if intake.full:
+            intake.when_room(self.look)
+        if wait_s > 0 and self._timer is None:
+            self._timer = self._loop.call_later(wait_s, self._waited)
 
-def now_us() -> int:
-    """The present, µs UTC."""
-    return time_ns() // 1000
+    def stop(self) -> None:
+        """Read no more."""
+        self._stopped = True
+        self.look()
+
+    def close(self, why: str) -> None:
+        """Hang up once what was written is sent."""
+        self._why = why
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _waited(self) -> None:
+        self._timer = None
+        self.look()

@@ -21,17 +21,18 @@ class Refused:
     place: str  # peer address, topic, or file and line
     reason: str
     raw: bytes
+    terminal_no: str = ""  # where it is known
 
 
 def add_quarantine(conn: Connection[Any], rows: Sequence[Refused]) -> None:
     """Keep what was refused."""
     with (
         conn.cursor() as cursor,
-        cursor.copy("COPY quarantine (received_at, source, place, reason, raw) FROM STDIN") as copy,
+        cursor.copy("COPY quarantine (received_at, source, place, reason, terminal_no, raw) FROM STDIN") as copy,
     ):
         for row in rows:
             # NUL cannot stand in text; a reason or place may quote what a terminal sent.
-            texts = (text.replace("\x00", "␀") for text in (row.source, row.place, row.reason))
+            texts = (text.replace("\x00", "␀") for text in (row.source, row.place, row.reason, row.terminal_no))
             copy.write_row((to_datetime(row.received_at), *texts, row.raw[:MAX_RAW_BYTES]))
 
 

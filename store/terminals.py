@@ -28,9 +28,11 @@ def register_terminal(conn: Connection, terminal_no: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def authenticate_terminal(conn: Connection, terminal_no: str, code: str) -> bool:
-    """Whether `code` is the one this terminal was given; False for a terminal that never registered."""
+def authenticate_terminal(conn: Connection, terminal_no: str, code: str) -> bool | None:
+    """Whether `code` is the one this terminal was given; False for one that never registered, None for a stranger."""
     row = conn.execute(
         "SELECT auth_code FROM terminal WHERE ltrim(terminal_no, '0') = ltrim(%s, '0')", (terminal_no,)
     ).fetchone()
-    return row is not None and row[0] != "" and hmac.compare_digest(row[0].encode(), code.encode())
+    if row is None:
+        return None
+    return row[0] != "" and hmac.compare_digest(row[0].encode(), code.encode())

@@ -11,7 +11,8 @@ from fixtures.terminals import Tally
 from gongche.console import HomeOption, JsonOption, print_facts, say
 from gongche.demo import PASSWORD, ROLES, broker, demo_folder, drive_live, prepare
 from gongche.home import Gongche, default_home, open_home
-from gongche.service import bind, run_service
+from gongche.service import run_service
+from gongche.sockets import bind
 
 app = typer.Typer()
 

@@ -36,7 +36,7 @@ _MONTHS = np.arange("2000-01", "2100-02", dtype="datetime64[M]").astype("datetim
 
 
 @compiled
-def read_frames(data, marks, escapes, kinds, terminal, keys, columns):
+def read_frames(data, marks, escapes, kinds, terminal, keys, headers, columns):
     """What stands between neighbouring delimiters; a row of `columns` for each frame that is not OTHER.
 
     Returns how many rows and how many terminals there are.
@@ -48,6 +48,7 @@ def read_frames(data, marks, escapes, kinds, terminal, keys, columns):
     kinds : int8 (frames,)   Set.
     terminal : int32 (frames,)   Set: which of `keys` each row is from.
     keys : uint64 (frames, 2)   Set: the last 16 digits of each terminal's number; those before, and bytes sent (8 bits).
+    headers : int32 (frames, 2)   Set: sequence and version of each row's message.
     columns : named tuple of arrays (frames,), as `Positions` has them.
     """
     fix_time, lat_e7, lon_e7, speed, course, odometer, fuel, altitude, satellites, status = columns
@@ -91,6 +92,8 @@ def read_frames(data, marks, escapes, kinds, terminal, keys, columns):
             slots[slot] = terminals
             terminals += 1
         terminal[row] = slots[slot]
+        headers[row, 0] = _uint16(frame, at - 2)
+        headers[row, 1] = 0 if at == 12 else frame[4]
         fix_time[row] = time
         lat_e7[row] = -lat * 10 if sent & SOUTH else lat * 10
         lon_e7[row] = -lon * 10 if sent & WEST else lon * 10
@@ -104,6 +107,65 @@ def read_frames(data, marks, escapes, kinds, terminal, keys, columns):
         kinds[number - 1] = NOTED if noted else PLAIN
         row += 1
     return row, terminals
+
+
+@compiled
+def write_answers(terminal, keys, headers, results, first_sequence, message_id, out):
+    """General answers (0x8001) as sent, one for each row; how many bytes of `out` they took.
+
+    Parameters
+    ----------
+    terminal, keys, headers : as `read_frames` set them.
+    results : uint8 (rows,).
+    first_sequence : of our own messages; they count on from here.
+    message_id : what is answered.
+    out : uint8   Room for 54 bytes a row: every byte of 26 may need an escape.
+    """
+    frame = np.empty(26, dtype=np.uint8)
+    at = 0
+    for row in range(len(terminal)):
+        low, rest = keys[terminal[row], 0], keys[terminal[row], 1]
+        digits = int(rest & np.uint64(0xFF))
+        _put(frame, 0, 0x8001, 2)
+        _put(frame, 2, 5 | (VERSION_BIT if digits == 10 else 0), 2)
+        size = 4
+        if digits == 10:
+            frame[4] = headers[row, 1]
+            size = 5
+        high = rest >> np.uint64(8)
+        for i in range(digits):
+            place = np.uint64(8 * (digits - 1 - i))
+            frame[size + i] = (low >> place if place < 64 else high >> (place - np.uint64(64))) & np.uint64(0xFF)
+        size += digits
+        _put(frame, size, (first_sequence + row) & 0xFFFF, 2)
+        _put(frame, size + 2, headers[row, 0], 2)
+        _put(frame, size + 4, message_id, 2)
+        frame[size + 6] = results[row]
+        size += 7
+        odd = np.uint8(0)
+        for i in range(size):
+            odd ^= frame[i]
+        frame[size] = odd
+        out[at] = 0x7E
+        at += 1
+        for i in range(size + 1):
+            if frame[i] == 0x7E or frame[i] == 0x7D:
+                out[at] = 0x7D
+                out[at + 1] = 1 if frame[i] == 0x7D else 2
+                at += 2
+            else:
+                out[at] = frame[i]
+                at += 1
+        out[at] = 0x7E
+        at += 1
+    return at
+
+
+@compiled
+def _put(frame, at, value, count):
+    """An unsigned integer, big-endian."""
+    for i in range(count):
+        frame[at + i] = value >> (8 * (count - 1 - i)) & 0xFF
 
 
 @compiled

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fixtures.terminals import Journey
+from ingest.columns import Columns
 from ingest.jt808.header import terminal_key
-from ingest.parcel import Outcome, Parcel
+from ingest.parcel import Media, Outcome, Parcel
 
 START_US = 1_795_392_000_000_000  # 2026-11-23T00:00:00Z
 
@@ -25,6 +27,8 @@ class MemorySink:
         self.received = 0
         self.refused: list[tuple[str, bytes]] = []
         self.swipes: list[str] = []
+        self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.media: list[Media] = []
         self.groups: list[int] = []
         self.away = False
         self.poison: bytes | None = None
@@ -62,7 +66,25 @@ class MemorySink:
                 continue
             self.received += 1
             self.rows.add((key, report.fix_time, report.lat_e7, report.lon_e7))
+        if parcel.columns is not None:
+            unknown |= self._keep_columns(parcel.columns)
+        self.events += [(each.kind, each.terminal, dict(each.facts)) for each in parcel.events]
+        self.media += list(parcel.media)
         return Outcome(frozenset(unknown))
+
+    def _keep_columns(self, columns: Columns) -> set[str]:
+        unknown = set()
+        for row, ix in enumerate(columns.positions.vehicle_ix.tolist()):
+            terminal = columns.terminals[ix]
+            key = terminal_key(terminal)
+            if self.known is not None and key not in self.known:
+                unknown.add(terminal)
+                self.refused.append((f"unknown terminal {terminal}", columns.raw(row)))
+                continue
+            self.received += 1
+            at = (int(getattr(columns.positions, name)[row]) for name in ("fix_time", "lat_e7", "lon_e7"))
+            self.rows.add((key, *at))  # type: ignore[arg-type]  # three columns
+        return unknown
 
 
 class MemoryRegistry:
@@ -77,7 +99,9 @@ class MemoryRegistry:
             raise StoreAwayError("nobody answers")
         return None if terminal in self.strangers else f"code{terminal[-4:]}"
 
-    def authenticate(self, terminal: str, code: str) -> bool:
+    def authenticate(self, terminal: str, code: str) -> bool | None:
+        if terminal in self.strangers:
+            return None
         return code == f"code{terminal[-4:]}"
 
 

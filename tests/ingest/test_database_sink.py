@@ -15,11 +15,13 @@ from geo.datum import wgs84_to_gcj02
 from ingest.database import DatabaseRegistry, DatabaseSink
 from ingest.errors import FieldError, Refusal
 from ingest.intake import Intake
-from ingest.jt808_session import Jt808Receiver
+from ingest.jt808_session import Jt808Platform
 from ingest.mqtt import BrokerAddress, MqttReceiver
-from ingest.nmea_session import NmeaReceiver
+from ingest.nmea_session import NmeaPlatform
 from ingest.parcel import CardSwipe, Parcel
 from ingest.report import Report
+from ingest.roster import Roster
+from ingest.tcp import TcpReceiver
 from store.database import Database
 from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 from store.positions import read_track
@@ -55,7 +57,7 @@ def report(terminal: str, second: int = 0, **values: Any) -> Report:
 
 
 def test_every_row_is_accounted_for(fleet: Database) -> None:
-    sink = DatabaseSink(fleet)
+    sink = DatabaseSink(fleet, Roster(fleet))
     bad = Refusal(b"\x7e\x00\x7e", FieldError("a", "b", "c"))
     first = parcel(report("013900000001"), report("013900000001", 1), report("0999"), refused=[bad])
     second = Parcel("nmea", "192.0.2.2:1", START_US, [report("N1")])
@@ -77,7 +79,7 @@ def test_every_row_is_accounted_for(fleet: Database) -> None:
 def test_a_terminal_in_another_datum_is_converted_and_the_sent_place_kept(fleet: Database) -> None:
     lat, lon = wgs84_to_gcj02(np.array([23.129163]), np.array([113.264435]))
     sent = report("G1", lat_e7=round(lat[0] * 1e7), lon_e7=round(lon[0] * 1e7), alarms=("overspeed",))
-    DatabaseSink(fleet).write([parcel(sent)])
+    DatabaseSink(fleet, Roster(fleet)).write([parcel(sent)])
     ((lat_e7, note),) = ask(fleet, "SELECT p.lat_e7, n.note FROM position p JOIN position_note n USING (vehicle_id)")
     assert abs(lat_e7 - 231_291_630) <= 1
     assert note["alarms"] == ["overspeed"]
@@ -85,7 +87,7 @@ def test_a_terminal_in_another_datum_is_converted_and_the_sent_place_kept(fleet:
 
 
 def test_a_new_terminal_is_known_after_a_refresh(fleet: Database) -> None:
-    sink = DatabaseSink(fleet, refresh_s=0)
+    sink = DatabaseSink(fleet, Roster(fleet, refresh_s=0))
     assert sink.write([parcel(report("X1"))])[0].unknown == {"X1"}
     with fleet.connection() as conn:
         upsert_terminals(conn, [Terminal("X1", "V0", "mqtt")])
@@ -94,20 +96,20 @@ def test_a_new_terminal_is_known_after_a_refresh(fleet: Database) -> None:
 
 def test_swipes_are_kept(fleet: Database) -> None:
     swipes = [CardSwipe("013900000001", START_US, "C1", True), CardSwipe("0999", START_US, "C2", True, b"raw")]
-    DatabaseSink(fleet).write([parcel(swipes=swipes)])
+    DatabaseSink(fleet, Roster(fleet)).write([parcel(swipes=swipes)])
     assert ask(fleet, "SELECT driver_card, inserted FROM driver_swipe") == [("C1", True)]
     assert ask(fleet, "SELECT reason FROM quarantine") == [("unknown terminal 0999",)]
 
 
 def test_a_clock_in_the_future_never_becomes_the_latest_position(fleet: Database) -> None:
-    DatabaseSink(fleet).write([parcel(report("013900000001"), report("013900000001", 10**8))])
+    DatabaseSink(fleet, Roster(fleet)).write([parcel(report("013900000001"), report("013900000001", 10**8))])
     assert ask(fleet, "SELECT count(*) FROM position") == [(2,)]
     ((latest,),) = ask(fleet, "SELECT extract(epoch FROM fix_time)::bigint FROM latest")
     assert latest == START_US // 1_000_000
 
 
 def test_registration_gives_one_code_that_authenticates(fleet: Database) -> None:
-    registry = DatabaseRegistry(fleet)
+    registry = DatabaseRegistry(fleet, Roster(fleet))
     code = registry.register("013900000001")
     assert code is not None
     assert len(code) == 16
@@ -122,9 +124,11 @@ def test_registration_gives_one_code_that_authenticates(fleet: Database) -> None
 @pytest.mark.broker
 async def test_terminals_of_every_protocol_reach_the_database(fleet: Database, mosquitto: Mosquitto) -> None:
     async with (
-        Intake(DatabaseSink(fleet), group_wait_s=0.01) as intake,
-        Jt808Receiver(intake, DatabaseRegistry(fleet), require_authentication=True) as jt808,
-        NmeaReceiver(intake) as nmea,
+        Intake(DatabaseSink(fleet, Roster(fleet)), group_wait_s=0.01) as intake,
+        TcpReceiver(
+            Jt808Platform(intake, DatabaseRegistry(fleet, Roster(fleet)), require_authentication=True)
+        ) as jt808,
+        TcpReceiver(NmeaPlatform(intake)) as nmea,
         MqttReceiver(intake, BrokerAddress(port=mosquitto.port)) as mqtt,
     ):
         await asyncio.wait_for(mqtt.connected.wait(), 10)
@@ -144,7 +148,7 @@ async def test_terminals_of_every_protocol_reach_the_database(fleet: Database, m
 
 
 async def test_an_intake_survives_a_database_that_drops_its_connections(fleet: Database, conninfo: str) -> None:
-    async with Intake(DatabaseSink(fleet), group_wait_s=0.001) as intake:
+    async with Intake(DatabaseSink(fleet, Roster(fleet)), group_wait_s=0.001) as intake:
         await (await intake.put(parcel(report("013900000001"))))
         with psycopg.connect(conninfo, autocommit=True) as admin:
             admin.execute(
@@ -203,7 +207,7 @@ async def test_a_receiver_killed_under_load_loses_nothing_it_acknowledged(
 
 
 def test_what_the_database_refuses_is_no_outage(fleet: Database) -> None:
-    sink = DatabaseSink(fleet)
+    sink = DatabaseSink(fleet, Roster(fleet))
     with pytest.raises(psycopg.Error) as caught:
         ask(fleet, "SELECT 1 / 0")
     assert not sink.is_outage(caught.value)
@@ -212,7 +216,7 @@ def test_what_the_database_refuses_is_no_outage(fleet: Database) -> None:
 
 async def test_a_note_that_postgresql_cannot_hold_goes_to_quarantine_and_the_others_are_kept(fleet: Database) -> None:
     odd = report("013900000001", 5, note={"text": "a\x00b"}, raw=b"odd")
-    async with Intake(DatabaseSink(fleet), group_wait_s=0.05) as intake:
+    async with Intake(DatabaseSink(fleet, Roster(fleet)), group_wait_s=0.05) as intake:
         futures = [await intake.put(parcel(each)) for each in (report("013900000001"), odd, report("N1"))]
         await asyncio.wait_for(asyncio.gather(*futures), 20)
     assert ask(fleet, "SELECT count(*) FROM position") == [(2,)]

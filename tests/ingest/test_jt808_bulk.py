@@ -129,3 +129,20 @@ def test_too_long_a_frame_is_left() -> None:
     bulk = read_bulk(b"\x7e" + b"\x02\x00" * 4000 + b"\x7e" + position_frame(GOOD), RECEIVED_AT)
     assert [number for number, _ in bulk.others][:1] == [0]
     assert bulk.count == 2
+
+
+@pytest.mark.skipif(not COMPILED, reason="frames are read together only where numba is installed")
+@given(st.lists(st.tuples(reports(), st.integers(0, 0xFFFF), st.sampled_from([0, 1])), max_size=6), st.data())
+@settings(max_examples=60, deadline=None)
+def test_answers_made_together_are_those_made_one_by_one(
+    sent: list[tuple[Report, int, int]], data: st.DataObject
+) -> None:
+    bulk = read_bulk(b"".join(position_frame(*each) for each in sent), RECEIVED_AT)
+    results = data.draw(st.lists(st.integers(0, 4), min_size=len(bulk.number), max_size=len(bulk.number)))
+    first = data.draw(st.integers(0, 0xFFFF))
+    headers = [decode(bulk.raw(row)[1:-1]).header for row in range(len(bulk.number))]
+    one_by_one = [
+        encode.general_answer(header, (first + row) & 0xFFFF, result)
+        for row, (header, result) in enumerate(zip(headers, results, strict=True))
+    ]
+    assert bulk.answers(np.array(results, dtype=np.uint8), first) == b"".join(one_by_one)

@@ -2,18 +2,25 @@
 
 import asyncio
 import socket
+import ssl
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.terminals import Addresses, run_terminals
+from geo.jit import COMPILED
 from ingest.errors import ReceiverError
 from ingest.intake import Intake
-from ingest.jt808 import FrameSplitter, Header, decode
+from ingest.jt808 import FrameSplitter, Header, decode, unescape
 from ingest.jt808 import encode as enc
-from ingest.jt808_session import Jt808Receiver
-from ingest.nmea_session import NmeaReceiver
+from ingest.jt808.header import read_header, terminal_key
+from ingest.jt808_session import Jt808Platform
+from ingest.limits import AddressLimits
+from ingest.nmea_session import NmeaPlatform
+from ingest.tcp import TcpReceiver
+from tests.ingest.certificates import make_certificate
 from tests.ingest.memory_store import MemoryRegistry, MemorySink, journey
 from tests.ingest.test_golden_frames import JT808
 
@@ -53,11 +60,12 @@ class Bench:
         self._stack = stack
         self.intake = Intake(self.sink, group_wait_s=0.005)
 
-    async def jt808(self, **settings: Any) -> Jt808Receiver:
-        return await self._stack.enter_async_context(Jt808Receiver(self.intake, self.registry, **settings))
+    async def jt808(self, *, require_authentication: bool = False, **listen: Any) -> TcpReceiver:
+        platform = Jt808Platform(self.intake, self.registry, require_authentication=require_authentication)
+        return await self._stack.enter_async_context(TcpReceiver(platform, **listen))
 
-    async def nmea(self, **settings: Any) -> NmeaReceiver:
-        return await self._stack.enter_async_context(NmeaReceiver(self.intake, **settings))
+    async def nmea(self, **listen: Any) -> TcpReceiver:
+        return await self._stack.enter_async_context(TcpReceiver(NmeaPlatform(self.intake), **listen))
 
     async def call(self, port: int) -> Line:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -241,7 +249,7 @@ async def test_a_bound_socket_may_be_given(bench: Bench) -> None:
 
 async def test_leaving_the_receiver_answers_what_is_stored_and_hangs_up(bench: Bench) -> None:
     bench.sink.gate.clear()
-    async with Jt808Receiver(bench.intake, bench.registry) as receiver:
+    async with TcpReceiver(Jt808Platform(bench.intake, bench.registry)) as receiver:
         line = await bench.call(receiver.port)
         line.writer.write(FIRST)
         await until(lambda: bench.intake.counts.received == 1)
@@ -279,7 +287,7 @@ async def test_nmea_without_an_identity_is_quarantined(bench: Bench) -> None:
 
 
 async def test_an_epoch_ends_with_a_silence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.nmea_session.EPOCH_SILENCE_S", 0.05)
+    monkeypatch.setattr("ingest.tcp.REST_S", 0.05)
     line = await bench.call((await bench.nmea()).port)
     line.writer.write(b"$PGONG,G77\r\n" + RMC)
     await until(lambda: bench.sink.rows)
@@ -299,12 +307,12 @@ async def test_simulated_terminals_are_all_acknowledged(bench: Bench) -> None:
 
 async def test_what_was_not_acknowledged_is_sent_again_after_a_reconnect(bench: Bench) -> None:
     bench.sink.gate.clear()
-    async with Jt808Receiver(bench.intake, bench.registry) as receiver:
+    async with TcpReceiver(Jt808Platform(bench.intake, bench.registry)) as receiver:
         addresses = Addresses(jt808=("127.0.0.1", receiver.port))
         running = asyncio.create_task(run_terminals([journey(TERMINAL, "jt808", 40)], addresses))
         await until(lambda: bench.intake.counts.received == 40)
-        for session in set(receiver._sessions):
-            session.cancel()
+        for connection in set(receiver.open):
+            connection.abort()
         bench.sink.gate.set()
         tally = await asyncio.wait_for(running, 20)
     assert (tally.sent, tally.acked) == (40, 40)
@@ -321,3 +329,152 @@ async def test_a_refused_terminal_ends_its_journey(bench: Bench) -> None:
 async def test_a_journey_without_an_address_is_refused() -> None:
     with pytest.raises(ValueError, match="addresses: expected one for mqtt, got none"):
         await run_terminals([journey("M1", "mqtt", 1)], Addresses())
+
+
+async def test_a_terminal_comes_online_and_goes_offline(bench: Bench) -> None:
+    receiver = await bench.jt808()
+    line = await bench.call(receiver.port)
+    line.writer.write(FIRST)
+    await line.answers(1)
+    line.writer.write(enc.frame(Header(0x0003, TERMINAL, 2)))
+    await line.answers(1)
+    line.writer.close()
+    await until(lambda: receiver.connections == 0 and len(bench.sink.events) == 2)
+    assert [(kind, facts) for kind, _, facts in bench.sink.events] == [
+        ("online", {}),
+        ("offline", {"why": "logged out"}),
+    ]
+
+
+async def test_a_number_that_speaks_on_two_connections_is_a_finding(bench: Bench) -> None:
+    receiver = await bench.jt808()
+    one, two = await bench.call(receiver.port), await bench.call(receiver.port)
+    for line in (one, two, one):
+        line.writer.write(FIRST)
+        await line.answers(1)
+    await until(lambda: len(bench.sink.events) == 3)
+    assert [kind for kind, *_ in bench.sink.events] == ["online", "online", "twice"]
+
+
+async def test_a_wrong_code_is_a_finding_and_is_not_kept(bench: Bench) -> None:
+    line = await bench.call((await bench.jt808()).port)
+    line.writer.write(enc.frame(Header(0x0102, TERMINAL, 1), enc.authentication_body("guess")))
+    await line.answers(1)
+    await until(lambda: ("wrong_code", TERMINAL, {}) in bench.sink.events)
+
+
+async def test_a_registration_is_kept_with_what_the_terminal_says_of_itself(bench: Bench) -> None:
+    bench.registry.strangers = {TERMINAL}
+    line = await bench.call((await bench.jt808()).port)
+    line.writer.write(enc.frame(Header(0x0100, TERMINAL, 1), enc.registration_body(plate="粤A12345")))
+    await line.answers(1)
+    await until(lambda: [kind for kind, *_ in bench.sink.events] == ["online", "registered"])
+    assert bench.sink.events[1][2].items() >= {"plate": "粤A12345", "result": "no_such_terminal"}.items()
+
+
+async def test_a_terminal_that_is_held_is_answered_as_if_it_were_known(bench: Bench) -> None:
+    bench.registry.strangers = {TERMINAL}
+    platform = Jt808Platform(bench.intake, bench.registry, require_authentication=True, hold_unknown=True)
+    receiver = await bench._stack.enter_async_context(TcpReceiver(platform))
+    line = await bench.call(receiver.port)
+    line.writer.write(enc.frame(Header(0x0100, TERMINAL, 1), enc.registration_body(plate="粤A12345")))
+    (registered,) = await line.answers(1)
+    assert registered["result"] == "done"
+    line.writer.write(enc.frame(Header(0x0102, TERMINAL, 2), enc.authentication_body(registered["code"])) + FIRST)
+    assert [each["result"] for each in await line.answers(2)] == ["done", "done"]
+
+
+@pytest.mark.parametrize("count", [3, 30])  # frame by frame, and together
+async def test_messages_that_were_skipped_are_a_finding_and_asked_for(bench: Bench, count: int) -> None:
+    platform = Jt808Platform(bench.intake, bench.registry, request_gaps=True)
+    receiver = await bench._stack.enter_async_context(TcpReceiver(platform))
+    line = await bench.call(receiver.port)
+    _, body = read_header(unescape(FIRST[1:-1]))
+    sent = [enc.frame(Header(0x0200, TERMINAL, 60 + number + 3 * (number >= 2)), body) for number in range(count)]
+    line.writer.write(b"".join(sent))
+    answers = await line.answers(count + 1)
+    assert {"message": "0x8003", "first_sequence": 62, "parts": [1, 2, 3]} in answers
+    await until(lambda: ("gap", TERMINAL, {"first_sequence": 62, "count": 3}) in bench.sink.events)
+
+
+@pytest.mark.skipif(not COMPILED, reason="frames are read together only where numba is installed")
+async def test_many_positions_in_one_read_are_stored_and_answered_like_few(bench: Bench) -> None:
+    bench.sink.known = {terminal_key(TERMINAL)}
+    line = await bench.call((await bench.jt808()).port)
+    _, body = read_header(unescape(FIRST[1:-1]))
+    stranger = "000000000777"
+    sent = [enc.frame(Header(0x0200, (TERMINAL, stranger)[number % 2], number // 2), body) for number in range(40)]
+    heartbeat = enc.frame(Header(0x0002, TERMINAL, 99))
+    line.writer.write(b"".join(sent[:9]) + heartbeat + b"".join(sent[9:]))
+    answers = await line.answers(41)
+    assert sorted((each["answered_message"], each["answered_sequence"], each["result"]) for each in answers) == sorted(
+        [("0x0002", 99, "done"), *(("0x0200", i // 2, ("done", "failed")[i % 2]) for i in range(40))]
+    )
+    assert [raw for _, raw in bench.sink.refused] == sent[1::2]
+    assert bench.sink.received == 20
+
+
+@pytest.mark.skipif(not COMPILED, reason="frames are read together only where numba is installed")
+async def test_a_heartbeat_between_many_positions_is_no_gap(bench: Bench) -> None:
+    line = await bench.call((await bench.jt808()).port)
+    _, body = read_header(unescape(FIRST[1:-1]))
+    sent = [enc.frame(Header(0x0002 if number == 7 else 0x0200, TERMINAL, number), body) for number in range(20)]
+    line.writer.write(b"".join(sent))
+    await line.answers(20)
+    assert [kind for kind, *_ in bench.sink.events] == ["online"]
+
+
+async def test_a_connection_is_not_read_while_the_intake_is_full_and_goes_on_after(bench: Bench) -> None:
+    bench.sink.gate.clear()
+    async with (
+        Intake(bench.sink, capacity=5, group_size=5, group_wait_s=0.001) as small,
+        TcpReceiver(Jt808Platform(small, bench.registry)) as receiver,
+    ):
+        line = await bench.call(receiver.port)
+        for _ in range(30):
+            line.writer.write(FIRST)
+            await line.writer.drain()
+            await asyncio.sleep(0.002)
+        await until(lambda: next(iter(receiver.open)).paused)
+        assert small.counts.received < 30
+        bench.sink.gate.set()
+        assert len(await line.answers(30)) == 30
+
+
+async def test_connections_of_one_address_are_limited(bench: Bench) -> None:
+    receiver = await bench.jt808(limits=AddressLimits(max_connections=1))
+    await bench.call(receiver.port)
+    await until(lambda: receiver.connections == 1)
+    second = await bench.call(receiver.port)
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await asyncio.wait_for(second.reader.readexactly(1), 5)
+    assert receiver.counts["refused_connections"] == 1
+
+
+async def test_an_address_ahead_of_its_rate_waits_and_loses_nothing(bench: Bench) -> None:
+    receiver = await bench.jt808(limits=AddressLimits(max_bytes_per_s=len(FIRST) * 20))
+    line = await bench.call(receiver.port)
+    line.writer.write(FIRST * 50)  # forty may come at once, ten wait half a second
+    await until(lambda: any(each.paused for each in receiver.open))
+    assert len(await line.answers(50)) == 50
+    line.writer.write(FIRST)
+    assert len(await line.answers(1)) == 1
+
+
+async def test_tls_carries_the_same_conversation(bench: Bench, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make_certificate(key, certificate)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate, key)
+    receiver = await bench.jt808(tls=server)
+    client = ssl.create_default_context(cafile=str(certificate))
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port, ssl=client, server_hostname="localhost")
+    bench._stack.push_async_callback(_hang_up, writer)
+    line = Line(reader, writer)
+    writer.write(FIRST * 100)
+    assert [each["result"] for each in await line.answers(100)] == ["done"] * 100
+    plain = await bench.call(receiver.port)
+    plain.writer.write(FIRST)
+    assert await asyncio.wait_for(plain.reader.read(), 5) == b""
+    line.writer.write(FIRST)
+    assert len(await line.answers(1)) == 1
