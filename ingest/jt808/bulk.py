@@ -5,6 +5,7 @@ it leaves is what `decode` of all frames gives.
 """
 
 from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -68,13 +69,14 @@ class Bulk:
         return out[:size].tobytes()
 
 
-def read_bulk(data: bytes, received_at: int) -> Bulk:
+def read_bulk(data: bytes, received_at: int, dialect: Callable[[str], str] = lambda _: "") -> Bulk:
     """The positions (0x0200) among the frames of a buffer; whatever is odd about a frame leaves it to `decode`.
 
     Parameters
     ----------
     data : `7e frame 7e frame … 7e`; empty frames between two delimiters count for nothing.
     received_at : µs UTC, of all of them.
+    dialect : name of the dialect of a terminal's number; no dialect changes an item that has a column.
     """
     raw = np.frombuffer(data, dtype=np.uint8)
     marks = np.flatnonzero(raw == 0x7E)
@@ -102,7 +104,7 @@ def read_bulk(data: bytes, received_at: int) -> Bulk:
         number,
         keys[:terminals],
         headers[:rows],
-        {row: position_note(data[begin[number[row]] : end[number[row]]]) for row in noted},
+        {row: position_note(data[begin[number[row]] : end[number[row]]], dialect) for row in noted},
         [(each, data[begin[each] : end[each]]) for each in left],
         count,
         data,

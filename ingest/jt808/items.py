@@ -2,12 +2,14 @@
 
 A table, not branches: each row says the id, the length it applies to (None: any), the key it is given and how its value
 is read. An id that stands here with another length, and an id that stands nowhere, is kept raw in hex under `item_XX`.
+Vendors' rows are in `ingest.jt808.dialects`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.errors import DecodeError
 from ingest.jt808.values import named_bits
 
 _SIGNALS = (
@@ -34,8 +36,15 @@ class Item:
     read: Callable[[bytes], Any]
 
 
-def read_items(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Items by key, and the bytes at the end that are no whole item (b"" as a rule)."""
+Rows = Mapping[tuple[int, int | None], Item]
+
+
+def read_items(data: bytes, rows: Rows | None = None) -> tuple[dict[str, Any], bytes]:
+    """Items by key, by the rows of a dialect or the standard's, and the bytes at the end that are no whole item.
+
+    Of a key that comes again the first is taken and the others stay raw; objects, as alarms are, become a list.
+    """
+    known = STANDARD if rows is None else rows
     found: dict[str, Any] = {}
     at = 0
     while at + 2 <= len(data):
@@ -44,30 +53,49 @@ def read_items(data: bytes) -> tuple[dict[str, Any], bytes]:
         if len(value) < length:
             break
         at += 2 + length
-        row = _ROWS.get((item_id, length)) or _ROWS.get((item_id, None))
-        key = row.key if row else f"item_{item_id:02x}"
-        if key == "fuel_l" and value[0] & 0x80:
-            key = "fuel_pct"
-        read: Any = value.hex()
+        key, read = f"item_{item_id:02x}", value.hex()
+        row = known.get((item_id, length)) or known.get((item_id, None))
         if row:
             try:
-                read = row.read(value)
-            except (IndexError, ValueError):
-                key = f"item_{item_id:02x}"
-        found[key] = [*_as_list(found[key]), read] if key in found and key.startswith("item_") else read
+                named = row.read(value)
+            except (IndexError, ValueError, DecodeError):
+                row = None  # not what the row says: raw, as it came
+        if row:
+            name = "fuel_pct" if row.key == "fuel_l" and value[0] & 0x80 else row.key
+            if name not in found or isinstance(named, dict):
+                key, read = name, named
+        found[key] = [*_as_list(found[key]), read] if key in found else read
     return found, data[at:]
+
+
+def layered(rows: Iterable[Item], below: Rows) -> Rows:
+    """The rows over others: of an id with any length none of those below are left."""
+    chosen = {(row.item_id, row.length): row for row in rows}
+    return {key: row for key, row in below.items() if (key[0], None) not in chosen} | chosen
 
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _uint(value: bytes) -> int:
+def uint(value: bytes) -> int:
+    """An unsigned integer of all bytes."""
     return int.from_bytes(value, "big")
 
 
-def _tenths(value: bytes) -> float:
+def tenths(value: bytes) -> float:
+    """An unsigned integer of tenths."""
     return int.from_bytes(value, "big") / 10
+
+
+def signed(value: bytes) -> int:
+    """An integer in two's complement."""
+    return int.from_bytes(value, "big", signed=True)
+
+
+def bits(*names: str) -> Callable[[bytes], list[str]]:
+    """What reads the names of the bits that are set, lowest first."""
+    return lambda value: named_bits(int.from_bytes(value, "big"), names)
 
 
 def _fuel(value: bytes) -> float:
@@ -75,16 +103,8 @@ def _fuel(value: bytes) -> float:
     return float(raw & ~_PER_CENT_BIT) if raw & _PER_CENT_BIT else raw / 10
 
 
-def _signed(value: bytes) -> int:
-    return int.from_bytes(value, "big", signed=True)
-
-
-def _bits(*names: str) -> Callable[[bytes], list[str]]:
-    return lambda value: named_bits(int.from_bytes(value, "big"), names)
-
-
-def _tyres(value: bytes) -> list[int]:
-    return [pressure for pressure in value if pressure != 0xFF]  # 0xff: no such wheel
+def _tyres(value: bytes) -> list[int | None]:
+    return [None if pressure == 0xFF else pressure for pressure in value.rstrip(b"\xff")]
 
 
 def _in_view(value: bytes) -> dict[str, list[dict[str, int]]]:
@@ -104,55 +124,57 @@ def _in_view(value: bytes) -> dict[str, list[dict[str, int]]]:
 
 def _overspeed(value: bytes) -> dict[str, Any]:
     place: dict[str, Any] = {"place": _PLACE_TYPES.get(value[0], value[0])}
-    return place | ({"place_id": _uint(value[1:])} if len(value) == 5 else {})
+    return place | ({"place_id": uint(value[1:])} if len(value) == 5 else {})
 
 
 def _crossing(value: bytes) -> dict[str, Any]:
     place = _PLACE_TYPES.get(value[0], value[0])
-    return {"place": place, "place_id": _uint(value[1:5]), "direction": "out" if value[5] else "in"}
+    return {"place": place, "place_id": uint(value[1:5]), "direction": "out" if value[5] else "in"}
 
 
 def _section(value: bytes) -> dict[str, Any]:
     return {
-        "section_id": _uint(value[:4]),
-        "seconds": _uint(value[4:6]),
+        "section_id": uint(value[:4]),
+        "seconds": uint(value[4:6]),
         "result": "too_long" if value[6] else "too_short",
     }
 
 
 def _analogue(value: bytes) -> dict[str, int]:
-    raw = _uint(value)
+    raw = uint(value)
     return {"ad0": raw & 0xFFFF, "ad1": raw >> 16}
 
 
 ITEMS = (
-    Item(0x01, 4, "odometer_km", _tenths),
+    Item(0x01, 4, "odometer_km", tenths),
     Item(0x02, 2, "fuel_l", _fuel),  # bit 15 set: per cent, given as `fuel_pct`
-    Item(0x03, 2, "tachograph_kmh", _tenths),
-    Item(0x04, 2, "alarm_to_confirm", _uint),
-    Item(0x05, 30, "tyre_pressures_pa", _tyres),
-    Item(0x06, 2, "cabin_temperature_c", _signed),
-    Item(0x06, 1, "battery_pct", _uint),
+    Item(0x03, 2, "tachograph_kmh", tenths),
+    Item(0x04, 2, "alarm_to_confirm", uint),
+    Item(0x05, 30, "tyre_pressures", _tyres),  # the standard says Pa, of which a byte holds no tyre's
+    Item(0x06, 2, "cabin_temperature_c", signed),
+    Item(0x06, 1, "battery_pct", uint),
     Item(0x07, None, "satellites_in_view", _in_view),
     Item(0x11, 1, "overspeed_place", _overspeed),
     Item(0x11, 5, "overspeed_place", _overspeed),
     Item(0x12, 6, "area_crossing", _crossing),
     Item(0x13, 7, "section_time", _section),
-    Item(0x14, 4, "video_alarms", _bits(*_VIDEO_ALARMS)),
-    Item(0x15, 4, "video_lost_channels", _bits(*(f"channel_{i + 1}" for i in range(32)))),
-    Item(0x16, 4, "video_covered_channels", _bits(*(f"channel_{i + 1}" for i in range(32)))),
+    Item(0x14, 4, "video_alarms", bits(*_VIDEO_ALARMS)),
+    Item(0x15, 4, "video_lost_channels", bits(*(f"channel_{i + 1}" for i in range(32)))),
+    Item(0x16, 4, "video_covered_channels", bits(*(f"channel_{i + 1}" for i in range(32)))),
     Item(
-        0x17, 2, "storage_faults", _bits(*(f"main_{i + 1}" for i in range(12)), *(f"backup_{i + 1}" for i in range(4)))
+        0x17, 2, "storage_faults", bits(*(f"main_{i + 1}" for i in range(12)), *(f"backup_{i + 1}" for i in range(4)))
     ),
-    Item(0x18, 2, "abnormal_driving", _bits(*_ABNORMAL_DRIVING)),
+    Item(0x18, 2, "abnormal_driving", bits(*_ABNORMAL_DRIVING)),
     Item(
-        0x18, 3, "abnormal_driving", lambda value: [*_bits(*_ABNORMAL_DRIVING)(value[:2]), f"fatigue_level_{value[2]}"]
+        0x18, 3, "abnormal_driving", lambda value: [*bits(*_ABNORMAL_DRIVING)(value[:2]), f"fatigue_level_{value[2]}"]
     ),
-    Item(0x25, 4, "signals", _bits(*_SIGNALS)),
-    Item(0x2A, 2, "io", _bits("deep_sleep", "sleep")),
+    Item(0x25, 4, "signals", bits(*_SIGNALS)),
+    Item(0x2A, 2, "io", bits("deep_sleep", "sleep")),
     Item(0x2B, 4, "analogue", _analogue),
-    Item(0x30, 1, "signal_strength", _uint),
-    Item(0x31, 1, "satellites", _uint),
+    Item(0x30, 1, "signal_strength", uint),
+    Item(0x31, 1, "satellites", uint),
+    Item(0xE0, 1, "vendor_bytes", uint),
 )
 
-_ROWS = {(item.item_id, item.length): item for item in ITEMS}
+STANDARD: Rows = layered(ITEMS, {})
+"""The standard's rows by id and length."""

@@ -248,11 +248,11 @@ def _items(frame, at, end):
         item, length = np.int64(frame[np.uint32(at)]), np.int64(frame[np.uint32(at + 1)])
         if at + 2 + length > end:
             break
-        if item == 0x01 and length == 4:
+        if item == 0x01 and length == 4 and odometer == NO_ODOMETER:  # one that comes again is a note
             odometer = np.int64(np.rint(_uint32(frame, at + 2) / 10 * 1000))
-        elif item == 0x02 and length == 2 and frame[np.uint32(at + 2)] & 0x80 == 0:
+        elif item == 0x02 and length == 2 and frame[np.uint32(at + 2)] & 0x80 == 0 and np.isnan(fuel):
             fuel = _uint16(frame, at + 2) / 10
-        elif item == 0x31 and length == 1:
+        elif item == 0x31 and length == 1 and satellites == NO_SATELLITES:
             satellites = np.int64(frame[np.uint32(at + 2)])
         else:
             noted = True

@@ -5,9 +5,11 @@ altitude m WORD | speed 0.1 km/h WORD | course WORD | time BCD[6] in UTC+8
 """
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from ingest.errors import FieldError, FrameError
+from ingest.jt808.dialects import rows_of
 from ingest.jt808.frame import bare
 from ingest.jt808.header import Header, read_header
 from ingest.jt808.items import read_items
@@ -40,8 +42,8 @@ POWER_OFF_ALARM = 1 << 8
 STATUS_WORDS = sum(1 << bit for bit in OTHER_STATUS) | 0b11 << 8 | 1 << MOVING_BIT | ~((1 << 23) - 1) & 0xFFFFFFFF
 
 
-def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes = b"") -> Report:
-    """The report of one position body.
+def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes = b"", dialect: str = "") -> Report:
+    """The report of one position body; `dialect` names the vendor's items beside the standard's.
 
     A position without a fix, or with encrypted coordinates, is kept as not valid; without a fix, coordinates off the
     globe are no place and stay in the note. FrameError on a body under 28 bytes; FieldError on a time that is none, or
@@ -50,7 +52,7 @@ def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes
     if len(body) < BASE.size:
         raise FrameError("position", f"at least {BASE.size} bytes", str(len(body)))
     alarm, status, lat, lon, altitude, speed, course, time = BASE.unpack_from(body)
-    items, unread = read_items(body[BASE.size :]) if len(body) > BASE.size else ({}, b"")
+    items, unread = read_items(body[BASE.size :], rows_of(dialect)) if len(body) > BASE.size else ({}, b"")
     odometer_km, fuel_l, satellites = (items.pop(name, None) for name in _COLUMNS)
     note = _note(status, items, unread)
     lat_e7: int | None = -lat * 10 if status & SOUTH else lat * 10
@@ -84,7 +86,7 @@ def read_position(body: bytes, header: Header, *, late: bool = False, raw: bytes
     )
 
 
-def read_batch(body: bytes, header: Header) -> tuple[list[Report], dict[str, Any]]:
+def read_batch(body: bytes, header: Header, dialect: str = "") -> tuple[list[Report], dict[str, Any]]:
     """Reports of a 0x0704 body: count WORD, type BYTE (1 from a blind spot), then (length WORD, body) × count."""
     if len(body) < 3:
         raise FrameError("batch", "at least 3 bytes", str(len(body)))
@@ -95,18 +97,18 @@ def read_batch(body: bytes, header: Header) -> tuple[list[Report], dict[str, Any
         entry = body[at + 2 : at + 2 + length]
         if at + 2 > len(body) or len(entry) < length:
             raise FrameError("batch", f"{count} positions", f"the end of the body in number {number}")
-        reports.append(read_position(entry, header, late=kind == 1, raw=entry))
+        reports.append(read_position(entry, header, late=kind == 1, raw=entry, dialect=dialect))
         at += 2 + length
     if at != len(body):
         raise FieldError("batch", f"{count} positions", f"{len(body) - at} bytes more")
     return reports, {"batch": "blind_spot" if kind == 1 else "normal"}
 
 
-def position_note(frame: bytes) -> dict[str, Any]:
+def position_note(frame: bytes, dialect: Callable[[str], str]) -> dict[str, Any]:
     """What has no column in a sound 0x0200 frame (delimiters off, still escaped) whose place is on the globe."""
-    _, body = read_header(bare(frame)[:-1])
+    header, body = read_header(bare(frame)[:-1])
     alarm, status, *_ = BASE.unpack_from(body)
-    note = _note(status, *read_items(body[BASE.size :]))
+    note = _note(status, *read_items(body[BASE.size :], rows_of(dialect(header.terminal))))
     for name in _COLUMNS:
         note.pop(name, None)
     return {"alarms": named_bits(alarm, ALARMS), **note} if alarm else note

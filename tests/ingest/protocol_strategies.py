@@ -1,9 +1,12 @@
 """Reusable hypothesis strategies: reports, frames and sentences, whole and broken, and chunkings of a stream."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from ingest.jt808 import encode
 from ingest.jt808.header import Header
+from ingest.jt808.parameters import PARAMETERS, Parameter, Wire
 from ingest.nmea import encode as nmea
 from ingest.report import Report
 
@@ -35,6 +38,24 @@ def reports(draw: st.DrawFn) -> Report:
 def position_frame(report: Report, sequence: int = 1, version: int = 0) -> bytes:
     """A 0x0200 frame of a report."""
     return encode.frame(Header(0x0200, report.terminal, sequence, version), encode.position_body(report))
+
+
+def _value(row: Parameter) -> st.SearchStrategy[Any]:
+    if row.wire is Wire.STRING:
+        return st.text(st.sampled_from("粤A123.com:;"), max_size=30)
+    if row.wire is Wire.BYTES:
+        return st.binary(max_size=20).map(bytes.hex)
+    numbers = st.integers(0, {Wire.DWORD: 0xFFFFFFFF, Wire.WORD: 0xFFFF, Wire.BYTE: 0xFF}[row.wire])
+    return numbers if row.per_unit == 1 else numbers.map(lambda number: number / row.per_unit)
+
+
+@st.composite
+def parameter_values(draw: st.DrawFn) -> dict[str, Any]:
+    """Parameters by name, and unknown ones by their id, as few as one message carries."""
+    rows = draw(st.lists(st.sampled_from(PARAMETERS), min_size=1, max_size=8, unique_by=lambda row: row.parameter_id))
+    values = {row.name: draw(_value(row)) for row in rows}
+    unknown = draw(st.dictionaries(st.integers(0xF300, 0xF3FF).map(lambda n: f"0x{n:04x}"), st.binary(max_size=20)))
+    return values | {name: raw.hex() for name, raw in list(unknown.items())[:4]}
 
 
 @st.composite

@@ -1,6 +1,7 @@
 """Frames over any chunking, what is refused and why, and the way there and back."""
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 from ingest.errors import DecodeError, FieldError, FrameError, Refusal
 from ingest.jt808 import FrameSplitter, Header, PartStore, decode, escape
 from ingest.jt808 import encode as enc
+from ingest.jt808.dialects import DIALECTS
 from ingest.jt808.header import write_header
+from ingest.jt808.messages import READERS
+from ingest.jt808.text import as_json
 from ingest.report import Report
 from tests.ingest.protocol_strategies import START_US, chunkings, frame_streams, mutated, position_frame, reports
 
@@ -91,20 +95,24 @@ def test_decoding_broken_frames_raises_nothing_but_decode_errors(data: st.DataOb
 
 
 @given(
-    message_id=st.sampled_from(
-        [0x0001, 0x0005, 0x0100, 0x0102, 0x0200, 0x0201, 0x0702, 0x0704, 0x8003, 0x8100, 0x0900]
-    ),
+    message_id=st.sampled_from([*READERS, 0x0200, 0x0201, 0x0704, 0x0801, 0x1234]),
     body=st.binary(max_size=200),
     version=st.sampled_from([0, 1]),
+    dialect=st.sampled_from(["", *DIALECTS]),
 )
 def test_any_body_under_a_right_checksum_raises_nothing_but_decode_errors(
-    message_id: int, body: bytes, version: int
+    message_id: int, body: bytes, version: int, dialect: str
 ) -> None:
     frame = inner(enc.frame(Header(message_id, TERMINAL, 1, version), body))
     with contextlib.suppress(DecodeError):
-        message = decode(frame)
-        for report in message.reports:
-            report.as_json()
+        json.dumps(as_json(decode(frame, dialect=dialect)))
+
+
+@given(items=st.binary(max_size=120), dialect=st.sampled_from(["", *DIALECTS]))
+def test_any_items_leave_the_position_as_it_is(items: bytes, dialect: str) -> None:
+    (found,) = decode(inner(enc.frame(Header(0x0200, TERMINAL, 1), BODY + items)), dialect=dialect).reports
+    assert (found.fix_time, found.lat_e7, found.lon_e7) == (START_US, 231_000_000, 1_133_000_000)
+    json.dumps(found.note)
 
 
 def content(body: bytes = b"", attributes: int | None = None, terminal: str = TERMINAL) -> bytes:
@@ -154,6 +162,11 @@ def test_an_item_cut_off_keeps_the_position_and_its_bytes() -> None:
     assert (found.satellites, found.note) == (9, {"unread": "0104ab"})
 
 
+def test_of_an_item_that_comes_again_the_first_counts_and_the_others_stay_raw() -> None:
+    found = position(BODY + bytes.fromhex("310109" + "31010a" + "31010b" + "300118" + "300119"))
+    assert (found.satellites, found.note) == (9, {"item_31": ["0a", "0b"], "signal_strength": 24, "item_30": "19"})
+
+
 def test_fuel_in_per_cent_is_no_litres() -> None:
     found = position(BODY + bytes.fromhex("02028032"))
     assert (found.fuel_l, found.note) == (None, {"fuel_pct": 50.0})
@@ -164,7 +177,14 @@ def test_fuel_in_per_cent_is_no_litres() -> None:
     [
         ("0602fff6", {"cabin_temperature_c": -10}),
         ("060155", {"battery_pct": 85}),
-        ("051e" + "28" * 4 + "ff" * 26, {"tyre_pressures_pa": [40, 40, 40, 40]}),
+        ("051e" + "28" * 2 + "ff28" + "ff" * 26, {"tyre_pressures": [40, 40, None, 40]}),
+        ("11050400000009", {"overspeed_place": {"place": "section", "place_id": 9}}),
+        ("0402002a", {"alarm_to_confirm": 42}),
+        ("150400000005", {"video_lost_channels": ["channel_1", "channel_3"]}),
+        ("160480000000", {"video_covered_channels": ["channel_32"]}),
+        ("17021001", {"storage_faults": ["main_1", "backup_1"]}),
+        ("18020002", {"abnormal_driving": ["phone_call"]}),
+        ("e00104", {"vendor_bytes": 4}),
         ("120601000000070" + "1", {"area_crossing": {"place": "circle", "place_id": 7, "direction": "out"}}),
         ("1307000000090" + "03c01", {"section_time": {"section_id": 9, "seconds": 60, "result": "too_long"}}),
         ("140400000011", {"video_alarms": ["video_signal_lost", "bus_overcrowded"]}),
@@ -212,81 +232,3 @@ def test_encrypted_coordinates_are_kept_as_not_valid() -> None:
 def test_alarms_of_antenna_and_power_become_status_bits() -> None:
     found = position(bytes.fromhex("00000120") + BODY[4:])
     assert (found.alarms, found.antenna_fault, found.power_cut) == (("antenna_cut", "power_off"), True, True)
-
-
-@given(order=st.permutations(range(4)), version=st.sampled_from([0, 1]))
-def test_parts_are_joined_in_any_order(order: list[int], version: int) -> None:
-    bodies = [BODY[:22] + bytes.fromhex(f"2605010800{i:02d}") for i in range(10)]
-    sent = enc.frames(Header(0x0704, TERMINAL, 0xFFFE, version), enc.batch_body(bodies, blind_spot=True), limit=80)
-    assert len(sent) == 4
-    parts = PartStore()
-    messages = [decode(inner(sent[i]), parts) for i in order]
-    assert [message.complete for message in messages] == [False, False, False, True]
-    assert [len(message.reports) for message in messages] == [0, 0, 0, 10]
-    assert messages[-1].part_sequences == (0xFFFE, 0xFFFF, 0, 1)
-    assert all(report.late for report in messages[-1].reports)
-    assert parts.missing() == []
-
-
-def test_missing_parts_are_named_and_asked_for() -> None:
-    sent = enc.frames(Header(0x0704, TERMINAL, 7), enc.batch_body([BODY] * 10, blind_spot=False), limit=80)
-    parts = PartStore()
-    first = decode(inner(sent[1]), parts)
-    assert parts.missing() == [(7, [1, 3, 4])]
-    asked = decode(inner(enc.resend_request(first.header, 1, *parts.missing()[0])))
-    assert asked.facts == {"first_sequence": 7, "parts": [1, 3, 4]}
-
-
-def test_unfinished_messages_are_bounded_and_counted() -> None:
-    parts = PartStore()
-    for sequence in range(0, 1000, 10):
-        decode(inner(enc.frames(Header(0x0801, TERMINAL, sequence), b"x" * 200, limit=100)[0]), parts)
-    assert len(parts.missing()) == 8
-    assert len(parts.given_up) == 92
-
-
-HEAD_2011 = bytes(4) + b"MAKER" + b"MODEL678" + b"TERMID7"
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (HEAD_2011 + b"\x01" + "粤A12345".encode("gbk"), (2011, "粤A12345")),
-        (HEAD_2011 + b"\x02" + "粤A12345".encode("gbk") + b"1" * 9, (2011, "粤A12345111111111")),
-        (enc.registration_body(plate="粤A12345"), (2013, "粤A12345")),
-    ],
-)  # fmt: skip
-def test_registration_of_2011_and_2013_are_told_apart(body: bytes, expected: tuple[int, str]) -> None:
-    facts = decode(inner(enc.frame(Header(0x0100, TERMINAL, 1), body))).facts
-    assert (facts["edition"], facts["plate"]) == expected
-
-
-def test_a_driver_card_put_in_and_taken_out() -> None:
-    put_in = bytes.fromhex("01" + "261123080000" + "00" + "04") + "张三".encode("gbk")
-    put_in += b"44010119800101".ljust(20, b"\x00") + b"\x04" + "广州".encode("gbk") + bytes.fromhex("20301231")
-    facts = decode(inner(enc.frame(Header(0x0702, TERMINAL, 1), put_in))).facts
-    assert facts == {
-        "inserted": True,
-        "time": "2026-11-23T08:00:00+08:00",
-        "result": "read",
-        "name": "张三",
-        "licence": "44010119800101",
-        "issuer": "广州",
-        "valid_until": "2030-12-31",
-    }
-    taken_out = decode(inner(enc.frame(Header(0x0702, TERMINAL, 1), bytes.fromhex("02261123120000")))).facts
-    assert taken_out == {"inserted": False, "time": "2026-11-23T12:00:00+08:00"}
-
-
-def test_a_message_without_a_reader_keeps_its_body() -> None:
-    message = decode(inner(enc.frame(Header(0x0900, TERMINAL, 1), b"\xf0\x01")))
-    assert (message.header.name, message.facts) == ("0x0900", {"body": "f001"})
-
-
-def test_answers_are_read_back() -> None:
-    to = Header(0x0200, TERMINAL, 9)
-    time_answer = decode(inner(enc.server_time(to, 3, 1_795_392_000_000_000)))
-    assert time_answer.facts == {"time": "2026-11-23T00:00:00+00:00"}
-    refused = decode(inner(enc.registration_answer(to, 2, enc.NO_SUCH_TERMINAL)))
-    assert refused.facts == {"answered_sequence": 9, "result": "no_such_terminal"}
-    assert decode(inner(enc.general_answer(to, 1, enc.FAILED))).facts["result"] == "failed"
