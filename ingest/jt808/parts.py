@@ -140,14 +140,14 @@ class PartStore:
     def close(self) -> list[Refusal]:
         """Give up all that is unfinished as the connection ends: `take_given_up` for the last time."""
         for key in list(self._open):
-            self._give_up(key, "the other parts", "the end of the connection, ")
+            self._give_up(key, "the other parts", "the end after ")
         return self.take_given_up()
 
     def _make_room(self, newest: tuple[str, int, int]) -> None:
         """Give up the oldest until all bounds hold, the newest itself last."""
         while len(self._open) > MAX_OPEN_MESSAGES or self._held > MAX_HELD_BYTES or self._room.held > self._room.limit:
             oldest = next(key for key in self._open if key != newest or len(self._open) == 1)
-            self._give_up(oldest, "room for its parts", "more than can be held, ")
+            self._give_up(oldest, "room for its parts", "more than can be held after ")
             if not self._open:
                 return
 

@@ -32,7 +32,14 @@ def test_every_sub_command_has_help_with_an_example(gongche: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nonsense",), ("audit",), ("export", "wheels"), ("decode", "--protocol", "can")]
+    "arguments",
+    [
+        ("nonsense",),
+        ("audit",),
+        ("export", "wheels"),
+        ("decode", "--protocol", "can"),
+        ("decode", "--protocol", "jt808", "--dialect", "klingon"),
+    ],
 )
 def test_wrong_use_exits_with_2(gongche: Run, arguments: tuple[str, ...]) -> None:
     done = gongche(*arguments)

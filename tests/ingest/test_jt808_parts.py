@@ -127,7 +127,7 @@ def test_unfinished_messages_are_bounded_and_the_oldest_goes_to_quarantine_as_it
     assert len(parts.missing()) == MAX_OPEN_MESSAGES
     given_up = parts.take_given_up()
     assert raw(given_up) == sent[:-MAX_OPEN_MESSAGES]
-    assert str(given_up[0].error) == "parts: expected room for its parts, got more than can be held, 1 of 3 parts"
+    assert str(given_up[0].error) == "parts: expected room for its parts, got more than can be held after 1 of 3 parts"
     assert parts.take_given_up() == []
 
 
