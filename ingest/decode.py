@@ -1,7 +1,7 @@
 """Lines or captures of a protocol to the objects that `gongche decode` prints."""
 
 from collections.abc import Iterable, Iterator
-from io import BufferedIOBase, TextIOWrapper
+from io import BufferedIOBase
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -27,7 +27,7 @@ def decode_lines(protocol: str, lines: Iterable[str], dialect: str = "") -> Iter
 def decode_file(protocol: str, file: BufferedIOBase, dialect: str = "") -> Iterator[dict[str, Any]]:
     """The same of a file: sentences, frames in lines of hex, or frames as bytes where there is a 7e at its beginning."""
     if protocol == "nmea":
-        return decode_sentences(TextIOWrapper(file, encoding="utf-8", errors="replace"))
+        return decode_sentences(line.decode("utf-8", errors="replace") for line in file)
     head = file.readline(PIECE_BYTES)
     while head.isspace():
         head = file.readline(PIECE_BYTES)

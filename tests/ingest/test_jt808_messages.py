@@ -48,7 +48,12 @@ def test_registration_of_2011_and_2013_are_told_apart(body: bytes, expected: tup
     assert (found["edition"], found["plate"]) == expected
 
 
-CARD = {"licence": "44010119800101", "name": "张三", "issuer": "广州", "valid_until": date(2030, 12, 31)}
+CARD: dict[str, Any] = {
+    "licence": "44010119800101",
+    "name": "张三",
+    "issuer": "广州",
+    "valid_until": date(2030, 12, 31),
+}
 CARD_FACTS = {
     "inserted": True,
     "time": "2026-11-23T08:00:00+08:00",
