@@ -76,8 +76,10 @@ def read_time(text: str) -> int | None:
 
 
 def read_day(day: str, month: str, year: str) -> date:
-    """A calendar date; two-digit years 80–99 are 19xx."""
+    """A calendar date; the year has two digits, 80–99 for 19xx, or four."""
     try:
+        if not (day + month + year).isdecimal() or len(year) not in {2, 4}:
+            raise ValueError
         number = int(year)
         if len(year) == 2:
             number += 1900 if number >= 80 else 2000
