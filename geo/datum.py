@@ -39,10 +39,12 @@ def wgs84_to_gcj02(lat: FloatArray, lon: FloatArray) -> tuple[FloatArray, FloatA
 def gcj02_to_wgs84(lat: FloatArray, lon: FloatArray) -> tuple[FloatArray, FloatArray]:
     """WGS-84 place of a GCJ-02 one, by fixed-point iteration: the round trip closes to under a millimetre."""
     inside = _in_china_box(lat, lon)
-    wgs_lat, wgs_lon = np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)
+    # Outside nothing is shifted; there, near the poles, the steps would run away past the range of numbers.
+    gcj_lat, gcj_lon = np.where(inside, lat, 35.0), np.where(inside, lon, 105.0)
+    wgs_lat, wgs_lon = gcj_lat, gcj_lon
     for _ in range(_FIXED_POINT_STEPS):
         d_lat, d_lon = _shift(wgs_lat, wgs_lon)
-        wgs_lat, wgs_lon = lat - d_lat, lon - d_lon
+        wgs_lat, wgs_lon = gcj_lat - d_lat, gcj_lon - d_lon
     return np.where(inside, wgs_lat, lat), np.where(inside, wgs_lon, lon)
 
 
