@@ -15,7 +15,7 @@ from geo.localtime import to_us
 from ingest.errors import DecodeError, FieldError, Refusal
 from ingest.jt808 import FrameSplitter, PartStore, decode
 from ingest.nmea import EpochAssembler, Fix, LineSplitter
-from ingest.report import KMH_PER_MPS, Report, check_place
+from ingest.report import KMH_PER_MPS, Report, check_place, check_time
 
 Decoded = tuple[list[Report], list[Refusal]]
 
@@ -42,7 +42,8 @@ def read_json(payload: bytes) -> Decoded:
     objects = content if isinstance(content, list) else [content]
     reports, refused = [], []
     for each in objects:
-        raw = payload if len(objects) == 1 else json.dumps(each, ensure_ascii=False).encode()
+        # Half of a character, which UTF-8 knows not, stays the escape it was sent as.
+        raw = payload if len(objects) == 1 else json.dumps(each, ensure_ascii=False).encode(errors="backslashreplace")
         try:
             report = _read_object(each)
         except DecodeError as error:
@@ -96,21 +97,28 @@ def _read_object(position: Any) -> Report:
 
 
 def _note(rest: dict[str, Any]) -> dict[str, Any]:
-    """What has no key of its own, if a database can hold it: no NUL, no half of a character, no infinity."""
-    try:
-        text = json.dumps(rest, ensure_ascii=False, allow_nan=False).encode().decode()
-    except (ValueError, RecursionError) as error:
-        raise FieldError("note", "storable values", str(error).partition("\n")[0]) from None
-    if "\\u0000" in text:
-        raise FieldError("note", "storable values", "a NUL character")
+    """What has no key of its own."""
+    _check_storable("note", rest)
     return rest
+
+
+def _check_storable(key: str, value: Any) -> None:
+    """Raise FieldError unless a database can hold it: no NUL, no half of a character, no infinity."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode().decode()
+    except (ValueError, RecursionError) as error:
+        raise FieldError(key, "storable values", str(error).partition("\n")[0]) from None
+    if "\\u0000" in text:
+        raise FieldError(key, "storable values", "a NUL character")
 
 
 def _time(key: str, value: Any) -> int:
     try:
-        return to_us(datetime.fromisoformat(value))
+        instant = to_us(datetime.fromisoformat(value))
     except (TypeError, ValueError, OverflowError):
         raise FieldError(key, "a time in ISO 8601", repr(value)[:60]) from None
+    check_time(instant)
+    return instant
 
 
 def _number(low: float, high: float) -> Callable[[str, Any], float]:
@@ -137,6 +145,7 @@ def _flag(key: str, value: Any) -> bool:
 def _words(key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise FieldError(key, "a list of words", repr(value)[:60])
+    _check_storable(key, value)
     return tuple(value)
 
 

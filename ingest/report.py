@@ -16,6 +16,8 @@ KMH_PER_MPS = 3.6
 _LAT_LIMIT_E7 = 900_000_000
 _LON_LIMIT_E7 = 1_800_000_000
 _INT16 = 32_767
+# What a timestamptz and a datetime can both hold in every time zone: years 1 to 9999, a day inside the ends.
+_FIRST_US, _LAST_US = -62_135_510_400_000_000, 253_402_214_400_000_000
 
 
 @dataclass(slots=True)
@@ -85,6 +87,12 @@ def check_place(lat_e7: int, lon_e7: int) -> None:
         raise FieldError("latitude", "-90 to 90 degrees", f"{lat_e7 / 1e7}")
     if not -_LON_LIMIT_E7 <= lon_e7 <= _LON_LIMIT_E7:
         raise FieldError("longitude", "-180 to 180 degrees", f"{lon_e7 / 1e7}")
+
+
+def check_time(time_us: int) -> None:
+    """Raise FieldError unless the instant (µs UTC) is one that can be stored."""
+    if not _FIRST_US <= time_us < _LAST_US:
+        raise FieldError("time", "one in the years 1 to 9999, a day inside the ends", f"{time_us} µs since 1970")
 
 
 def to_columns(

@@ -37,8 +37,11 @@ class Cursor:
 
 
 def read_text(raw: bytes) -> str:
-    """A GBK string without its padding (zero bytes and spaces); bytes that are no GBK become U+FFFD."""
-    return raw.decode("gbk", errors="replace").strip("\x00 ")
+    """A GBK string without its padding (zero bytes and spaces); bytes that are no GBK become U+FFFD.
+
+    A zero byte inside is shown as ␀: no text of the database can hold it.
+    """
+    return raw.decode("gbk", errors="replace").strip("\x00 ").replace("\x00", "␀")
 
 
 def write_text(text: str, length: int | None = None) -> bytes:

@@ -6,7 +6,7 @@ Field order: gpsd (`driver_nmea0183.c`) and pynmeagps (`nmeatypes_get.py`).
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import MAXYEAR, MINYEAR, date
 from typing import Any
 
 from ingest.errors import FieldError
@@ -83,6 +83,8 @@ def read_day(day: str, month: str, year: str) -> date:
         number = int(year)
         if len(year) == 2:
             number += 1900 if number >= 80 else 2000
+        if not MINYEAR < number < MAXYEAR:  # the first and the last have days that no time zone can name
+            raise ValueError
         return date(number, int(month), int(day))
     except ValueError:
         raise FieldError("date", "day, month, year", f"{day}-{month}-{year}") from None

@@ -43,9 +43,12 @@ def read_sentence(raw: bytes) -> Sentence:
     elif not content.startswith(IDENTITY.encode()):
         raise FrameError("checksum", "*hh", "the end of the line")
     try:
-        address, *fields = content.decode("ascii").split(",")
+        text = content.decode("ascii")
     except UnicodeDecodeError:
         raise FieldError("sentence", "ASCII", "other bytes") from None
+    if not text.isprintable():  # no database could hold what is kept of it
+        raise FieldError("sentence", "printable characters", "control characters")
+    address, *fields = text.split(",")
     if len(address) == 5 and address[:2] in TALKERS:
         return Sentence(address[:2], address[2:], fields, raw)
     return Sentence("", address, fields, raw)
