@@ -15,6 +15,9 @@ from ingest.report import Report
 PLACE_KINDS = ("RMC", "GNS", "GGA", "GLL")
 # Fixes held back while no date is known: a minute at 1 Hz; a receiver sends its date within seconds.
 MAX_HELD = 64
+# Sentences of one epoch: some twenty as a rule. A clock that stands still would gather them for ever.
+MAX_READINGS = 100
+MAX_IGNORED_KINDS = 100
 
 _Value = TypeVar("_Value")
 _EPOCH_DAY = date(1970, 1, 1)
@@ -40,8 +43,8 @@ class EpochAssembler:
     """Turns one receiver's sentences into fixes; `terminal` is who speaks, changed by `$PGONG,<id>`.
 
     An epoch ends when the time changes, at `end_epoch` (a silence) or at `close`. A fix whose date is not known is held
-    until a sentence tells it; the date of one without is the nearest to the instant before it. `ignored` counts
-    sentences that say nothing about a position, by kind.
+    until a sentence tells it; the date of one without is the nearest to the instant before it. An epoch of more than
+    `MAX_READINGS` sentences becomes several fixes. `ignored` counts sentences that say nothing about a position, by kind.
     """
 
     def __init__(self, terminal: str = "") -> None:
@@ -61,18 +64,22 @@ class EpochAssembler:
         except DecodeError as error:
             return [Refusal(raw, error)]
         if reading is None:
-            self.ignored[sentence.kind] += 1
+            self._ignore(sentence.kind)
             return []
         if reading.time_us is None and sentence.kind in {*PLACE_KINDS, "ZDA"}:
-            self.ignored[f"{sentence.kind} without time"] += 1  # a receiver that was just switched on
+            self._ignore(f"{sentence.kind} without time")  # a receiver that was just switched on
             return []
         ended: list[Fix | Refusal] = []
         if self._epoch is None or (reading.time_us is not None and reading.time_us != self._epoch.time_us):
             if reading.time_us is None:
-                self.ignored[f"{sentence.kind} outside an epoch"] += 1
+                self._ignore(f"{sentence.kind} outside an epoch")
                 return []
             ended = self.end_epoch()
             self._epoch = _Epoch(reading.time_us)
+        elif len(self._epoch.readings) == MAX_READINGS:
+            full = self._epoch
+            ended = self.end_epoch()
+            self._epoch = _Epoch(full.time_us, full.day)
         self._epoch.readings.append((sentence, reading))
         self._epoch.day = self._epoch.day or reading.day
         return ended
@@ -100,6 +107,10 @@ class EpochAssembler:
         ended = self.end_epoch() + [self._undated(epoch) for epoch in self._held]
         self._held = []
         return ended
+
+    def _ignore(self, kind: str) -> None:
+        known = kind in self.ignored or len(self.ignored) < MAX_IGNORED_KINDS
+        self.ignored[kind if known else "others"] += 1
 
     def _identify(self, sentence: Sentence) -> list[Fix | Refusal]:
         terminal = sentence.fields[0].strip() if sentence.fields else ""
