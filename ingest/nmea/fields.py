@@ -5,6 +5,7 @@ Field order: gpsd (`driver_nmea0183.c`) and pynmeagps (`nmeatypes_get.py`).
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, date
 from typing import Any
@@ -77,17 +78,12 @@ def read_time(text: str) -> int | None:
 
 def read_day(day: str, month: str, year: str) -> date:
     """A calendar date; the year has two digits, 80–99 for 19xx, or four."""
-    try:
-        if not (day + month + year).isdecimal() or len(year) not in {2, 4}:
-            raise ValueError
-        number = int(year)
-        if len(year) == 2:
-            number += 1900 if number >= 80 else 2000
-        if not MINYEAR < number < MAXYEAR:  # the first and the last have days that no time zone can name
-            raise ValueError
-        return date(number, int(month), int(day))
-    except ValueError:
-        raise FieldError("date", "day, month, year", f"{day}-{month}-{year}") from None
+    if (day + month + year).isdecimal() and len(year) in {2, 4}:
+        number = int(year) + (0 if len(year) == 4 else 1900 if year >= "80" else 2000)
+        if MINYEAR < number < MAXYEAR:  # the first and the last have days that no time zone can name
+            with suppress(ValueError):
+                return date(number, int(month), int(day))
+    raise FieldError("date", "day, month, year", f"{day}-{month}-{year}")
 
 
 def read_angle(text: str, hemisphere: str) -> int | None:

@@ -8,10 +8,12 @@ from tests.fuzz.storable import check_json, check_refusals, check_reports
 
 PROTOCOL = "payload"
 WORDS = [
-    b'"\\u0000"', b'"\\ud800"', b'"\\udc00x"', b"1e999", b"-1e999", b"1e308", b"NaN", b"Infinity", b"null", b"true", b"[", b"[" * 400,
+    b'"\\u0000"', b'"\\ud800"', b'"\\udc00x"', b"1e999", b"-1e999", b"1e308", b"NaN", b"Infinity", b"null", b"true", b"[",
+    b"[" * 400,
     b"{", b"]", b'{"a":' * 300, b"9" * 400, b"-0.0", b"0001-01-01T00:00:00", b"9999-12-31T23:59:59.999999+00:00",
     b"0001-01-01T00:00:00+14:00", b"2026-W48-1", b"\xef\xbb\xbf", b"\xff\xfe{\x00", b'"fix_time":', b'"alarms":["a"]', b'"lat":90,',
-    b'"lon":-180,', b'"datum":"bd09",', b'"datum":[],', b'"satellites":200,', b'"note":', b'"":', b'"altitude_m":-32767.5,', b"\\", b'"',
+    b'"lon":-180,', b'"datum":"bd09",', b'"datum":[],', b'"satellites":200,', b'"note":', b'"":', b'"altitude_m":-32767.5,', b"\\",
+    b'"',
 ]  # fmt: skip
 
 
