@@ -22,6 +22,7 @@ FLEET_FILES = {
     "zones": "zones.geojson",
     "calendar": "calendar.csv",
     "units": "units.csv",
+    "terminal-types": "terminal-types.csv",
     "vehicles": "vehicles.csv",
     "orders": "orders.csv",
     "swipes": "swipes.csv",
@@ -49,7 +50,7 @@ def is_simulated(folder: Path) -> bool:
 
 
 def import_fleet(gongche: Gongche, kind: str, path: Path) -> int:
-    """Take units, vehicles, zones, orders, a calendar, swipes or prices from a file; returns how many rows.
+    """Take units, vehicles, types of terminals, zones, orders, a calendar, swipes or prices from a file; returns how many.
 
     One transaction: a fault in any row (GongcheError with file, line, expected and got) leaves everything as it was.
     """

@@ -53,13 +53,29 @@ class Vehicle:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The box that speaks a protocol, by the number it sends, and the code of the vehicle it is bound to."""
+    """The box that speaks a protocol, by the number it sends, and the code of the vehicle it is bound to.
+
+    An empty datum is that of its type, WGS-84 without one. A loaded terminal has the datum and dialect that hold.
+    """
 
     terminal_no: str
     vehicle: str
     protocol: str
-    datum: str = "wgs84"
+    datum: str = ""
     vehicle_id: int = 0
+    terminal_type: str = ""
+    dialect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalType:
+    """A make of terminals: the datum of its coordinates, and the dialect its vendor's items are read by."""
+
+    code: str
+    maker: str = ""
+    model: str = ""
+    datum: str = "wgs84"
+    dialect: str = ""
 
 
 def upsert_zones(conn: Connection[Any], zones: Iterable[Zone]) -> int:
@@ -145,20 +161,56 @@ def upsert_vehicles(conn: Connection[Any], vehicles: Sequence[Vehicle]) -> int:
     return len(vehicles)
 
 
-def upsert_terminals(conn: Connection[Any], terminals: Sequence[Terminal]) -> int:
-    """Bind terminals to vehicles; a terminal that moves to another vehicle keeps its authentication code."""
-    refer(conn, "vehicle", {terminal.vehicle for terminal in terminals})
+def upsert_terminal_types(conn: Connection[Any], types: Sequence[TerminalType]) -> int:
+    """Add types of terminals or bring them up to date by code. What is stored already stays as it was converted."""
     with conn.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO terminal (terminal_no, vehicle_id, protocol, datum)
-            VALUES (%(terminal_no)s, (SELECT vehicle_id FROM vehicle WHERE code = %(vehicle)s), %(protocol)s, %(datum)s)
+            INSERT INTO terminal_type (code, maker, model, datum, dialect)
+            VALUES (%(code)s, %(maker)s, %(model)s, %(datum)s, %(dialect)s)
+            ON CONFLICT (code) DO UPDATE SET
+                maker = excluded.maker, model = excluded.model, datum = excluded.datum, dialect = excluded.dialect
+            """,
+            [asdict(each) for each in types],
+        )
+    return len(types)
+
+
+def upsert_terminals(conn: Connection[Any], terminals: Sequence[Terminal]) -> int:
+    """Bind terminals to vehicles; a terminal that moves to another vehicle keeps its authentication code."""
+    refer(conn, "vehicle", {terminal.vehicle for terminal in terminals})
+    refer(conn, "terminal_type", {terminal.terminal_type for terminal in terminals})
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO terminal (terminal_no, vehicle_id, protocol, datum, type)
+            VALUES (%(terminal_no)s, (SELECT vehicle_id FROM vehicle WHERE code = %(vehicle)s), %(protocol)s,
+                    nullif(%(datum)s, ''), nullif(%(terminal_type)s, ''))
             ON CONFLICT (terminal_no) DO UPDATE SET
-                vehicle_id = excluded.vehicle_id, protocol = excluded.protocol, datum = excluded.datum
+                vehicle_id = excluded.vehicle_id, protocol = excluded.protocol, datum = excluded.datum,
+                type = excluded.type
             """,
             [asdict(terminal) for terminal in terminals],
         )
     return len(terminals)
+
+
+def vehicle_code(conn: Connection[Any], name: str) -> str:
+    """Code of the vehicle with this code, or else this plate. UnknownReferenceError when none has it, or several do."""
+    rows = conn.execute(
+        """
+        SELECT code FROM vehicle WHERE code = %(name)s
+        UNION ALL
+        SELECT code FROM vehicle WHERE plate = %(name)s AND NOT EXISTS (SELECT FROM vehicle WHERE code = %(name)s)
+        LIMIT 2
+        """,
+        {"name": name},
+    ).fetchall()
+    if len(rows) != 1:
+        raise UnknownReferenceError(
+            f"{'several vehicles have' if rows else 'no vehicle has'} the code or plate {name!r}"
+        )
+    return str(rows[0][0])
 
 
 def ensure_vehicle(conn: Connection[Any], name: str) -> int:
@@ -214,15 +266,22 @@ def load_vehicles(conn: Connection[Any]) -> list[Vehicle]:
 
 
 def load_terminals(conn: Connection[Any]) -> list[Terminal]:
-    """All terminals with the vehicle each is bound to."""
+    """All terminals with the vehicle each is bound to, and the datum and dialect that hold for each."""
     rows = conn.execute(
         """
-        SELECT t.terminal_no, v.code, t.protocol, coalesce(t.datum, y.datum, 'wgs84'), t.vehicle_id
+        SELECT t.terminal_no, v.code, t.protocol, coalesce(t.datum, y.datum, 'wgs84'), t.vehicle_id,
+               coalesce(t.type, ''), coalesce(y.dialect, '')
         FROM terminal t JOIN vehicle v USING (vehicle_id) LEFT JOIN terminal_type y ON y.code = t.type
         ORDER BY t.terminal_no
         """
     ).fetchall()
     return [Terminal(*row) for row in rows]
+
+
+def load_terminal_types(conn: Connection[Any]) -> list[TerminalType]:
+    """All types of terminals, by code."""
+    rows = conn.execute("SELECT code, maker, model, datum, dialect FROM terminal_type ORDER BY code").fetchall()
+    return [TerminalType(*row) for row in rows]
 
 
 def load_zones(conn: Connection[Any]) -> list[Zone]:
@@ -252,6 +311,7 @@ _CODES = {
     "zone": "SELECT code FROM zone WHERE code = ANY(%s)",
     "duty_calendar": "SELECT code FROM duty_calendar WHERE code = ANY(%s)",
     "vehicle": "SELECT code FROM vehicle WHERE code = ANY(%s)",
+    "terminal_type": "SELECT code FROM terminal_type WHERE code = ANY(%s)",
 }
 
 

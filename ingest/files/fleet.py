@@ -27,10 +27,12 @@ from store.duty import (
 )
 from store.fleet import (
     Terminal,
+    TerminalType,
     Unit,
     Vehicle,
     load_vehicles,
     load_zones,
+    upsert_terminal_types,
     upsert_terminals,
     upsert_units,
     upsert_vehicles,
@@ -129,7 +131,10 @@ def read_prices(path: Path) -> list[FuelPrice]:
 
 
 def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
-    """vehicle, plate, unit; class, model, base, area, consumption and baseline columns; terminal_no, protocol, datum."""
+    """vehicle, plate, unit; class, model, base, area, consumption, baseline; terminal_no, protocol, terminal_type, datum.
+
+    An empty datum is that of the terminal's type.
+    """
     rows = list(read_table(path, ("vehicle", "plate", "unit")))
     vehicles = [
         Vehicle(
@@ -153,12 +158,27 @@ def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
             row.text("terminal_no"),
             row.text("vehicle"),
             row.one_of("protocol", PROTOCOLS, "jt808"),
-            row.one_of("datum", DATUMS, "wgs84"),
+            row.one_of("datum", DATUMS, DATUMS[0]) if row.text("datum") else "",
+            terminal_type=row.text("terminal_type"),
         )
         for row in rows
         if row.text("terminal_no")
     ]
     return vehicles, terminals
+
+
+def read_terminal_types(path: Path) -> list[TerminalType]:
+    """code; maker and model as in a registration, datum, dialect of the vendor's items."""
+    return [
+        TerminalType(
+            row.text("code", needed=True),
+            row.text("maker"),
+            row.text("model"),
+            row.one_of("datum", DATUMS, "wgs84"),
+            row.text("dialect"),
+        )
+        for row in read_table(path, ("code",))
+    ]
 
 
 def read_orders(path: Path) -> Iterator[DispatchOrder]:
@@ -241,6 +261,10 @@ def _import_vehicles(conn: "Connection[Any]", path: Path) -> int:
     return len(vehicles)
 
 
+def _import_terminal_types(conn: "Connection[Any]", path: Path) -> int:
+    return upsert_terminal_types(conn, read_terminal_types(path))
+
+
 def _import_orders(conn: "Connection[Any]", path: Path) -> int:
     return upsert_orders(conn, read_orders(path))
 
@@ -269,6 +293,7 @@ IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int]"] = {
     "zones": _import_zones,
     "calendar": _import_calendar,
     "units": _import_units,
+    "terminal-types": _import_terminal_types,
     "vehicles": _import_vehicles,
     "orders": _import_orders,
     "swipes": _import_swipes,

@@ -24,6 +24,7 @@ FILES = {
     "vehicles.csv": "vehicle,plate,unit,class,model,base,area,consumption_l_100km,tank_l,baseline_km_month,"
     "baseline_source,terminal_no,protocol,datum\nV1,粤A1,U1,ordinary,,,,8.5,60,1769.97,2011,013900000001,jt808,gcj02\n"
     "V2,粤A2,U1,,,,Z1,,,,,,,\n",
+    "terminal-types.csv": "code,maker,model,datum,dialect\nbsj,70105,BSJ-A6,bd09,boshijie\nplain,,,,\n",
     "orders.csv": "order_no,vehicle,starts,ends,driver_card,purpose,destination,destination_lat,destination_lon,"
     "approved_by\nO1,V1,2026-11-23T09:00:00+08:00,2026-11-23 11:00:00,C1,会议,市政府,23.1,113.2,主任\n",
     "swipes.csv": "vehicle,time,driver_card,inserted\nV1,2026-11-23T08:55:00+08:00,C1,true\n粤A2,2026-11-23T12:00:00,C1,0\n",
@@ -45,7 +46,16 @@ def take_all(database: Database, folder: Path) -> dict[str, int]:
 
 
 def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Database, folder: Path) -> None:
-    expected = {"zones": 1, "calendar": 3, "units": 2, "vehicles": 2, "orders": 1, "swipes": 2, "prices": 2}
+    expected = {
+        "zones": 1,
+        "calendar": 3,
+        "units": 2,
+        "terminal-types": 2,
+        "vehicles": 2,
+        "orders": 1,
+        "swipes": 2,
+        "prices": 2,
+    }
     assert take_all(database, folder) == expected
     assert take_all(database, folder) == expected
     with database.connection() as conn:
@@ -103,6 +113,8 @@ def test_shifts_run_over_midnight(database: Database, folder: Path) -> None:
         ),
         ("orders", "orders.csv", "23.1", "north", "orders.csv:2: destination_lat: expected a number, got 'north'"),
         ("vehicles", "vehicles.csv", "gcj02", "mars", "vehicles.csv:2: datum: expected one of wgs84, gcj02, bd09"),
+        ("terminal-types", "terminal-types.csv", "bd09", "mars", "terminal-types.csv:2: datum: expected one of wgs84"),
+        ("terminal-types", "terminal-types.csv", "bsj,", ",", "terminal-types.csv:2: code: expected a value"),
         ("vehicles", "vehicles.csv", "粤A2", "", "vehicles.csv:3: plate: expected a value, got ''"),
         ("calendar", "calendar.csv", "20:00-08:00", "late", "calendar.csv:4: shifts: expected hh:mm-hh:mm"),
         ("calendar", "calendar.csv", "2026-11-24", "tomorrow", "calendar.csv:3: day: expected a date in ISO 8601"),
@@ -192,3 +204,20 @@ def test_a_unit_or_vehicle_that_changes_calendar_is_audited_again(database: Data
     assert stale_after("units", "units.csv", units) == 0
     assert stale_after("units", "units.csv", units.replace("office", "night")) == 2
     assert stale_after("vehicles", "vehicles.csv", FILES["vehicles.csv"].replace("V1,粤A1,U1", "V1,粤A1,U0")) == 1
+
+
+def test_a_terminal_follows_its_type_where_the_table_leaves_the_datum_open(database: Database, folder: Path) -> None:
+    take_all(database, folder)
+    table = folder / "vehicles.csv"
+    table.write_text(
+        "vehicle,plate,unit,terminal_no,terminal_type,datum\nV1,粤A1,U1,1,bsj,\nV2,粤A2,U1,2,bsj,gcj02\n",
+        encoding="utf-8",
+    )
+    with database.connection() as conn:
+        fleet.import_file(conn, "vehicles", table)
+        found = {box.terminal_no: (box.datum, box.dialect) for box in load_terminals(conn)}
+    assert found == {
+        "013900000001": ("gcj02", ""),
+        "1": ("bd09", "boshijie"),
+        "2": ("gcj02", "boshijie"),
+    }

@@ -12,18 +12,22 @@ from store.database import Database
 from store.fleet import (
     UNASSIGNED,
     Terminal,
+    TerminalType,
     Unit,
     UnknownReferenceError,
     Vehicle,
     ensure_vehicle,
+    load_terminal_types,
     load_terminals,
     load_units,
     load_vehicles,
     load_zones,
+    upsert_terminal_types,
     upsert_terminals,
     upsert_units,
     upsert_vehicles,
     upsert_zones,
+    vehicle_code,
 )
 from tests.store.rows import count
 
@@ -109,6 +113,7 @@ def test_a_parent_may_stand_later_in_the_list(database: Database) -> None:
         (replace(CAR, base="nowhere"), "no zone has the code 'nowhere'"),
         (replace(CAR, area="nowhere"), "no zone has the code 'nowhere'"),
         (replace(BOX, vehicle="nowhere"), "no vehicle has the code 'nowhere'"),
+        (replace(BOX, terminal_type="nowhere"), "no terminal type has the code 'nowhere'"),
     ],
 )
 def test_a_reference_to_nothing_is_named(database: Database, wrong: Unit | Vehicle | Terminal, named: str) -> None:
@@ -142,3 +147,39 @@ def test_a_registered_vehicle_is_found_by_code_or_plate(database: Database) -> N
         (car,) = load_vehicles(conn)
         assert ensure_vehicle(conn, CAR.code) == ensure_vehicle(conn, CAR.plate) == car.vehicle_id
         assert count(conn, "vehicle") == 1
+
+
+def test_a_terminal_has_the_datum_and_dialect_of_its_type_unless_it_has_a_datum_of_its_own(database: Database) -> None:
+    fill(database)
+    ours = TerminalType("bsj", "70105", "BSJ-A6", "bd09", "boshijie")
+    with database.connection() as conn:
+        assert upsert_terminal_types(conn, [ours, TerminalType("plain")]) == 2
+        upsert_terminals(
+            conn,
+            [
+                Terminal("1", "V1", "jt808", terminal_type="bsj"),
+                Terminal("2", "V1", "jt808", "gcj02", terminal_type="bsj"),
+                Terminal("3", "V1", "jt808"),
+            ],
+        )
+        found = [
+            (box.datum, box.terminal_type, box.dialect) for box in load_terminals(conn) if box.terminal_no in "123"
+        ]
+        assert found == [("bd09", "bsj", "boshijie"), ("gcj02", "bsj", "boshijie"), ("wgs84", "", "")]
+        upsert_terminal_types(conn, [replace(ours, datum="gcj02", dialect="")])
+        assert load_terminal_types(conn) == [replace(ours, datum="gcj02", dialect=""), TerminalType("plain")]
+        upsert_terminals(conn, [Terminal("2", "V1", "jt808")])
+        assert {box.terminal_no: box.datum for box in load_terminals(conn)}["2"] == "wgs84"
+
+
+def test_a_vehicle_is_found_by_its_code_before_another_ones_plate(database: Database) -> None:
+    fill(database)
+    with database.connection() as conn:
+        upsert_vehicles(conn, [replace(CAR, code="V2", plate="V1"), replace(CAR, code="V3", plate="twin")])
+        upsert_vehicles(conn, [replace(CAR, code="V4", plate="twin ")])
+        conn.execute("ALTER TABLE vehicle DROP CONSTRAINT IF EXISTS vehicle_plate_key")
+        upsert_vehicles(conn, [replace(CAR, code="V4", plate="twin")])
+        assert (vehicle_code(conn, "V1"), vehicle_code(conn, CAR.plate)) == ("V1", "V1")
+        for name, fault in (("nowhere", "no vehicle has"), ("twin", "several vehicles have")):
+            with pytest.raises(UnknownReferenceError, match=fault):
+                vehicle_code(conn, name)
