@@ -22,6 +22,7 @@ COMMANDS = {
     "import": "Positions or the fleet's own data from files.",
     "audit": "Closed days to trips, rollups and flags.",
     "export": "Rows to CSV, JSON, Parquet, XLSX, GPX or GeoJSON.",
+    "terminals": "Terminals: list, show, approve; ask them something and wait for the answer.",
     "rules": "The rule catalogue: list, show, check.",
     "simulate": "A simulated fleet with its ground truth, as files.",
     "verify": "Check the sealed archive; name the first broken link.",

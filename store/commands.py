@@ -60,9 +60,11 @@ class CommandRow:
     answer: dict[str, Any] | None
 
 
+# A command whose time is over is expired, whether or not a receiver runs that says so.
 _ROW = """
     SELECT command_id, terminal_key, kind, arguments, coalesce(u.name, '') AS asked_by, asked_at, expires_at, sent_at,
-           state, answered_at, answer
+           CASE WHEN state IN ('waiting', 'sent') AND expires_at <= now() THEN 'expired' ELSE state END AS state,
+           answered_at, answer
     FROM terminal_command LEFT JOIN app_user u ON u.user_id = asked_by
 """
 

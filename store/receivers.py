@@ -14,6 +14,11 @@ from geo.localtime import to_datetime
 BROKER = 0
 """Stands for the receiver where a broker holds the terminals' connections: no process of ours ends them."""
 _LOCKS = 0x676F6E68  # any fixed number that is ours
+_LIVING = """
+    SELECT objid::bigint AS receiver FROM pg_locks JOIN pg_database d ON d.oid = database
+    WHERE locktype = 'advisory' AND classid = %(locks)s AND objsubid = 2 AND granted
+      AND d.datname = current_database()
+"""
 
 
 def next_receiver(conn: Connection[Any]) -> int:
@@ -37,11 +42,8 @@ def leave_offline(conn: Connection[Any], at_us: int) -> int:
     Each gets an event `offline` of this instant (µs UTC): when the process ended nobody knows.
     """
     row = conn.execute(
-        """
-        WITH living AS (
-            SELECT objid::bigint AS receiver FROM pg_locks JOIN pg_database d ON d.oid = database
-            WHERE locktype = 'advisory' AND classid = %(locks)s AND objsubid = 2 AND granted
-              AND d.datname = current_database()
+        f"""
+        WITH living AS ({_LIVING}
         ), gone AS (
             SELECT terminal_key FROM terminal_state
             WHERE online AND receiver <> %(broker)s AND receiver NOT IN (SELECT receiver FROM living)
@@ -52,12 +54,17 @@ def leave_offline(conn: Connection[Any], at_us: int) -> int:
             RETURNING s.terminal_key, s.since, s.source, s.place
         ), told AS (
             INSERT INTO terminal_event (terminal_key, at, kind, source, place, facts)
-            SELECT terminal_key, since, 'offline', source, place, '{"why": "receiver ended"}' FROM changed
+            SELECT terminal_key, since, 'offline', source, place, %(facts)s::jsonb FROM changed
             ORDER BY terminal_key
         )
         SELECT count(*) FROM changed
         """,
-        {"locks": _LOCKS, "broker": BROKER, "at": to_datetime(at_us)},
+        {"locks": _LOCKS, "broker": BROKER, "at": to_datetime(at_us), "facts": '{"why": "receiver ended"}'},
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def living_receivers(conn: Connection[Any]) -> frozenset[int]:
+    """Numbers of the receiver processes that live."""
+    return frozenset(number for (number,) in conn.execute(_LIVING, {"locks": _LOCKS}).fetchall())

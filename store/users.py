@@ -55,8 +55,18 @@ class User:
         return self.role in {"auditor", "admin"}
 
     @property
+    def may_locate(self) -> bool:
+        """Whether terminals may be asked where they are."""
+        return self.role in {"admin", "inspector"}
+
+    @property
+    def may_see_answers(self) -> bool:
+        """Whether what was asked of terminals, what they answered and their pictures are shown."""
+        return self.role in {"admin", "inspector", "auditor"}
+
+    @property
     def may_administer(self) -> bool:
-        """Whether duty calendars may be seen and edited."""
+        """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"
 
 
