@@ -11,6 +11,7 @@ from geo.datum import to_wgs84
 from geo.localtime import to_datetime
 from geo.positions import NO_ALTITUDE, NO_ODOMETER, NO_SATELLITES, Positions, Status
 from ingest.errors import FieldError
+from ingest.rollover import note_sent_time, restore_weeks
 
 KMH_PER_MPS = 3.6
 _LAT_LIMIT_E7 = 900_000_000
@@ -101,7 +102,7 @@ def to_columns(
     index_of: Callable[[str], int],
     datum_of: Callable[[str], str] = lambda _: "wgs84",
 ) -> tuple[Positions, dict[int, dict[str, Any]]]:
-    """Columns of many reports, coordinates converted to WGS-84, and the notes of the rows that carry one.
+    """Columns of many reports, lost weeks restored, coordinates in WGS-84; and the notes of the rows that carry one.
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ def to_columns(
     Returns
     -------
     Positions (n,) and {row: note}. A report without a place becomes 0/0 and not valid; coordinates sent in another
-    datum stay in the note as `sent_lat`, `sent_lon`, `datum`. Odd altitudes are cut to int16, never the fix.
+    datum stay in the note as `sent_lat`, `sent_lon`, `datum`, a time of a receiver that lost its week count as
+    `sent_fix_time`. Odd altitudes are cut to int16, never the fix.
     """
     n = len(reports)
     if n == 0:
@@ -147,10 +149,14 @@ def to_columns(
             sent = {"sent_lat": float(lat_e7[row]) / 1e7, "sent_lon": float(lon_e7[row]) / 1e7, "datum": datum}
             notes[row] = notes.get(row, {}) | sent
         lat_e7[rows_ix], lon_e7[rows_ix] = convert_e7(lat_e7[rows_ix], lon_e7[rows_ix], datum)
+    received = np.broadcast_to(np.asarray(received_at, dtype=np.int64), (n,))
+    sent_time = np.array([report.fix_time for report in reports], dtype=np.int64)
+    fix_time, restored = restore_weeks(sent_time, received)
+    note_sent_time(notes, sent_time, restored)
     positions = Positions.from_columns(
         n,
         vehicle_ix=np.array([index_of(report.terminal) for report in reports], dtype=np.int32),
-        fix_time=np.array([report.fix_time for report in reports], dtype=np.int64),
+        fix_time=fix_time,
         lat_e7=lat_e7,
         lon_e7=lon_e7,
         speed_mps=np.array(speed, dtype=np.float32),
@@ -160,7 +166,7 @@ def to_columns(
         altitude_m=np.array(altitude, dtype=np.int16),
         satellites=np.array(satellites, dtype=np.int16),
         status=np.array(status, dtype=np.uint32),
-        received_at=np.broadcast_to(np.asarray(received_at, dtype=np.int64), (n,)),
+        received_at=received,
     )
     return positions, notes
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from geo.positions import NO_ODOMETER, NO_SATELLITES, Status
 from ingest.report import Report, to_columns
+from ingest.rollover import ROLLOVER_US
 
 
 def place(terminal: str, **values: object) -> Report:
@@ -46,3 +47,25 @@ def test_a_report_without_a_place_is_kept_at_zero_and_not_converted() -> None:
 def test_no_reports_are_no_rows() -> None:
     positions, notes = to_columns([], 0, lambda _: 0)
     assert (len(positions), notes) == (0, {})
+
+
+def test_lost_weeks_are_given_back_and_the_sent_time_kept() -> None:
+    received = 1_700_000_010_000_000
+    reports = [
+        place("A", note={"hdop": 0.8}, fix_time=1_700_000_000_000_000 - ROLLOVER_US),
+        place("A"),
+        place("A", fix_time=315_964_800_000_000),  # 6 January 1980: no receiver's lost weeks in 2023
+    ]
+    positions, notes = to_columns(reports, received, lambda _: 0)
+    assert positions.fix_time.tolist() == [1_700_000_000_000_000, 1_700_000_000_000_000, 315_964_800_000_000]
+    assert notes == {0: {"hdop": 0.8, "sent_fix_time": "2004-03-30T22:13:20+00:00"}}
+    assert reports[0].note == {"hdop": 0.8}
+
+
+def test_each_report_is_held_against_its_own_receipt() -> None:
+    sent = 1_700_000_000_000_000 - ROLLOVER_US
+    positions, notes = to_columns(
+        [place("A", fix_time=sent)] * 2, [1_700_000_010_000_000, 1_800_000_000_000_000], lambda _: 0
+    )
+    assert positions.fix_time.tolist() == [sent + ROLLOVER_US, sent]
+    assert set(notes) == {0}
