@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from geo.localtime import DAY_US, SECOND_US
 from ingest.errors import DecodeError, FieldError, Refusal
-from ingest.nmea.fields import Reading, read_fields
+from ingest.nmea.fields import SEVERAL, SYSTEMS, Reading, read_fields
 from ingest.nmea.sentence import IDENTITY, TALKERS, Sentence, read_sentence
 from ingest.report import Report
 
@@ -15,13 +15,12 @@ from ingest.report import Report
 PLACE_KINDS = ("RMC", "GNS", "GGA", "GLL")
 # Fixes held back while no date is known: a minute at 1 Hz; a receiver sends its date within seconds.
 MAX_HELD = 64
-# Sentences of one epoch: some twenty as a rule. A clock that stands still would gather them for ever.
-MAX_READINGS = 100
+# Sentences of one epoch. Receivers of four systems send up to 60; one whose clock stands still would fill the memory.
+MAX_SENTENCES = 128
 MAX_IGNORED_KINDS = 100
 
 _Value = TypeVar("_Value")
 _EPOCH_DAY = date(1970, 1, 1)
-_SYSTEM_ORDER = ("gps", "beidou", "glonass", "galileo", "qzss", "navic")
 
 
 @dataclass(slots=True)
@@ -42,14 +41,16 @@ class _Epoch:
 class EpochAssembler:
     """Turns one receiver's sentences into fixes; `terminal` is who speaks, changed by `$PGONG,<id>`.
 
-    An epoch ends when the time changes, at `end_epoch` (a silence) or at `close`. A fix whose date is not known is held
-    until a sentence tells it; the date of one without is the nearest to the instant before it. An epoch of more than
-    `MAX_READINGS` sentences becomes several fixes. `ignored` counts sentences that say nothing about a position, by kind.
+    An epoch ends when the time changes, after `MAX_SENTENCES`, at `end_epoch` (a silence) or at `close`. A fix whose
+    date is not known is held until a sentence tells it; the date of one without is the nearest to the instant before it.
+    Another name is another receiver, of which no date is known yet. `ignored` counts sentences that say nothing about a
+    position, by kind; `opened` the epochs.
     """
 
     def __init__(self, terminal: str = "") -> None:
         self.terminal = terminal
         self.ignored: Counter[str] = Counter()
+        self.opened = 0
         self._epoch: _Epoch | None = None
         self._held: list[_Epoch] = []
         self._last_us: int | None = None  # instant of the newest dated epoch, µs UTC
@@ -70,16 +71,16 @@ class EpochAssembler:
             self._ignore(f"{sentence.kind} without time")  # a receiver that was just switched on
             return []
         ended: list[Fix | Refusal] = []
-        if self._epoch is None or (reading.time_us is not None and reading.time_us != self._epoch.time_us):
-            if reading.time_us is None:
+        full = self._epoch is None or len(self._epoch.readings) >= MAX_SENTENCES
+        if reading.time_us is None:
+            if full:
                 self._ignore(f"{sentence.kind} outside an epoch")
                 return []
+        elif self._epoch is None or full or reading.time_us != self._epoch.time_us:
             ended = self.end_epoch()
             self._epoch = _Epoch(reading.time_us)
-        elif len(self._epoch.readings) == MAX_READINGS:
-            full = self._epoch
-            ended = self.end_epoch()
-            self._epoch = _Epoch(full.time_us, full.day)
+            self.opened += 1
+        assert self._epoch is not None  # without one, only a time goes on
         self._epoch.readings.append((sentence, reading))
         self._epoch.day = self._epoch.day or reading.day
         return ended
@@ -112,13 +113,34 @@ class EpochAssembler:
         known = kind in self.ignored or len(self.ignored) < MAX_IGNORED_KINDS
         self.ignored[kind if known else "others"] += 1
 
+    @property
+    def last_us(self) -> int | None:
+        """Instant of the newest dated epoch, µs UTC; None where no date is known."""
+        return self._last_us
+
+    @property
+    def idle(self) -> bool:
+        """Whether no epoch is open and none held back."""
+        return self._epoch is None and not self._held
+
+    @property
+    def begun(self) -> bool:
+        """Whether one sentence stands in the open epoch, and none is held back."""
+        return not self._held and self._epoch is not None and len(self._epoch.readings) == 1
+
+    def resume(self, terminal: str, last_us: int | None) -> None:
+        """Go on between two epochs of this terminal; an epoch that is open is forgotten."""
+        self.terminal, self._last_us, self._epoch = terminal, last_us, None
+
     def _identify(self, sentence: Sentence) -> list[Fix | Refusal]:
         terminal = sentence.fields[0].strip() if sentence.fields else ""
         if not terminal or len(terminal) > 40:
             error = FieldError(IDENTITY, "a terminal number of 1 to 40 characters", repr(terminal[:40]))
             return [Refusal(sentence.raw, error)]
-        ended = self.end_epoch()
-        self.terminal = terminal
+        if terminal == self.terminal:
+            return self.end_epoch()
+        ended = self.close()
+        self.terminal, self._last_us = terminal, None
         return ended
 
     def _nearest(self, epoch: _Epoch) -> int:
@@ -140,6 +162,8 @@ class EpochAssembler:
         readings += [each for sentence, each in epoch.readings if sentence.kind in {"VTG", "GSA"}]
         placed = next((each for each in readings if each.lat_e7 is not None), main)
         note = {key: value for each in reversed(readings) for key, value in each.note.items()}
+        if in_view := _in_view(epoch):
+            note["in_view"] = in_view
         return [
             Fix(
                 Report(
@@ -179,7 +203,26 @@ def _systems(epoch: _Epoch, readings: list[Reading]) -> tuple[str, ...]:
         named = {
             TALKERS[sentence.talker] for sentence, each in epoch.readings if sentence.kind in PLACE_KINDS and each.valid
         }
-    return tuple(system for system in _SYSTEM_ORDER if system in named)
+    return tuple(system for system in SYSTEMS if system in named)
+
+
+def _in_view(epoch: _Epoch) -> dict[str, int]:
+    """Satellites in view by system, of the groups whose sentences all came, in their order; of several the most."""
+    open_groups: dict[str, tuple[int, int, int]] = {}
+    found: dict[str, int] = {}
+    for sentence, reading in epoch.readings:
+        if reading.view is None:
+            continue
+        system = TALKERS[sentence.talker] or SEVERAL
+        sentences, number, satellites = reading.view
+        if number != 1 and open_groups.get(system) != (sentences, number - 1, satellites):
+            open_groups.pop(system, None)
+        elif number < sentences:
+            open_groups[system] = reading.view
+        else:
+            open_groups.pop(system, None)
+            found[system] = max(found.get(system, 0), satellites)
+    return found
 
 
 def _first(values: list[_Value | None]) -> _Value | None:

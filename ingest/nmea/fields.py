@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import MAXYEAR, MINYEAR, date
+from datetime import date
 from typing import Any
 
 from ingest.errors import FieldError
@@ -18,7 +18,12 @@ MPS_PER_KNOT = 1852 / 3600
 SECOND_US = 1_000_000
 GNS_SYSTEMS = ("gps", "glonass", "galileo", "beidou", "qzss", "navic")
 GSA_SYSTEMS = {"1": "gps", "2": "glonass", "3": "galileo", "4": "beidou", "5": "qzss", "6": "navic"}
-# Satellite numbers without a system id: (first, last, system); 33–64 are SBAS, which is no system of its own.
+SYSTEMS = ("gps", "beidou", "glonass", "galileo", "qzss", "navic")
+"""The order in which systems are named."""
+SEVERAL = "several"
+"""Where GN tells satellites in view: those of several systems together."""
+# Satellite numbers without a system id: (first, last, system); 33–64 are SBAS, which is no system of its own. 201 and 202
+# are QZSS at some makers and BeiDou at others: BeiDou here.
 NUMBER_RANGES = (
     (1, 32, "gps"), (65, 96, "glonass"), (193, 200, "qzss"), (201, 264, "beidou"), (301, 336, "galileo"),
     (401, 437, "beidou"),
@@ -32,6 +37,13 @@ MODES = {
     "P": "precise", "M": "manual", "S": "simulator",
 }  # fmt: skip
 
+# Calendars of receivers begin with their chip's, at the earliest 1970; what says another century is no date.
+YEARS = range(1970, 2100)
+LIMIT = 1e9
+"""No number in a sentence comes near it."""
+
+_VIEW = ("count of sentences", "number of the sentence", "satellites in view")
+_PLAIN = "+-.0123456789"
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(?:\.(\d*))?")
 _ANGLE = re.compile(r"(\d{1,3})([0-5]\d)(?:\.(\d{0,12}))?")
 
@@ -50,6 +62,7 @@ class Reading:
     altitude_m: float | None = None
     satellites: int | None = None
     systems: tuple[str, ...] = ()
+    view: tuple[int, int, int] | None = None  # of a group: how many sentences, which of them, satellites in view
     note: dict[str, Any] = field(default_factory=dict)
 
 
@@ -77,17 +90,22 @@ def read_time(text: str) -> int | None:
 
 
 def read_day(day: str, month: str, year: str) -> date:
-    """A calendar date; the year has two digits, 80–99 for 19xx, or four."""
-    if (day + month + year).isdecimal() and len(year) in {2, 4}:
-        number = int(year) + (0 if len(year) == 4 else 1900 if year >= "80" else 2000)
-        if MINYEAR < number < MAXYEAR:  # the first and the last have days that no time zone can name
-            with suppress(ValueError):
+    """A calendar date; two-digit years 80–99 are 19xx."""
+    if day.isdecimal() and month.isdecimal() and year.isdecimal():
+        number = int(year)
+        if len(year) == 2:
+            number += 1900 if number >= 80 else 2000
+        if number in YEARS:
+            with suppress(ValueError, OverflowError):
                 return date(number, int(month), int(day))
     raise FieldError("date", "day, month, year", f"{day}-{month}-{year}")
 
 
-def read_angle(text: str, hemisphere: str) -> int | None:
-    """Degrees × 10⁷ of [d]ddmm.mmmm, rounded half up in integers; None when empty."""
+def read_angle(text: str, hemisphere: str, hemispheres: str) -> int | None:
+    """Degrees × 10⁷ of [d]ddmm.mmmm, rounded half up in integers; None when empty.
+
+    hemispheres : the two letters that may stand beside it, "NS" or "EW"; the second one is negative.
+    """
     if not text:
         return None
     match = _ANGLE.fullmatch(text)
@@ -98,19 +116,19 @@ def read_angle(text: str, hemisphere: str) -> int | None:
     scale: int = 60 * 10 ** len(fraction)
     numerator = int(minutes + fraction) * 10_000_000
     e7 = int(degrees) * 10_000_000 + (2 * numerator + scale) // (2 * scale)
-    if hemisphere not in {"N", "S", "E", "W"}:
-        raise FieldError("hemisphere", "N, S, E or W", repr(hemisphere))
-    return -e7 if hemisphere in {"S", "W"} else e7
+    if hemisphere not in {hemispheres[0], hemispheres[1]}:
+        raise FieldError("hemisphere", f"{hemispheres[0]} or {hemispheres[1]}", repr(hemisphere))
+    return -e7 if hemisphere == hemispheres[1] else e7
 
 
 def _number(name: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        value = float(text)
+        value = LIMIT if text.strip(_PLAIN) else float(text)  # float also takes 1_0, 1e3 and nan
     except ValueError:
-        raise FieldError(name, "a number", repr(text)) from None
-    if not -1e9 < value < 1e9:
+        value = LIMIT
+    if not -LIMIT < value < LIMIT:
         raise FieldError(name, "a number", repr(text))
     return value
 
@@ -124,7 +142,7 @@ def _count(name: str, text: str) -> int | None:
 
 
 def _place(fields: Sequence[str]) -> tuple[int | None, int | None]:
-    lat, lon = read_angle(fields[0], fields[1]), read_angle(fields[2], fields[3])
+    lat, lon = read_angle(fields[0], fields[1], "NS"), read_angle(fields[2], fields[3], "EW")
     if lat is None or lon is None:
         return None, None
     check_place(lat, lon)
@@ -211,6 +229,15 @@ def _gsa(sentence: Sentence) -> Reading:
     return Reading(systems=tuple(systems), note={name: value for name, value in dops.items() if value is not None})
 
 
+def _gsv(sentence: Sentence) -> Reading:
+    sentences, number, satellites = (_count(name, text) for name, text in zip(_VIEW, sentence.fields, strict=False))
+    if sentences is None or number is None or satellites is None:
+        return Reading()
+    if number > sentences:
+        raise FieldError("number of the sentence", f"at most {sentences}, as many as there are", str(number))
+    return Reading(view=(sentences, number, satellites))
+
+
 def _zda(sentence: Sentence) -> Reading:
     f = sentence.fields
     return Reading(time_us=read_time(f[0]), day=read_day(f[1], f[2], f[3]) if f[1] and f[2] and f[3] else None)
@@ -223,6 +250,7 @@ READERS: dict[str, tuple[int, Callable[[Sentence], Reading]]] = {
     "GLL": (6, _gll),
     "VTG": (7, _vtg),
     "GSA": (17, _gsa),
+    "GSV": (3, _gsv),
     "ZDA": (4, _zda),
 }
-"""Kind → fewest fields, reader. GSV (satellites in view) and the rest say nothing about a position."""
+"""Kind → fewest fields, reader. The rest says nothing about a position."""

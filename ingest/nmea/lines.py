@@ -35,6 +35,11 @@ class LineSplitter:
         """What is left when the stream ends: a last line without its end is a line."""
         return self.feed(b"\n")
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte begins a line."""
+        return not self._held and not self._skipping
+
     def _grow(self, segment: bytes, found: list[bytes | Refusal]) -> None:
         if self._skipping:
             return
