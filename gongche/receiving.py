@@ -10,16 +10,20 @@ from gongche.errors import GongcheError
 from gongche.home import Gongche
 from gongche.sockets import bind
 from ingest.database import DatabaseRegistry, DatabaseSink
+from ingest.downlink import Downlink
 from ingest.intake import Intake
 from ingest.jt808.bulk import warm_up
 from ingest.jt808_session import Jt808Platform
 from ingest.limits import AddressLimits
+from ingest.media import MediaFolder
 from ingest.mqtt import BrokerAddress, MqttReceiver
 from ingest.nmea_session import NmeaPlatform
 from ingest.roster import Roster
-from ingest.session import Platform
+from ingest.session import Platform, now_us
 from ingest.tcp import TcpReceiver
 from ingest.udp import UdpReceiver
+from store.commands import CommandQueue
+from store.receivers import leave_offline
 
 
 @asynccontextmanager
@@ -29,17 +33,31 @@ async def receivers(gongche: Gongche) -> AsyncIterator[list[asyncio.Task[None]]]
     GongcheError names the setting by which one of them cannot start.
     """
     settings = gongche.settings
-    hold = settings.unknown_terminals == "hold"
     roster = Roster(gongche.database)
     roster.load()
     warm_up()
+    with gongche.database.connection() as conn:
+        leave_offline(conn, now_us())
+    media = MediaFolder(settings.media_dir) if settings.media_dir is not None else None
+    with CommandQueue(gongche.database) as queue:
+        async with _receivers(gongche, roster, queue, media) as tasks:
+            yield tasks
+
+
+@asynccontextmanager
+async def _receivers(
+    gongche: Gongche, roster: Roster, queue: CommandQueue, media: MediaFolder | None
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    settings = gongche.settings
+    hold = settings.unknown_terminals == "hold"
+    downlink = Downlink(queue)
     intake = Intake(
-        DatabaseSink(gongche.database, roster, hold_unknown=hold),
+        DatabaseSink(gongche.database, roster, hold_unknown=hold, receiver=queue.receiver, media=media),
         capacity=settings.intake_queue,
         group_size=settings.intake_group,
         group_wait_s=settings.intake_wait_s,
     )
-    tasks: list[asyncio.Task[None]] = []
+    tasks = [asyncio.create_task(downlink.run(), name="commands")]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(intake)
         listen = _Listening(gongche, stack)
@@ -49,6 +67,7 @@ async def receivers(gongche: Gongche) -> AsyncIterator[list[asyncio.Task[None]]]
             require_authentication=settings.require_authentication,
             hold_unknown=hold,
             request_gaps=settings.request_gaps,
+            downlink=downlink,
         )
         nmea = NmeaPlatform(intake, settings.nmea_terminals)
         await listen.tcp(jt808, settings.jt808_port, "jt808_port")

@@ -12,14 +12,19 @@ from geo.positions import Positions, Status, clock_fault
 from ingest.columns import Columns
 from ingest.datums import to_wgs84_columns
 from ingest.jt808.header import terminal_key
-from ingest.parcel import Outcome, Parcel
+from ingest.media import MediaFolder, describe
+from ingest.parcel import Media, Outcome, Parcel
 from ingest.report import to_columns
+from ingest.rollover import note_sent_time, restore_weeks
 from ingest.roster import Binding, Roster
 from store.database import Database
 from store.duty import DriverSwipe, add_swipes
 from store.errors import StoreError
 from store.intake import Refused, add_quarantine, count_intake
+from store.media import Media as MediaRow
+from store.media import add_media
 from store.positions import merge_positions
+from store.receivers import BROKER
 from store.terminal_counts import TerminalCount, count_terminals
 from store.terminal_events import Event, add_events
 from store.terminals import authenticate_terminal, register_terminal
@@ -33,14 +38,24 @@ class DatabaseSink:
     """Writes groups of parcels, each in one transaction (`ingest.intake.Sink`); one thread at a time.
 
     With `hold_unknown` what a terminal sends that no vehicle is bound to is quarantined all the same, and acknowledged:
-    it waits there for the terminal to be approved. `receiver`: number of this process (`store.receivers`).
+    it waits there for the terminal to be approved. `roster` is shared with the receivers; `receiver` is the number of this
+    process (`store.receivers`); pictures are kept in `media`, else only what they are.
     """
 
-    def __init__(self, database: Database, roster: Roster, *, hold_unknown: bool = False, receiver: int = 0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        roster: Roster | None = None,
+        *,
+        hold_unknown: bool = False,
+        receiver: int = BROKER,
+        media: MediaFolder | None = None,
+    ) -> None:
         self._database = database
-        self._roster = roster
+        self._roster = roster or Roster(database)
         self._hold_unknown = hold_unknown
         self._receiver = receiver
+        self._media = media
         self._told: set[str] = set()
 
     def write(self, parcels: Sequence[Parcel]) -> list[Outcome]:
@@ -50,6 +65,7 @@ class DatabaseSink:
         outcomes = [group.sort(parcel) for parcel in parcels]
         positions, notes = group.positions()
         events = [*group.events, *self._strangers(outcomes, parcels)]
+        files = [self._file(each, parcel.received_at) for parcel in parcels for each in parcel.media]
         at_us = max(parcel.received_at for parcel in parcels)
         with self._database.connection() as conn:
             if len(positions):
@@ -61,6 +77,8 @@ class DatabaseSink:
                 add_swipes(conn, group.swipes)
             if events:
                 add_events(conn, events, self._receiver)
+            if files:
+                add_media(conn, files)
             for name, count in group.by_source.items():
                 count_intake(conn, name, count.received, count.accepted, count.duplicate, count.quarantined, at_us)
             count_terminals(conn, at_us, group.by_terminal)
@@ -90,6 +108,10 @@ class DatabaseSink:
         """Whether the database is away or busy with itself, by the names of PEP 249; else it refused what was sent."""
         names = {kind.__name__ for kind in type(error).__mro__}
         return isinstance(error, StoreError | OSError) or not names.isdisjoint(OUTAGES)
+
+    def _file(self, media: Media, received_at: int) -> MediaRow:
+        """A file written before the transaction that tells of it: what a crash leaves over is a file that nobody names."""
+        return describe(media, received_at) if self._media is None else self._media.keep(media, received_at)
 
     def _strangers(self, outcomes: Sequence[Outcome], parcels: Sequence[Parcel]) -> Iterator[Event]:
         """A finding on each number that no vehicle is bound to, the first time it comes."""
@@ -222,6 +244,9 @@ class _Group:
             rows = rows.take(known)
         for ix, number in zip(*(each.tolist() for each in np.unique(rows.vehicle_ix, return_counts=True)), strict=True):
             self.by_terminal[self._keys[ix]].received += number
+        fix_time, restored = restore_weeks(rows.fix_time, rows.received_at)
+        note_sent_time(notes, rows.fix_time, restored)
+        rows = rows.with_fix_time(fix_time)
         if any(self._bindings[ix].datum != WGS84 for ix in index.tolist() if ix >= 0):
             datums = [binding.datum for binding in self._bindings]
             rows, notes = to_wgs84_columns(rows, notes, datums)
@@ -254,11 +279,11 @@ class _Group:
 
 
 class DatabaseRegistry:
-    """Registers and authenticates terminals (`ingest.jt808_session.Registry`); calls block, so they go to a thread."""
+    """Registers and authenticates terminals (`ingest.registry.Registry`); calls block, so they go to a thread."""
 
-    def __init__(self, database: Database, roster: Roster) -> None:
+    def __init__(self, database: Database, roster: Roster | None = None) -> None:
         self._database = database
-        self._roster = roster
+        self._roster = roster or Roster(database)
 
     def register(self, terminal: str) -> str | None:
         """The authentication code of a terminal, None when no vehicle is bound to it."""

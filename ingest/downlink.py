@@ -57,10 +57,10 @@ class CommandStore(Protocol):
     def finish(self, command_id: int, *, done: bool, answer: Mapping[str, Any]) -> None:
         """Keep the answer; a command that is not done has failed."""
 
-    def expire(self) -> None:
+    def expire(self) -> object:
         """Mark the commands that were not answered in time."""
 
-    def wait(self, timeout_s: float) -> None:
+    def wait(self, timeout_s: float) -> object:
         """Come back when something was asked, or when the time is over."""
 
 

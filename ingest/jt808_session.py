@@ -4,22 +4,24 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
 from geo.jit import COMPILED
 from geo.localtime import to_us
 from ingest.columns import Columns
+from ingest.downlink import Downlink
 from ingest.errors import DecodeError, FieldError, Refusal
 from ingest.intake import Intake
 from ingest.jt808 import FrameSplitter, Message, PartStore, decode
 from ingest.jt808 import encode as enc
 from ingest.jt808.bulk import Bulk, read_bulk
-from ingest.jt808.header import Header
-from ingest.jt808.messages import READERS, REGISTRATION_RESULTS
+from ingest.jt808.header import Header, terminal_key
+from ingest.jt808.messages import READERS
+from ingest.jt808.parts import Room, Unfinished
 from ingest.parcel import CardSwipe, Media, Outcome, Parcel, TerminalEvent
 from ingest.presence import Presence, Voice, skipped
+from ingest.registry import Registry, authenticate, register
 from ingest.report import Report
 from ingest.session import AnswerMaker, Link, Platform, Session, now_us, silence
 
@@ -38,24 +40,15 @@ ASKS = {REGISTRATION, AUTHENTICATION}
 BULK_FRAMES = 8
 
 
-class Registry(Protocol):
-    """Who may report; called in a thread."""
-
-    def register(self, terminal: str) -> str | None:
-        """The authentication code of a terminal, None when no vehicle is bound to it."""
-
-    def authenticate(self, terminal: str, code: str) -> bool | None:
-        """Whether this is the code the terminal was given; None when no vehicle is bound to it."""
-
-
 class Jt808Platform(Platform):
     """Our side of JT/T 808, over TCP and UDP alike.
 
     With `require_authentication` a position counts only after a right 0x0102 in the same session; without it a known
     terminal number is enough, as many terminals in the field never authenticate. With `hold_unknown` a terminal that no
     vehicle is bound to is answered as if there were one; the sink keeps what it sends. `request_gaps` asks for messages
-    whose sequence numbers were skipped. `counts` holds, besides the connections, `bad_frames`, `bad_authentications`,
-    `unknown_registrations`, `registry_failures` and one counter for each message id.
+    whose sequence numbers were skipped; `downlink` brings commands to terminals that are connected. `counts` holds,
+    besides the connections, `bad_frames`, `bad_authentications`, `unknown_registrations`, `registry_failures` and one
+    counter for each message id.
     """
 
     name = "JT/T 808"
@@ -68,13 +61,16 @@ class Jt808Platform(Platform):
         require_authentication: bool = False,
         hold_unknown: bool = False,
         request_gaps: bool = False,
+        downlink: Downlink | None = None,
     ) -> None:
         super().__init__(intake)
         self.registry = registry
         self.require_authentication = require_authentication
         self.hold_unknown = hold_unknown
         self.request_gaps = request_gaps
+        self.downlink = downlink
         self.presence = Presence()
+        self.room = Room()
 
     def session(self, link: Link) -> "Jt808Session":
         """A session over a new link."""
@@ -88,12 +84,13 @@ class Jt808Session(Session):
         super().__init__(platform, link)
         self._platform = platform
         self._splitter = FrameSplitter()
-        self._parts = PartStore()
+        self._loop = asyncio.get_running_loop()
+        self._parts = PartStore(self._loop.time, platform.room)
         self._sequence = 0
         self._voices: dict[str, Voice] = {}  # by the number as sent
         self._asking: asyncio.Task[None] | None = None
         self._held: list[bytes | Refusal] = []  # came while the registry was asked
-        self._loop = asyncio.get_running_loop()
+        self._lines: dict[str, Line] = {}  # as commands reach the terminals
 
     # ------------------------------------------------------------ what the link tells
 
@@ -120,7 +117,7 @@ class Jt808Session(Session):
             return
         before, whole, after = self._splitter.split(data)
         self._take(before)
-        bulk = None if self._asking is not None else read_bulk(whole, now_us())
+        bulk = None if self._asking is not None else read_bulk(whole, now_us(), self._platform.registry.dialect)
         if bulk is not None and all(map(self._may_report, bulk.terminals)):
             self._take_bulk(bulk)
         else:  # an authentication may stand among them, so each is looked at in its turn
@@ -132,15 +129,29 @@ class Jt808Session(Session):
         self._take(self._splitter.close())
         self._splitter = FrameSplitter()
 
+    def rest(self) -> None:
+        """Give up messages whose parts stopped coming."""
+        self._parts.expire()
+        self._quarantine(self._parts.take_given_up())
+
     def end(self) -> None:
         """Nothing more will come."""
         self._take(self._splitter.close())
 
     def gone(self, why: str) -> None:
         """Its terminals are offline, but for those that speak elsewhere by now."""
+        if self._platform.downlink is not None:
+            for terminal, line in self._lines.items():
+                self._platform.downlink.left(terminal_key(terminal), line)
+        self._quarantine(self._parts.close())
         events = self._platform.presence.leave(self._voices.values(), self, why, now_us())
         if events:
             self.note(Parcel(SOURCE, self.place, now_us(), events=events))
+
+    def _quarantine(self, refused: Sequence[Refusal]) -> None:
+        if refused:
+            self._platform.counts["bad_frames"] += len(refused)
+            self.note(Parcel(SOURCE, self.place, now_us(), refused=refused))
 
     # ------------------------------------------------------------ frames to parcels and answers
 
@@ -198,7 +209,7 @@ class Jt808Session(Session):
         if isinstance(frame, Refusal):
             return frame
         try:
-            return decode(frame, self._parts)
+            return decode(frame, self._parts, self._platform.registry.dialect)
         except DecodeError as error:
             return Refusal(b"\x7e" + frame + b"\x7e", error)
 
@@ -211,6 +222,9 @@ class Jt808Session(Session):
         event = platform.presence.hear(voice, self, self.place, now_us())
         if event is not None:
             lot.presence.append(event)
+            if platform.downlink is not None:
+                line = self._lines.setdefault(header.terminal, Line(self, voice))
+                platform.downlink.arrived(terminal_key(header.terminal), line)
         gap = skipped(voice, header.sequence, self._loop.time())
         if gap is not None:
             lot.presence.append(TerminalEvent(header.terminal, "gap", now_us(), gap))
@@ -238,6 +252,7 @@ class Jt808Session(Session):
     def _sort(self, message: Message, lot: "_Lot") -> None:
         """What a message brings, and the answer to it."""
         header, message_id = message.header, message.header.message_id
+        self._tell_downlink(message)
         if message.reports and not self._may_report(header.terminal):
             why = FieldError("authentication", "a right 0x0102 before positions", "none on this connection")
             lot.refused += [Refusal(report.raw, why) for report in message.reports]
@@ -249,6 +264,9 @@ class Jt808Session(Session):
             return
         if message_id == CARD:
             self._card(message, lot)
+        elif message_id == MEDIA:
+            facts = {name: value for name, value in message.facts.items() if name != "media_no"}
+            lot.media.append(Media(header.terminal, message.facts["media_no"], facts, message.data))
         elif message_id in EVENTS:
             lot.events.append(TerminalEvent(header.terminal, EVENTS[message_id], now_us(), message.facts))
         elif message_id == LOG_OUT:
@@ -262,9 +280,20 @@ class Jt808Session(Session):
             return silence  # an answer itself
         if message_id == TIME_REQUEST:
             return lambda _: enc.server_time(header, self._next(), now_us())
+        if message_id == VENDORS_TIME_REQUEST:
+            return lambda _: enc.vendor_time(header, self._next(), now_us())
+        if message_id == MEDIA:
+            return lambda _: enc.media_answer(header, self._next(), message.facts["media_no"])
         if message_id in POSITION_IDS or (message_id in READERS and message_id < PLATFORM_IDS):
             return partial(self._stored, message)
         return partial(self._general, message, enc.UNSUPPORTED)
+
+    def _tell_downlink(self, message: Message) -> None:
+        downlink, header = self._platform.downlink, message.header
+        if downlink is not None:
+            key = terminal_key(header.terminal)
+            if header.message_id in ANSWER_IDS or downlink.hears_all(key):
+                downlink.heard(key, message)
 
     def _card(self, message: Message, lot: "_Lot") -> None:
         facts, terminal = message.facts, message.header.terminal
@@ -276,6 +305,7 @@ class Jt808Session(Session):
 
     def _hand_over(self, lot: "_Lot") -> None:
         answers, at_us = lot.answers, now_us()
+        lot.refused += self._parts.take_given_up()
         if lot.presence:
             self.note(Parcel(SOURCE, self.place, at_us, events=lot.presence))
         parcel = Parcel(
@@ -315,32 +345,23 @@ class Jt808Session(Session):
 
     async def _register(self, message: Message) -> tuple[TerminalEvent, bytes]:
         header, platform = message.header, self._platform
-        code = await asyncio.to_thread(platform.registry.register, header.terminal)
-        result = enc.REGISTERED
-        if code is None:
-            platform.counts["unknown_registrations"] += 1
-            code, result = ("held", enc.REGISTERED) if platform.hold_unknown else ("", enc.NO_SUCH_TERMINAL)
-        facts = {**message.facts, "result": REGISTRATION_RESULTS[result]}
-        event = TerminalEvent(header.terminal, "registered", now_us(), facts)
+        result, code, event = await register(platform.registry, message, hold_unknown=platform.hold_unknown)
+        platform.counts["unknown_registrations"] += result != enc.REGISTERED
         return event, enc.registration_answer(header, self._next(), result, code)
 
     async def _authenticate(self, message: Message) -> tuple[TerminalEvent, bytes]:
-        header, platform = message.header, self._platform
-        right = await asyncio.to_thread(platform.registry.authenticate, header.terminal, message.facts["code"])
-        if right is None:
-            right = platform.hold_unknown
-        self._voices[header.terminal].authenticated = right
+        platform = self._platform
+        right, event = await authenticate(platform.registry, message, hold_unknown=platform.hold_unknown)
+        self._voices[message.header.terminal].authenticated = right
         platform.counts["bad_authentications"] += not right
-        said = {name: value for name, value in message.facts.items() if name != "code"}
-        event = TerminalEvent(header.terminal, "authenticated" if right else "wrong_code", now_us(), said)
         return event, self._general(message, enc.DONE if right else enc.FAILED, Outcome())
 
     # ------------------------------------------------------------ answers
 
-    def send_message(self, to: Header, message_id: int, body: bytes) -> int:
-        """Send a message of ours to a terminal; its sequence number."""
+    def send_message(self, header: Header, body: bytes) -> int:
+        """Send a message of ours, in parts where it is long; the sequence number that takes the place of the header's."""
         sequence = self._next()
-        pieces = enc.frames(Header(message_id, to.terminal, sequence, to.version), body)
+        pieces = enc.frames(Header(header.message_id, header.terminal, sequence, header.version), body)
         self._sequence = sequence + len(pieces) - 1 & 0xFFFF
         self.link.send(b"".join(pieces))
         return sequence
@@ -366,13 +387,40 @@ class Jt808Session(Session):
         """
         if header.part < header.parts:
             return b""
-        return b"".join(
-            enc.resend_request(header, self._next(), first, missing) for first, missing in self._parts.missing()
-        )
+        return b"".join(self._ask_for(each, header) for each in self._parts.unfinished())
+
+    def _ask_for(self, message: Unfinished, header: Header) -> bytes:
+        """A picture's parts are asked for by its number, all others by the sequence of the first part."""
+        if message.media_no is not None:
+            return enc.media_answer(header, self._next(), message.media_no, message.missing)
+        return enc.resend_request(header, self._next(), message.first_sequence, message.missing)
 
     def _next(self) -> int:
         self._sequence = self._sequence + 1 & 0xFFFF
         return self._sequence
+
+
+class Line:
+    """A terminal as commands reach it (`ingest.downlink.Connection`)."""
+
+    __slots__ = ("_session", "_voice")
+
+    def __init__(self, session: Jt808Session, voice: Voice) -> None:
+        self._session, self._voice = session, voice
+
+    @property
+    def terminal(self) -> str:
+        """Its number as sent."""
+        return self._voice.terminal
+
+    @property
+    def version(self) -> int:
+        """Of its edition: 0 before 2019."""
+        return self._voice.version
+
+    def send_message(self, message_id: int, body: bytes) -> int:
+        """Send now; the sequence number used."""
+        return self._session.send_message(Header(message_id, self.terminal, 0, self.version), body)
 
 
 class _Lot:

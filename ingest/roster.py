@@ -53,5 +53,7 @@ class Roster:
         """Ask the database for all terminals."""
         with self._database.connection() as conn:
             rows = load_terminals(conn)
-        self._bindings = {terminal_key(row.terminal_no): Binding(row.vehicle_id, row.datum) for row in rows}
+        self._bindings = {
+            terminal_key(row.terminal_no): Binding(row.vehicle_id, row.datum, row.dialect) for row in rows
+        }
         self._loaded_at = time.monotonic()

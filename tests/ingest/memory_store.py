@@ -92,6 +92,7 @@ class MemoryRegistry:
 
     def __init__(self, strangers: set[str] | None = None) -> None:
         self.strangers = strangers or set()
+        self.dialects: dict[str, str] = {}
         self.away = False
 
     def register(self, terminal: str) -> str | None:
@@ -103,6 +104,9 @@ class MemoryRegistry:
         if terminal in self.strangers:
             return None
         return code == f"code{terminal[-4:]}"
+
+    def dialect(self, terminal: str) -> str:
+        return self.dialects.get(terminal, "")
 
 
 def journey(terminal: str, protocol: str, count: int, *, seed: int = 0, due_s: float | None = None) -> Journey:
