@@ -20,8 +20,8 @@ from ingest.jt808.items import Item
 from ingest.jt808.values import Cursor, named_bits, read_time
 
 _FLAGS = {0: "none", 1: "start", 2: "end"}
-_DEVIATIONS = {1: "left", 2: "right"}
-_SIGNS = {1: "speed_limit", 2: "height_limit", 3: "weight_limit", 4: "no_entry", 5: "no_stopping"}
+_DEVIATIONS = {0: "none", 1: "left", 2: "right"}
+_SIGNS = {0: "none", 1: "speed_limit", 2: "height_limit", 3: "weight_limit", 4: "no_entry", 5: "no_stopping"}
 _VEHICLE = (
     "ignition", "left_turn", "right_turn", "wiper", "brake", "card_inserted", "bit_6", "bit_7", "bit_8", "bit_9", "fixed",
 )  # fmt: skip

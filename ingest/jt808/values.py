@@ -22,7 +22,7 @@ class Cursor:
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
-        if self.left < count:
+        if not 0 <= count <= self.left:
             raise FrameError("body", f"{count} more bytes at {self.at}", str(self.left))
         self.at += count
         return self.data[self.at - count : self.at]

@@ -1,5 +1,7 @@
 """Reusable hypothesis strategies: reports, frames and sentences, whole and broken, and chunkings of a stream."""
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from hypothesis import strategies as st
@@ -56,6 +58,42 @@ def parameter_values(draw: st.DrawFn) -> dict[str, Any]:
     values = {row.name: draw(_value(row)) for row in rows}
     unknown = draw(st.dictionaries(st.integers(0xF300, 0xF3FF).map(lambda n: f"0x{n:04x}"), st.binary(max_size=20)))
     return values | {name: raw.hex() for name, raw in list(unknown.items())[:4]}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a 0x0801 carries; `position` is empty in 2011."""
+
+    media_no: int
+    version: int
+    position: bytes
+    data: bytes
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> Picture:
+    """JPEG pictures of the three editions."""
+    version = draw(st.sampled_from([0, 1]))
+    here = encode.position_body(draw(reports()))[:28]
+    position = here if version or draw(st.booleans()) else b""
+    return Picture(draw(st.integers(0, 0xFFFFFFFF)), version, position, b"\xff\xd8" + draw(st.binary(max_size=3000)))
+
+
+NAMES = st.text(st.sampled_from("张三李四欧阳 abc"), max_size=12).map(str.strip)
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> tuple[int, dict[str, Any]]:
+    """Version and what `encode.card_body` takes of a card put in."""
+    version = draw(st.sampled_from([0, 1]))
+    said = {
+        "licence": draw(st.from_regex(r"[0-9A-Z]{0,20}", fullmatch=True)),
+        "name": draw(NAMES),
+        "issuer": draw(NAMES),
+        "valid_until": draw(st.dates(date(1900, 1, 1), date(9999, 12, 31))),
+        "version": version,
+    }
+    return version, said | ({"id_number": draw(st.from_regex(r"[0-9X]{1,20}", fullmatch=True))} if version else {})
 
 
 @st.composite

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from geo.localtime import to_us
 from ingest.errors import FieldError, FrameError
-from ingest.jt808 import Header, Message, commands, decode
+from ingest.jt808 import Header, Message, PartStore, commands, decode
 from ingest.jt808 import encode as enc
 from ingest.jt808.parameters import PARAMETERS, parameter_id, parameter_name
 from ingest.report import Report
-from tests.ingest.protocol_strategies import START_US, parameter_values
+from tests.ingest.protocol_strategies import START_US, Picture, cards, parameter_values, pictures
 
 TERMINAL = "013912345678"
 POSITION = enc.position_body(Report(TERMINAL, START_US, valid=True, lat_e7=231_000_000, lon_e7=1_133_000_000))
@@ -91,6 +91,16 @@ CARD_2011 = b"\x04" + "张三".encode("gbk") + b"ID".ljust(20, b"\0") + b"LICENC
 )
 def test_a_driver_card_is_read_in_each_edition(body: bytes, version: int, expected: dict[str, Any]) -> None:
     assert facts(0x0702, body, version) == expected
+
+
+@given(card=cards(), seconds=st.integers(0, 10**9))
+def test_a_card_survives_encode_and_decode(card: tuple[int, dict[str, Any]], seconds: int) -> None:
+    version, sent = card
+    found = facts(0x0702, enc.card_body(START_US + seconds * 1_000_000, **sent), version)
+    assert found.pop("inserted")
+    assert found.pop("result") == "read"
+    assert to_us_of(found.pop("time")) == START_US + seconds * 1_000_000
+    assert found == {name: str(value) for name, value in sent.items() if name != "version"}
 
 
 def test_a_card_that_is_neither_put_in_nor_taken_out_is_refused() -> None:
@@ -222,6 +232,39 @@ def test_the_place_a_picture_was_taken_at_is_not_part_of_its_data(version: int) 
     place = message.facts.pop("position")
     assert (place["lat"], place["lon"], place["fix_time"]) == (23.1, 113.3, "2014-05-14T00:53:20+08:00")
     assert message.facts == {"media_no": 9, "type": "image", "format": "jpeg", "event": "robbery_alarm", "channel": 3}
+
+
+@given(picture=pictures(), sequence=st.integers(0, 0xFFFF), limit=st.integers(40, 1023))
+def test_a_picture_survives_encode_and_decode_in_parts(picture: Picture, sequence: int, limit: int) -> None:
+    body = enc.media_body(picture.media_no, picture.data, position=picture.position)
+    parts = PartStore()
+    sent = enc.frames(Header(0x0801, TERMINAL, sequence, picture.version), body, limit)
+    *_, message = [decode(inner(frame), parts) for frame in sent]
+    assert (message.complete, message.facts["media_no"], message.data) == (True, picture.media_no, picture.data)
+    assert ("position" in message.facts) == bool(picture.position)
+    assert message.part_sequences == tuple(sequence + i & 0xFFFF for i in range(len(sent)))
+
+
+@given(
+    iccid=st.from_regex(r"[0-9]{20}", fullmatch=True),
+    hardware=st.from_regex(r"[A-Z0-9.]{0,30}", fullmatch=True),
+    firmware=st.from_regex(r"[A-Z0-9.]{0,30}", fullmatch=True),
+    layout=st.sampled_from([(0, None), (1, 11), (1, 5)]),
+)
+def test_properties_survive_encode_and_decode(
+    iccid: str, hardware: str, firmware: str, layout: tuple[int, int | None]
+) -> None:
+    version, maker_bytes = layout
+    body = enc.properties_body(
+        iccid=iccid, hardware=hardware, firmware=firmware, version=version, maker_bytes=maker_bytes
+    )
+    found = facts(0x0107, body, version)
+    assert (found["iccid"], found["hardware"], found["firmware"], found["model"]) == (
+        iccid,
+        hardware,
+        firmware,
+        "GC-100",
+    )
 
 
 def test_a_picture_of_2011_has_no_place() -> None:
