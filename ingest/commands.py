@@ -9,11 +9,10 @@ from typing import Any
 
 from ingest.errors import FieldError
 from ingest.jt808 import commands as jt808
-from ingest.jt808.parameters import PARAMETERS, Wire, parameter_id, parameter_name
+from ingest.jt808.parameters import NUMBERS, parameter_id, parameter_name, parse_number
 
 GENERAL_ANSWER, PARAMETERS_ANSWER, PROPERTIES_ANSWER, POSITION_ANSWER = 0x0001, 0x0104, 0x0107, 0x0201
 
-_NUMBERS = {row.name for row in PARAMETERS if row.wire in {Wire.DWORD, Wire.WORD, Wire.BYTE}}
 _TRUTHS = {True: True, False: False, "true": True, "false": False}
 
 Arguments = dict[str, Any]
@@ -56,14 +55,18 @@ def _track(arguments: Mapping[str, Any]) -> Arguments:
 
 
 def _set_parameters(arguments: Mapping[str, Any]) -> Arguments:
+    _known(arguments, "values")
+    values = arguments.get("values")
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise FieldError("values", "values by name of parameter", repr(values))
     checked: Arguments = {}
-    for given, value in arguments.items():
+    for given, value in values.items():
         name = parameter_name(parameter_id(given))
         if name in checked:
-            raise FieldError("parameters", "each of them once", f"{name} again")
-        checked[name] = _parsed(value) if name in _NUMBERS and isinstance(value, str) else value
+            raise FieldError("values", "each parameter once", f"{name} again")
+        checked[name] = parse_number(value) if name in NUMBERS and isinstance(value, str) else value
     jt808.parameters_body(checked)
-    return checked
+    return {"values": checked}
 
 
 def _query_parameters(arguments: Mapping[str, Any]) -> Arguments:
@@ -108,20 +111,10 @@ def _known(arguments: Mapping[str, Any], *names: str) -> None:
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:
-    number = _parsed(value) if isinstance(value, str) else value
+    number = parse_number(value) if isinstance(value, str) else value
     if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
         raise FieldError(name, f"a whole number from {low} to {high}", repr(value))
     return number
-
-
-def _parsed(text: str) -> Any:
-    """The number a text holds, or the text."""
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 # ---------------------------------------------------------------- messages
@@ -146,7 +139,7 @@ KINDS: dict[str, Kind] = {
         ),
     ),
     "set_parameters": Kind(
-        _set_parameters, lambda arguments, _version: (jt808.SET_PARAMETERS, jt808.parameters_body(arguments))
+        _set_parameters, lambda arguments, _version: (jt808.SET_PARAMETERS, jt808.parameters_body(arguments["values"]))
     ),
     "query_parameters": Kind(_query_parameters, _asked, PARAMETERS_ANSWER),
     "query_properties": Kind(_nothing, lambda _arguments, _version: (jt808.QUERY_PROPERTIES, b""), PROPERTIES_ANSWER),

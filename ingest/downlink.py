@@ -54,7 +54,7 @@ class CommandStore(Protocol):
     def claim(self, keys: Collection[str]) -> Sequence[Command]:
         """Waiting commands of these terminals that have not expired, marked as sent."""
 
-    def finish(self, command_id: int, *, done: bool, answer: Mapping[str, Any]) -> None:
+    def finish(self, command_id: int, *, done: bool, answer: Mapping[str, Any]) -> object:
         """Keep the answer; a command that is not done has failed."""
 
     def expire(self) -> object:

@@ -137,6 +137,8 @@ PARAMETERS = (
     Parameter(0x0110, "can_id_sampling", _X),
 )
 
+NUMBERS = frozenset(row.name for row in PARAMETERS if row.wire in _SIZES)
+"""Names of those whose value is a number."""
 _BY_ID = {row.parameter_id: row for row in PARAMETERS}
 _BY_NAME = {row.name: row for row in PARAMETERS}
 
@@ -154,7 +156,10 @@ def read_parameters(cursor: Cursor) -> dict[str, Any]:
 
 
 def write_parameters(values: Mapping[str, Any]) -> bytes:
-    """Count BYTE and the parameters, by name or id; a list writes one for each of its values. FieldError on a bad one."""
+    """Count BYTE and the parameters, by name or id; a list writes one for each of its values. FieldError on a bad one.
+
+    A number may stand as text, and a text as a number.
+    """
     items = [
         _write(name, value)
         for name, each in values.items()
@@ -190,6 +195,16 @@ def parameter_name(number: int) -> str:
     """Name of a parameter, its id as written where it has none."""
     row = _BY_ID.get(number)
     return row.name if row else _written(number)
+
+
+def parse_number(text: str) -> Any:
+    """The number a text holds, or the text."""
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _written(number: int) -> str:
@@ -239,9 +254,10 @@ def _bytes(row: Parameter, value: Any) -> bytes:
 def _number(row: Parameter, value: Any) -> bytes:
     size = _SIZES[row.wire]
     top = (1 << 8 * size) - 1
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value * row.per_unit <= top:
-        on_wire = round(value * row.per_unit)
-        if row.per_unit > 1 or on_wire == value:
+    number = parse_number(value) if isinstance(value, str) else value
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number * row.per_unit <= top:
+        on_wire = round(number * row.per_unit)
+        if row.per_unit > 1 or on_wire == number:
             return on_wire.to_bytes(size, "big")
     kind = "a whole number" if row.per_unit == 1 else "a number"
     raise FieldError(row.name, f"{kind} from 0 to {top // row.per_unit}", repr(value))

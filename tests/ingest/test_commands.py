@@ -27,9 +27,17 @@ def sent(kind: str, arguments: dict[str, Any], version: int = 0) -> tuple[int, d
         ("track", {"interval_s": 10, "for_s": 600}, {"interval_s": 10, "for_s": 600}),
         ("track", {"interval_s": "10", "for_s": "600"}, {"interval_s": 10, "for_s": 600}),
         ("track", {"interval_s": 0, "for_s": 600}, {"interval_s": 0}),
-        ("set_parameters", {"interval_s": "30", "host": "1.2.3.4"}, {"interval_s": 30, "host": "1.2.3.4"}),
-        ("set_parameters", {"0x0029": 30, "0xF370": "02"}, {"interval_s": 30, "0xf370": "02"}),
-        ("set_parameters", {"odometer_km": "1234.5", "plate": "123"}, {"odometer_km": 1234.5, "plate": "123"}),
+        (
+            "set_parameters",
+            {"values": {"interval_s": "30", "host": "1.2.3.4"}},
+            {"values": {"interval_s": 30, "host": "1.2.3.4"}},
+        ),
+        ("set_parameters", {"values": {"0x0029": 30, "0xF370": "02"}}, {"values": {"interval_s": 30, "0xf370": "02"}}),
+        (
+            "set_parameters",
+            {"values": {"odometer_km": "1234.5", "plate": 123}},
+            {"values": {"odometer_km": 1234.5, "plate": 123}},
+        ),
         ("query_parameters", {}, {}),
         ("query_parameters", {"names": []}, {}),
         ("query_parameters", {"names": ["0x0029", "0xf370"]}, {"names": ["interval_s", "0xf370"]}),
@@ -63,10 +71,21 @@ def test_arguments_are_completed_and_typed(kind: str, given_arguments: dict[str,
         ("track", {"interval_s": True}, "interval_s: expected a whole number from 0 to 65535, got True"),
         ("track", {"interval_s": 65536}, "interval_s: expected a whole number from 0 to 65535, got 65536"),
         ("track", {"interval_s": 1}, "for_s: expected a whole number from 1 to 4294967295, got None"),
-        ("set_parameters", {}, "parameters: expected 1 to 255 of them, got 0"),
-        ("set_parameters", {"interval": 1}, "parameter: expected a name of the table or an id as 0x0029, got 'interval'"),
-        ("set_parameters", {"interval_s": "x"}, "interval_s: expected a whole number from 0 to 4294967295, got 'x'"),
-        ("set_parameters", {"interval_s": 1, "0x0029": 2}, "parameters: expected each of them once, got interval_s again"),
+        ("set_parameters", {}, "values: expected values by name of parameter, got None"),
+        ("set_parameters", {"values": {1: 2}}, "values: expected values by name of parameter, got {1: 2}"),
+        ("set_parameters", {"host": "a"}, "arguments: expected values, got host"),
+        ("set_parameters", {"values": {}}, "parameters: expected 1 to 255 of them, got 0"),
+        (
+            "set_parameters",
+            {"values": {"interval": 1}},
+            "parameter: expected a name of the table or an id as 0x0029, got 'interval'",
+        ),
+        ("set_parameters", {"values": {"interval_s": "x"}}, "interval_s: expected a whole number from 0 to 4294967295, got 'x'"),
+        (
+            "set_parameters",
+            {"values": {"interval_s": 1, "0x0029": 2}},
+            "values: expected each parameter once, got interval_s again",
+        ),
         ("query_parameters", {"names": "host"}, "names: expected a list of names of parameters, got 'host'"),
         ("query_parameters", {"names": [1]}, "names: expected a list of names of parameters, got [1]"),
         (
@@ -112,10 +131,8 @@ def test_each_kind_has_its_message(
 
 @given(values=parameter_values(), version=st.sampled_from([0, 1]))
 def test_parameters_reach_the_terminal_as_they_were_checked(values: dict[str, Any], version: int) -> None:
-    assert sent("set_parameters", values, version) == (
-        0x8103,
-        {"parameters": check_arguments("set_parameters", values)},
-    )
+    checked = check_arguments("set_parameters", {"values": values})
+    assert sent("set_parameters", checked, version) == (0x8103, {"parameters": checked["values"]})
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -129,7 +146,7 @@ def test_nothing_that_can_be_asked_cuts_an_engine() -> None:
     arguments: dict[str, dict[str, Any]] = {
         "locate": {},
         "track": {"interval_s": 0},
-        "set_parameters": {"host": "a"},
+        "set_parameters": {"values": {"host": "a"}},
         "query_parameters": {},
         "query_properties": {},
         "text": {"text": "a"},

@@ -140,7 +140,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, dict[str, Any]], Message, dict
     ("track", {"interval_s": 5, "for_s": 60}, (0x8202, {"interval_s": 5, "for_s": 60}), answer(101, 0x8202), {}),
     (
         "set_parameters",
-        {"interval_s": 30},
+        {"values": {"interval_s": 30}},
         (0x8103, {"parameters": {"interval_s": 30}}),
         answer(101, 0x8103),
         {},
@@ -319,7 +319,7 @@ async def test_arguments_that_no_message_can_carry_fail_and_cost_only_themselves
         downlink.arrived(KEY, connection)
         store.waiting.append(Asked(50, KEY, "track", {}))
         store.waiting.append(Asked(51, KEY, "unheard", {}))
-        store.waiting.append(Asked(52, KEY, "set_parameters", {"interval_s": -1}))
+        store.waiting.append(Asked(52, KEY, "set_parameters", {"values": {"interval_s": -1}}))
         store.ask("locate")
         await until(lambda: connection.sent and len(store.finished) == 3)
         assert {each: found for each, (_, found) in store.finished.items()} == {
