@@ -121,17 +121,24 @@ class Downlink:
         for each in [each for each in self._open.get(key, ()) if each.connection is connection]:
             self._close(key, each, done=False, answer={"result": "hung_up"})
 
-    def hears_all(self, key: str) -> bool:
-        """Whether any message of the terminal may be an answer, as it was asked to send some again."""
-        return any(each.expected for each in self._open.get(key, ()))
-
     def heard(self, key: str, message: Message) -> None:
-        """A message that can be an answer: 0x0001, 0x0104, 0x0107, 0x0201, and all while `hears_all`."""
-        for each in list(self._open.get(key, ())):
+        """A message that can be an answer: 0x0001, 0x0104, 0x0107, 0x0201."""
+        for each in self._open.get(key, ()):
             answer = _answer(each, message)
             if answer is not None:
                 self._close(key, each, done=answer["result"] == "done", answer=answer)
                 return
+
+    def awaits_resent(self, key: str) -> bool:
+        """Whether the terminal was asked to send messages again, and `resent` is to be told of all that come."""
+        return any(each.expected for each in self._open.get(key, ()))
+
+    def resent(self, key: str, sequences: Collection[int]) -> None:
+        """Sequence numbers of messages that have come: those asked for again are an answer once all are there."""
+        for each in [each for each in self._open.get(key, ()) if each.expected]:
+            each.expected -= set(sequences)
+            if not each.expected:
+                self._close(key, each, done=True, answer={"result": "done"})
 
     async def run(self) -> None:
         """Until cancelled: wait, claim, send, finish, expire. A store that is away is asked again after a pause."""
@@ -242,9 +249,6 @@ def _answer(each: _Open, message: Message) -> dict[str, Any] | None:
             facts["result"] == "done" and answered_by != GENERAL_ANSWER
         )  # it was heard, and what was asked for follows
         return {"result": facts["result"]} if mine and not more else None
-    if each.expected:
-        each.expected -= {header.sequence, *message.part_sequences}
-        return None if each.expected else {"result": "done"}
     if header.message_id != answered_by or not message.complete:
         return None
     # 0x0107 does not say what it answers: it is taken for the first query that is open.

@@ -250,12 +250,12 @@ async def test_messages_that_were_asked_for_again_are_an_answer_once_all_have_co
         downlink.arrived(KEY, connection)
         command_id = store.ask("resend", first_sequence=0xFFFF, count=3)
         await until(lambda: connection.sent)
-        assert downlink.hears_all(KEY)
-        for sequence in (0xFFFF, 5, 1):
-            downlink.heard(KEY, said(0x0200, POSITION, sequence))
-        assert downlink.hears_all(KEY)
-        downlink.heard(KEY, said(0x0200, POSITION, 0))
-        assert not downlink.hears_all(KEY)
+        assert downlink.awaits_resent(KEY)
+        for sequences in ([0xFFFF], [5, 1]):
+            downlink.resent(KEY, sequences)
+        assert downlink.awaits_resent(KEY)
+        downlink.resent(KEY, [0, 1, 2])
+        assert not downlink.awaits_resent(KEY)
         await until(lambda: store.finished)
         assert store.finished == {command_id: (True, {"result": "done"})}
 
