@@ -10,11 +10,12 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from geo.localtime import to_us
+from geo.positions import Positions
 from ingest.errors import DecodeError, FieldError, FrameError, Refusal
 from ingest.files.batch import ROWS_PER_BATCH, Batch, from_reports, open_binary, refusals, refused_at
 from ingest.jt808 import FrameSplitter, PartStore, decode
 from ingest.jt808.bulk import Bulk, read_bulk
-from ingest.nmea import EpochAssembler, Fix, LineSplitter
+from ingest.nmea.bulk import BulkAssembler, Fixes
 from ingest.report import Report, check_place
 from store.intake import Refused
 
@@ -39,40 +40,36 @@ def is_gpx(head: bytes) -> bool:
 
 
 def read_nmea(path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
-    """Fixes of a file of sentences, under `$PGONG` numbers; without these, of `vehicle`, else named as the file is."""
-    assembler = EpochAssembler(vehicle or path.name.partition(".")[0])
-    named_by: Literal["vehicle", "terminal"] = "vehicle"
-    reports: list[Report] = []
-    bad: list[tuple[str, Refusal]] = []
-    for line, each in _sentences(path):
-        if isinstance(each, Refusal):
-            bad.append((line, each))
-            continue
-        if each.startswith(b"$PGONG"):
-            if vehicle is not None:
-                continue
-            named_by = "terminal"
-        _sort(assembler.feed(each), line, reports, bad)
-        if len(reports) >= ROWS_PER_BATCH:
-            yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
-            reports, bad = [], []
-    _sort(assembler.close(), "end", reports, bad)
-    yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
+    """Fixes of a file of sentences, under `$PGONG` numbers; those before, of `vehicle`, else named as the file is.
 
-
-def _sentences(path: Path) -> Iterator[tuple[str, bytes | Refusal]]:
-    splitter, number = LineSplitter(), 0
+    Where `vehicle` is given all are of it.
+    """
+    assembler = BulkAssembler()
     with open_binary(path) as file:
-        for number, raw in enumerate(file, start=1):
-            for each in splitter.feed(raw):
-                yield str(number), each
-    for each in splitter.close():
-        yield str(number), each
+        chunk = file.read(READ_BYTES)
+        while chunk:
+            following = file.read(READ_BYTES)
+            yield from _named(assembler.feed(chunk, received_at, last=not following), path, vehicle, received_at)
+            chunk = following
 
 
-def _sort(found: list[Fix | Refusal], line: str, reports: list[Report], bad: list[tuple[str, Refusal]]) -> None:
-    reports += [each.report for each in found if isinstance(each, Fix)]
-    bad += [(line, each) for each in found if isinstance(each, Refusal)]
+def _named(fixes: Fixes, path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
+    refused = refusals(path, fixes.refused, received_at)
+    of_terminal = np.array([vehicle is None and name != "" for name in fixes.terminals], dtype=np.bool_)
+    mask = of_terminal[fixes.positions.vehicle_ix]
+    if not mask.all():
+        rest = fixes.take(~mask)
+        positions = rest.positions.with_vehicle_ix(np.zeros(len(rest.positions), dtype=np.int32))
+        name = vehicle or path.name.partition(".")[0]
+        yield Batch(positions, [name], rest.notes, refused, len(positions) + len(refused), "vehicle")
+        refused = []
+    if mask.any():
+        named = fixes.take(mask)
+        count = len(named.positions) + len(refused)
+        yield Batch(named.positions, named.terminals, named.notes, refused, count, "terminal")
+        refused = []
+    if refused:
+        yield Batch(Positions.empty(), [], {}, refused, len(refused))
 
 
 def read_jt808(path: Path, vehicle: str | None, received_at: int) -> Iterator[Batch]:
