@@ -25,6 +25,7 @@ from ingest.rollover import note_sent_time, restore_weeks
 
 if COMPILED:
     from ingest.nmea import loops
+    from ingest.nmea.field_loops import NO_TIME
 
 Notes = dict[int, dict[str, Any]]
 
@@ -184,7 +185,7 @@ class _Loop:
 
     def run(self, at: int, assembler: EpochAssembler, rows: _Rows) -> int:
         """Where the loop stops; what it took goes to the rows, and the assembler goes on from there."""
-        first, last = self._row, loops.NO_TIME if assembler.last_us is None else assembler.last_us
+        first, last = self._row, NO_TIME if assembler.last_us is None else assembler.last_us
         name = np.frombuffer(assembler.terminal.encode(), dtype=np.uint8)
         stop, self._row, last, named = loops.read_epochs(self._data, at, first, last, name, self._names, self._sent)
         names = [self._chunk[begin:end].decode() for begin, end in self._names[:named].tolist()]
@@ -193,7 +194,7 @@ class _Loop:
             fix_time, restored = restore_weeks(sent.fix_time, rows.received_at)
             positions = _positions(sent, fix_time, rows, [assembler.terminal, *names])
             rows.extend(positions, partial(_notes, sent, restored))
-        assembler.resume(names[-1] if names else assembler.terminal, None if last == loops.NO_TIME else last)
+        assembler.resume(names[-1] if names else assembler.terminal, None if last == NO_TIME else last)
         return int(stop)
 
 

@@ -38,7 +38,7 @@ HDOP, PDOP, VDOP, QUALITY, MODE, IN_VIEW = (1 << bit for bit in range(6))
 VIEWS = 8
 """Systems that satellites in view are told of, `SYSTEMS` and several together, and one for eight times two bytes."""
 
-Sent: Any = namedtuple(  # type: ignore[misc]  # noqa: PYI024 - loops take tuples of arrays
+Sent: Any = namedtuple(  # noqa: PYI024 - loops take tuples of arrays
     "Sent",
     "speaker fix_time lat_e7 lon_e7 speed_mps course_deg altitude_m satellites status "
     "noted hdop pdop vdop quality mode in_view",
@@ -49,7 +49,7 @@ DTYPES = Sent(
 )  # fmt: skip
 """Columns of epochs; those after `status` are for the note, and say something where `noted` has their bit."""
 
-_Epoch: Any = namedtuple("_Epoch", "said measured dops used in_view groups")  # type: ignore[misc]  # noqa: PYI024 - see above
+_Epoch: Any = namedtuple("_Epoch", "said measured dops used in_view groups")  # noqa: PYI024 - see above
 # said: int64 (kinds of `PLACE_KINDS`, 7), measured: float64 (kinds and VTG, 4), dops: float64 (3) of GSA,
 # used: int64 (2), systems as bits by sentences and by talkers, in_view: int16 (8), groups: int64 (8, 3) still open.
 _RANK, _VALID, _LAT, _LON, _SATELLITES, _USED, _MARK = range(7)
@@ -114,8 +114,9 @@ def read_epochs(data, at, row, last, name, names, sent):
         np.empty(VIEWS, dtype=np.int16),
         np.empty((VIEWS, 3), dtype=np.int64),
     )
-    n, epoch_at, opened = len(data), at, np.bool_(False)  # typed, so that each loop is compiled once
-    speakers, time, day, count = np.int64(0), np.int64(0), np.int64(NO_TIME), np.int64(0)
+    no: Any = np.bool_(False)  # of one type with what comes later, so that each loop is compiled once
+    none: Any = np.int64(0)
+    n, epoch_at, opened, speakers, time, day, count = len(data), at, no, none, none, none, none
     while True:
         while at < n and (data[np.uint64(at)] == _LF or data[np.uint64(at)] == _CR):
             at += 1
@@ -127,7 +128,7 @@ def read_epochs(data, at, row, last, name, names, sent):
                 row, last, dated = _end_epoch(epoch, time, day, last, speakers, row, sent)
                 if not dated:
                     break
-                opened = np.bool_(False)
+                opened = no
             if not _same_name(data, at + 7, name_end, name, names, speakers):
                 if speakers == len(names):
                     break
@@ -176,7 +177,7 @@ def read_epochs(data, at, row, last, name, names, sent):
                     row, last, dated = _end_epoch(epoch, time, day, last, speakers, row, sent)
                     if not dated:
                         break
-                opened, epoch_at, time, day, count = np.bool_(True), at, told, np.int64(NO_TIME), np.int64(0)
+                opened, epoch_at, time, day, count = not no, at, told, none + NO_TIME, none
                 _clear(epoch)
             if kind < _PLACES and not _take_place(epoch, kind, system, lat, lon, data, begin, fields):
                 row, last, epoch_at, opened = before  # a sentence that may be refused has ended nothing
@@ -274,7 +275,7 @@ def _take_place(epoch, place, system, lat, lon, data, begin, fields):
             mark = letter_at(data, begin[5], begin[6])
             if mark != 0 and not _ZERO <= mark < _ZERO + _QUALITIES:
                 return False
-            mark = max(mark - _ZERO, 0)
+            mark = max(mark - _ZERO, np.int64(0))
             valid = mark > 0 and placed
             mark = np.int64(0) if mark == 1 else mark
         else:

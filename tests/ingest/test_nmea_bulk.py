@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from geo.jit import COMPILED
 from geo.positions import DTYPES, EARLIEST_FIX_US, Positions
 from ingest.errors import Refusal
-from ingest.nmea import EpochAssembler, LineSplitter
+from ingest.nmea import EpochAssembler, Fix, LineSplitter
 from ingest.nmea.bulk import AT_END, BulkAssembler
 from ingest.nmea.epoch import MAX_SENTENCES
 from ingest.report import Report, to_columns
@@ -49,7 +49,10 @@ def at_once(chunks: list[bytes]) -> tuple[Positions, list[str], dict[int, object
     assembler = BulkAssembler()
     pieces = [assembler.feed(chunk, RECEIVED_AT) for chunk in chunks[:-1]]
     pieces.append(assembler.feed(chunks[-1], RECEIVED_AT, last=True))
-    names, notes, refused, count = [], {}, [], 0
+    names: list[str] = []
+    notes: dict[int, object] = {}
+    refused: Refused = []
+    count = 0
     for piece in pieces:
         names += [piece.terminals[ix] for ix in piece.positions.vehicle_ix]
         notes |= {row + count: note for row, note in piece.notes.items()}
@@ -88,11 +91,22 @@ def usual(clock: str, day: str = "231126") -> bytes:
     return b"".join(line(each) + b"\r\n" for each in said)
 
 
-@pytest.mark.skipif(not COMPILED, reason="without numba all sentences are read one by one")
-def test_usual_epochs_are_left_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def record_sentences(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the reader of single sentences is asked from now on."""
     asked: list[bytes] = []
     feed = EpochAssembler.feed
-    monkeypatch.setattr(EpochAssembler, "feed", lambda self, raw: asked.append(raw) or feed(self, raw))
+
+    def recorded(self: EpochAssembler, raw: bytes) -> list[Fix | Refusal]:
+        asked.append(raw)
+        return feed(self, raw)
+
+    monkeypatch.setattr(EpochAssembler, "feed", recorded)
+    return asked
+
+
+@pytest.mark.skipif(not COMPILED, reason="without numba all sentences are read one by one")
+def test_usual_epochs_are_left_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = record_sentences(monkeypatch)
     stream = b"".join(usual(f"12{number // 60:02d}{number % 60:02d}.00") for number in range(200))
     fixes = BulkAssembler("A1").feed(stream, RECEIVED_AT, last=True)
     assert len(fixes.positions) == 200
@@ -102,9 +116,7 @@ def test_usual_epochs_are_left_to_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.skipif(not COMPILED, reason="without numba all sentences are read one by one")
 def test_one_odd_line_costs_the_loop_one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bytes] = []
-    feed = EpochAssembler.feed
-    monkeypatch.setattr(EpochAssembler, "feed", lambda self, raw: asked.append(raw) or feed(self, raw))
+    asked = record_sentences(monkeypatch)
     epochs = [usual(f"12{number // 60:02d}{number % 60:02d}.00") for number in range(200)]
     epochs[100] += b"$GNRMC,broken\r\n"
     fixes = BulkAssembler("A1").feed(b"".join(epochs), RECEIVED_AT, last=True)
