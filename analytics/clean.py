@@ -70,6 +70,16 @@ def doubtful(status: UInt32Array) -> BoolArray:
     return doubt
 
 
+def misplaced(status: UInt32Array) -> BoolArray:
+    """Mask of the positions with a fix at a place that cannot be true: impossible to reach, or not on the map.
+
+    The excursions of CANYON and DRIFT are tens of metres and tell of the street, not of the terminal.
+    """
+    fixed = (status & np.uint32(Status.FIX_VALID)) != 0
+    wrong: BoolArray = fixed & ((status & np.uint32(Status.TELEPORT | Status.OUT_OF_RANGE)) != 0)
+    return wrong
+
+
 def _set(status: UInt32Array, where: BoolArray, bit: Status) -> None:
     status[where] |= np.uint32(bit)
 

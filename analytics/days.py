@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.clean import doubtful
+from analytics.clean import doubtful, misplaced
 from analytics.odometer import ODOMETER_MPS
 from geo.arrays import BoolArray, Columns, FloatArray, Int32Array, Int64Array, UInt32Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
@@ -12,7 +12,7 @@ _DAYS = 1 << 31  # day numbers fit below it, so vehicle and day pack into one in
 
 
 def count_days(positions: Positions, status: UInt32Array, track: Positions) -> Columns:
-    """The days themselves: positions, doubtful ones, growth of the odometer (NaN where it was never sent), and its breaks."""
+    """The days themselves: positions, doubtful and misplaced ones, the odometer's growth (NaN: never sent) and breaks."""
     every = day_key(positions.vehicle_ix, local_day(positions.fix_time))
     new = np.ones(len(every), dtype=np.bool_)
     new[1:] = every[1:] != every[:-1]  # canonical order is their order too, so nothing need be sorted
@@ -24,6 +24,7 @@ def count_days(positions: Positions, status: UInt32Array, track: Positions) -> C
         "day": (keys % _DAYS).astype(np.int32),
         "positions": np.bincount(day_of, minlength=count),
         "doubtful": np.bincount(day_of, weights=doubtful(status), minlength=count).astype(np.int64),
+        "misplaced": np.bincount(day_of, weights=misplaced(status), minlength=count).astype(np.int64),
         "odometer_m": np.where(counted, metres, np.nan),
         "odometer_breaks": breaks,
     }

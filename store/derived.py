@@ -23,8 +23,8 @@ TRIP_COLUMNS = (
 )  # fmt: skip
 STOP_COLUMNS = ("vehicle_id", "day", "start_time", "end_time", "lat", "lon", "kind", "place")
 VEHICLE_DAY_COLUMNS = (
-    "vehicle_id", "day", "positions", "doubtful", "trips", "distance_m", "distance_low_m", "distance_high_m",
-    "gps_m", "gap_m", "odometer_m", "odometer_mark", "moving_s", "off_hours_m", "out_of_area_m",
+    "vehicle_id", "day", "positions", "doubtful", "misplaced", "trips", "distance_m", "distance_low_m",
+    "distance_high_m", "gps_m", "gap_m", "odometer_m", "odometer_mark", "moving_s", "off_hours_m", "out_of_area_m",
 )  # fmt: skip
 FLAG_COLUMNS = (
     "flag_id", "rule", "rule_version", "level", "trip_id", "vehicle_id", "day", "start_time", "end_time", "points",
@@ -32,8 +32,8 @@ FLAG_COLUMNS = (
 )  # fmt: skip
 _TIMES = {"start_time", "end_time", "raised_at"}
 _INTEGERS = {
-    "vehicle_id", "positions", "doubtful", "trips", "rule_version", "fixless", "nights_here", "learned_nights",
-    "neighbours_silent", "neighbours_seen",
+    "vehicle_id", "positions", "doubtful", "misplaced", "trips", "rule_version", "fixless", "nights_here",
+    "learned_nights", "neighbours_silent", "neighbours_seen",
 }  # fmt: skip
 
 
@@ -206,8 +206,8 @@ _EXPORTS = {
         """,
     "vehicle-days": _SUBTREE
     + """
-        SELECT vehicle, plate, unit, day, positions, doubtful, trips, distance_m, distance_low_m, distance_high_m,
-               gps_m, gap_m, odometer_m, odometer_mark, moving_s, off_hours_m, out_of_area_m
+        SELECT vehicle, plate, unit, day, positions, doubtful, misplaced, trips, distance_m, distance_low_m,
+               distance_high_m, gps_m, gap_m, odometer_m, odometer_mark, moving_s, off_hours_m, out_of_area_m
         FROM vehicle_day JOIN car USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s ORDER BY vehicle, day
         """,

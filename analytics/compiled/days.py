@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.compiled.marks import DOUBT
+from analytics.compiled.marks import DOUBT, FIX, MISPLACED
 from analytics.odometer import ODOMETER_MPS
 from geo.arrays import Columns, UInt32Array
 from geo.jit import compiled
@@ -12,10 +12,10 @@ from geo.positions import NO_ODOMETER, Positions
 
 def count_days(positions: Positions, status: UInt32Array, track: Positions) -> Columns:
     """`days.count_days`."""
-    keys = np.empty((4, len(positions)), dtype=np.int64)
+    keys = np.empty((5, len(positions)), dtype=np.int64)
     grown = np.empty(len(positions))
     count = _count_days(positions.vehicle_ix, positions.fix_time, status, keys)
-    vehicle, day, counted, doubtful = keys[:, :count].copy()
+    vehicle, day, counted, doubtful, misplaced = keys[:, :count].copy()
     breaks = np.zeros(count, dtype=np.int64)
     _odometer_days(track.vehicle_ix, track.fix_time, track.odometer_m, vehicle, day, grown, breaks)
     return {
@@ -23,6 +23,7 @@ def count_days(positions: Positions, status: UInt32Array, track: Positions) -> C
         "day": day.astype(np.int32),
         "positions": counted,
         "doubtful": doubtful,
+        "misplaced": misplaced,
         "odometer_m": grown[:count].copy(),
         "odometer_breaks": breaks,
     }
@@ -35,10 +36,12 @@ def _count_days(vehicle, time, status, keys):
         if i == 0 or vehicle[i] != vehicle[i - 1] or time[i] >= until:
             day = (time[i] + UTC_OFFSET_US) // DAY_US
             until = (day + 1) * DAY_US - UTC_OFFSET_US
-            keys[0, count], keys[1, count], keys[2, count], keys[3, count] = vehicle[i], day, 0, 0
+            keys[0, count], keys[1, count] = vehicle[i], day
+            keys[2:, count] = 0
             count += 1
         keys[2, count - 1] += 1
         keys[3, count - 1] += status[i] & DOUBT != 0
+        keys[4, count - 1] += status[i] & FIX != 0 and status[i] & MISPLACED != 0
     return count
 
 

@@ -67,7 +67,7 @@ def tables(ids: Int32Array, day: int = DAY, metres: float = 1000.0) -> dict[str,
         "stops": pd.DataFrame({**common, **span, "lat": 23.1, "lon": 113.3, "kind": "stop", "place": "base"}),
         "vehicle_days": pd.DataFrame(
             {
-                **common, **lengths, "positions": 10, "doubtful": 1, "trips": 1, "moving_s": 3000.0,
+                **common, **lengths, "positions": 10, "doubtful": 1, "misplaced": 0, "trips": 1, "moving_s": 3000.0,
                 "off_hours_m": 100.0, "out_of_area_m": 0.0, "gps_m": 1000.0, "gap_m": 0.0, "odometer_mark": "",
             }
         ),

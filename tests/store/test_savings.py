@@ -67,7 +67,7 @@ def _fill(conn: Connection[Any]) -> pd.DataFrame:
     days = pd.DataFrame(
         {
             "vehicle_id": np.repeat(ids, 70), "day": np.tile(np.arange(DAY, DAY + 70), len(ids)), "positions": 10,
-            "doubtful": np.where(rng.random(count) < 0.1, 10, 1), "trips": rng.integers(0, 5, count),
+            "doubtful": np.where(rng.random(count) < 0.1, 10, 1), "misplaced": 0, "trips": rng.integers(0, 5, count),
             "distance_m": metres, "distance_low_m": metres * 0.97, "distance_high_m": metres * 1.02,
             "gps_m": metres, "gap_m": 0.0, "odometer_m": np.nan, "odometer_mark": "", "moving_s": 100.0,
             "off_hours_m": metres / 9, "out_of_area_m": metres / 7,

@@ -169,7 +169,7 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
     days = pd.DataFrame(
         [
             {
-                "vehicle_id": vehicle, "day": number, "positions": FIXES, "doubtful": 3, "trips": 1,
+                "vehicle_id": vehicle, "day": number, "positions": FIXES, "doubtful": 3, "misplaced": 0, "trips": 1,
                 "distance_m": 12345.0, "distance_low_m": 12000.0, "distance_high_m": 12700.0, "odometer_m": None,
                 "moving_s": 3000.0, "off_hours_m": 6100.0, "out_of_area_m": 4000.0, "gps_m": 1000.0, "gap_m": 0.0,
                 "odometer_mark": "",
