@@ -18,11 +18,12 @@ from geo.positions import NO_ODOMETER, Positions, Status
 from gongche.calendars import calendar_frame
 from gongche.errors import WrongUseError
 from gongche.months import months_frame
+from gongche.quality import quality_frame
 from store.derived import read_derived
 from store.fleet import Vehicle, load_units, load_vehicles
 from store.positions import read_track
 
-TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "flags", "calendar")
+TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "quality", "flags", "calendar")
 FORMATS = ("csv", "json", "parquet", "xlsx", "gpx", "geojson")
 _TRACKS = {"positions", "trips", "flags"}
 _PLACES = {*_TRACKS, "stops"}
@@ -39,6 +40,8 @@ def read_rows(conn: Connection[Any], what: str, from_day: int, to_day: int, unit
         raise WrongUseError(f"--unit: no unit has the code {unit!r}")
     if what in {"unit-months", "city-months"}:
         return months_frame(conn, from_day, to_day, unit, city=what == "city-months")
+    if what == "quality":
+        return quality_frame(conn, from_day, to_day, unit)
     if what != "positions":
         return read_derived(conn, what, from_day, to_day, unit)
     codes = set(read_derived(conn, "vehicle-days", from_day, to_day, unit)["vehicle"]) if unit else None
