@@ -1,15 +1,18 @@
 """What quality is counted of, against going through every vehicle and day by hand."""
 
+import shutil
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 from psycopg import Connection
 
-from geo.localtime import DAY_US
-from store.database import Database
+from geo.localtime import DAY_US, day_date
+from store.database import MIGRATIONS, Database, migrate
 from store.derived import VEHICLE_DAY_COLUMNS, copy_rows
 from store.fleet import (
     Terminal,
@@ -21,6 +24,7 @@ from store.fleet import (
     upsert_units,
     upsert_vehicles,
 )
+from store.postgres import EmbeddedPostgres
 from store.quality import DRIFT_POSITIONS, QualitySums, fleet_quality, read_quality
 from store.terminal_counts import TerminalCount, count_terminals
 from tests.store.rows import DAY, START
@@ -194,7 +198,11 @@ def _random_fleet(conn: Connection[Any]) -> list[dict[str, Any]]:
                     row["counts"].append(counts)
             if rng.random() < 0.6:
                 metres = float(rng.integers(0, 10_000))
-                row["driven"] = (metres, float(rng.integers(0, int(metres) + 1)), int(rng.integers(0, 2 * DRIFT_POSITIONS)))
+                row["driven"] = (
+                    metres,
+                    float(rng.integers(0, int(metres) + 1)),
+                    int(rng.integers(0, 2 * DRIFT_POSITIONS)),
+                )
                 driven(conn, vehicle, day, *row["driven"])
             rows.append(row)
     return rows
@@ -238,3 +246,33 @@ def test_the_sums_are_those_of_going_through_vehicles_and_days_by_hand(database:
     }
     assert found == {key: sums for key, sums in expected.items() if sums.vehicles}
     assert all(value > 0 for value in asdict(_by_hand(rows, range(DAY, DAY + 5), everybody)).values())
+
+
+def test_days_audited_before_misplaced_positions_were_counted_are_audited_again_where_they_are_sealed(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    for path in MIGRATIONS.glob("000[1-7]_*.sql"):
+        shutil.copy(path, tmp_path)
+    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE before_quality")
+    try:
+        with psycopg.connect(postgres.conninfo, dbname="before_quality") as conn:
+            migrate(conn, tmp_path)
+            fleet(conn, *ONE)
+            conn.execute(
+                """
+                INSERT INTO vehicle_day (vehicle_id, day, positions, doubtful, trips, distance_m, distance_low_m,
+                                         distance_high_m, moving_s, off_hours_m, out_of_area_m)
+                SELECT vehicle_id, day, 9, 3, 0, 0, 0, 0, 0, 0, 0
+                FROM vehicle, unnest(%s::date[]) AS day
+                """,
+                ([day_date(DAY), day_date(DAY + 1)],),
+            )
+            conn.execute("INSERT INTO sealed_part VALUES (%s, 0, 1, 1, 9, 'part')", (day_date(DAY),))
+            conn.commit()
+            assert migrate(conn)[0] == "0008_quality"
+            assert conn.execute("SELECT DISTINCT misplaced FROM vehicle_day").fetchall() == [(0,)]
+            assert conn.execute("SELECT day FROM stale_day").fetchall() == [(day_date(DAY),)]
+    finally:
+        with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
+            conn.execute("DROP DATABASE before_quality WITH (FORCE)")
