@@ -9,6 +9,7 @@ from store.users import User, user_of
 from web.render import Renderer
 from web.security import SESSION_COOKIE, is_same_origin
 from web.settings import WebSettings
+from web.terminal_desk import TerminalDesk
 
 
 def current_user(request: Request) -> User:
@@ -40,6 +41,12 @@ def settings_of(request: Request) -> WebSettings:
     return settings
 
 
+def desk_of(request: Request) -> TerminalDesk | None:
+    """What is done for the pages of terminals; None where the pages run without it."""
+    desk: TerminalDesk | None = request.app.state.desk
+    return desk
+
+
 def own_form(request: Request) -> None:
     """403 for a form that was not sent from one of our own pages."""
     if not is_same_origin(request):
@@ -60,3 +67,4 @@ Administrator = Annotated[User, Depends(administrator)]
 Data = Annotated[Database, Depends(database_of)]
 Show = Annotated[Renderer, Depends(renderer_of)]
 Settings = Annotated[WebSettings, Depends(settings_of)]
+Desk = Annotated[TerminalDesk | None, Depends(desk_of)]

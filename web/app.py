@@ -16,12 +16,13 @@ from starlette.types import Scope
 
 from store.database import Database
 from store.errors import UnreachableError
-from web import assets, calendar_pages, pages, savings_page, sign_in, trip_page
+from web import assets, calendar_pages, pages, savings_page, sign_in, terminal_pages, trip_page
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
 from web.security import FailedSignIns, SecurityHeaders
 from web.settings import WebSettings
 from web.shelf import ZoneShelf
+from web.terminal_desk import TerminalDesk
 
 STATIC = Path(__file__).parent / "static"
 
@@ -36,8 +37,8 @@ class OwnFiles(StaticFiles):
         return response
 
 
-def create_app(settings: WebSettings, database: Database) -> FastAPI:
-    """The application over an open database."""
+def create_app(settings: WebSettings, database: Database, desk: TerminalDesk | None = None) -> FastAPI:
+    """The application over an open database; without a desk nothing is asked of terminals and none is approved."""
     feed = LiveFeed(database, settings.tile_datum)
 
     @asynccontextmanager
@@ -51,12 +52,14 @@ def create_app(settings: WebSettings, database: Database) -> FastAPI:
     app.state.renderer = Renderer(settings)
     app.state.feed = feed
     app.state.zones = ZoneShelf(database)
+    app.state.desk = desk
     app.state.failures = FailedSignIns()
     app.include_router(sign_in.router)
     app.include_router(pages.router)
     app.include_router(trip_page.router)
     app.include_router(savings_page.router)
     app.include_router(calendar_pages.router)
+    app.include_router(terminal_pages.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

@@ -14,7 +14,10 @@ from starlette.responses import HTMLResponse
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.calendar_views import CalendarRow
+from store.commands import CommandRow
 from store.evidence_views import DarkRow, NightsRow
+from store.media import MediaRow
+from store.terminal_views import CountRow, EventRow, TerminalFacts, TerminalRow, TerminalTotals
 from store.trip_views import OrderRow, StopRow, TripRow
 from store.users import User
 from store.views import (
@@ -32,6 +35,7 @@ from web.i18n import LANGUAGES, Words, language_of, translations
 from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
+from web.terminal_words import COMMAND_KINDS, COMMAND_STATES, EVENT_KINDS, facts_line
 from web.terms import DARK_CAUSES, DAY_KINDS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -195,6 +199,44 @@ class CalendarPage(Page):
 
 
 @dataclass(frozen=True, slots=True)
+class TerminalsPage(Page):
+    """A list of terminals."""
+
+    template: ClassVar[str] = "terminals.html"
+    terminals: Sequence[TerminalRow]
+    count: int
+    page: int
+    pages: int
+    totals: TerminalTotals
+    state: str
+    unit: str
+    terminal_type: str
+    search: str
+    units: Sequence[tuple[str, str, str]]
+    types: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalPage(Page):
+    """One terminal: how it stands, what it said and did, what was asked of it."""
+
+    template: ClassVar[str] = "terminal.html"
+    terminal: TerminalRow
+    facts: TerminalFacts
+    sayings: Sequence[tuple[str, Sequence[tuple[str, str]]]]  # a title, and names with values
+    days: Sequence[CountRow]
+    events: Sequence[EventRow]
+    waiting: int  # rows in quarantine that an approval takes
+    commands: Sequence[CommandRow]
+    open: bool  # whether a command may still be answered
+    media: Sequence[MediaRow]
+    types: Sequence[str]
+    plate: str  # as it said at registration
+    askable: bool
+    approvable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinePage(Page):
     """What was refused."""
 
@@ -262,7 +304,8 @@ def _environment(texts: NullTranslations) -> Environment:
     )
     environment.globals |= {
         "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "dark_causes": DARK_CAUSES,
-        "day_kinds": DAY_KINDS, "leaflet": LEAFLET, "plotly": PLOTLY,
+        "day_kinds": DAY_KINDS, "event_kinds": EVENT_KINDS, "command_kinds": COMMAND_KINDS,
+        "command_states": COMMAND_STATES, "facts_line": facts_line, "leaflet": LEAFLET, "plotly": PLOTLY,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

@@ -16,3 +16,4 @@ class WebSettings:
     secure_cookie: bool = False  # send the session cookie over HTTPS only
     session_hours: int = 12  # hours until a sign-in expires
     public_name: str = "公车 Gongche"  # name in the head of every page
+    media_dir: Path | None = None  # folder of pictures, sound and film of terminals; None: no files are kept

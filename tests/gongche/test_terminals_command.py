@@ -240,8 +240,8 @@ def test_an_unknown_terminal_is_refused_and_approved(call: Call, database: Datab
     assert call("approve", STRANGER, "--vehicle", "V2", "--json").json["accepted"] == 0
 
 
-def test_what_receivers_refused_until_they_knew_is_taken_as_well(database: Database, call: Call) -> None:
-    assert call
+@pytest.mark.usefixtures("call")
+def test_what_receivers_refused_until_they_knew_is_taken_as_well(database: Database) -> None:
     desk = Desk(database, settle_s=0)
     with CommandQueue(database):
         desk.approve(STRANGER, "V2", "jt808", "", "")

@@ -23,6 +23,7 @@ from store.fleet import Unit, Vehicle, load_units, load_vehicles, upsert_units, 
 from store.intake import Refused, add_quarantine, count_intake
 from store.positions import merge_positions
 from store.users import add_user
+from tests.web.terminals import add_terminals
 
 PASSWORD = "correct horse battery"
 ROLES = ("manager", "inspector", "auditor", "admin")
@@ -91,6 +92,7 @@ def build_city(database: Database) -> City:
         now = datetime.now(FLEET_ZONE)
         count_intake(conn, "jt808", 10, 7, 2, 1, to_us(now))
         count_intake(conn, "import", 100, 90, 4, 6, to_us(now - timedelta(days=9)))
+        add_terminals(conn)
         add_quarantine(conn, [Refused(to_us(now), "jt808", "10.0.0.9:5000", "<b>checksum</b>", b"\x7e\x02\x00\x7e")])
     evening = {code: trip_id(vehicle, _us(DAY, 17, 30)) for code, vehicle in ids.items()}
     return City(database, ids, evening, trip_id(ids["V1"], _us(DAY, 20, 0)))

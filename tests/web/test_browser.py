@@ -39,6 +39,9 @@ PAGES = (
     "/savings",
     "/calendars",
     "/calendar?code=office",
+    "/terminals",
+    "/terminals/13900000001",
+    "/terminals/13900000099",
     "/quarantine",
 )
 

@@ -12,6 +12,7 @@ EVERYBODY = {"manager": 200, "inspector": 200, "auditor": 200, "admin": 200}
 NOT_THE_MANAGER = {**EVERYBODY, "manager": 404}
 ADMIN = {"manager": 403, "inspector": 403, "auditor": 403, "admin": 200}
 OFFICE = {"manager": 403, "inspector": 403, "auditor": 200, "admin": 200}
+NOT_FOR_THE_MANAGER = {**EVERYBODY, "manager": 403}
 NOBODY = dict.fromkeys(EVERYBODY, 404)
 
 TABLE = {
@@ -26,6 +27,18 @@ TABLE = {
     "/calendar?code=office": ADMIN,
     "/calendar?code=nowhere": {**ADMIN, "admin": 404},
     "/quarantine": OFFICE,
+    "/terminals": EVERYBODY,
+    "/terminals?state=unknown": EVERYBODY,
+    "/terminals?state=lost": dict.fromkeys(EVERYBODY, 400),
+    "/terminals/13900000001": EVERYBODY,
+    "/terminals/00013900000001": EVERYBODY,
+    "/terminals/N-11": EVERYBODY,
+    "/terminals/13900000002": NOT_THE_MANAGER,
+    "/terminals/13900000099": {"manager": 404, "inspector": 404, "auditor": 200, "admin": 200},
+    "/terminals/no-such-terminal": NOBODY,
+    "/api/terminals/commands?key=13900000001": NOT_FOR_THE_MANAGER,
+    "/api/terminals/commands?key=13900000099": {"manager": 403, "inspector": 404, "auditor": 200, "admin": 200},
+    "/terminal-media/999999": {**NOBODY, "manager": 403},
     "/api/base-map": EVERYBODY,
     "/api/flags": EVERYBODY,
     "/vehicles/{V1}": EVERYBODY,
@@ -44,7 +57,16 @@ TABLE = {
 }
 OPEN = {"/sign-in", "/sign-out", "/language/{language}", "/health"}
 STREAMS = {"/api/live"}
-POSTS = {"/calendar/days", "/calendar/year", "/calendars/classes", "/savings/prices", "/savings/prices/remove"}
+POSTS = {
+    "/calendar/days",
+    "/calendar/year",
+    "/calendars/classes",
+    "/savings/prices",
+    "/savings/prices/remove",
+    "/terminals/ask",
+    "/terminals/approve",
+    "/terminals/refuse",
+}
 
 
 def _path(template: str, city: City) -> str:
@@ -64,7 +86,7 @@ def test_without_signing_in_pages_lead_to_the_form_and_the_api_refuses(city: Cit
     for template, expected in TABLE.items():
         path = _path(template, city)
         answer = visitor.get(path)
-        if expected is NOBODY and not path.startswith(("/vehicles", "/trips")):
+        if expected is NOBODY and not path.startswith(("/vehicles", "/trips", "/terminals")):
             assert answer.status_code == 404
         elif path.startswith("/api/"):
             assert answer.status_code == 401, path
@@ -136,6 +158,7 @@ def test_a_search_is_text(signed_in: SignedIn) -> None:
     ("template", "action", "subject"),
     [
         ("/vehicles/{V1}", "vehicle", "{V1}"),
+        ("/terminals/00013900000001", "terminal", "13900000001"),
         ("/trips/{trip V1}", "trip", "{trip V1}"),
         ("/trips/{trip V1}/map", "trip", "{trip V1}"),
         ("/api/trips/{trip V1}/track", "trip", "{trip V1}"),
