@@ -18,6 +18,7 @@ DAY_US = 86_400 * SECOND_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def local_day(time_us: Int64Array) -> Int32Array:
@@ -43,7 +44,7 @@ def day_date(day: int) -> date:
 def to_us(when: datetime) -> int:
     """Microseconds since 1970 UTC, exactly; a time without an offset is fleet local time."""
     aware = when if when.tzinfo else when.replace(tzinfo=FLEET_ZONE)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    return (aware - _EPOCH) // _MICROSECOND
 
 
 def to_datetime(time_us: int) -> datetime:

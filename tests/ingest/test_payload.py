@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.payload import KEYS, read_payload, write_json
+from ingest.payload import read_payload, write_json
+from ingest.position_json import KEYS, read_any_json, read_json
 from ingest.report import Report
 from tests.ingest.protocol_strategies import reports
 from tests.ingest.test_golden_frames import JT808
