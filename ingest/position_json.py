@@ -21,7 +21,7 @@ Decoded = tuple[list[Report], list[Refusal]]
 
 def read_json(payload: bytes) -> Decoded:
     """Reports of one position object or a list of them; a bad one costs only itself."""
-    plain = _read_plain(payload)
+    plain = read_plain(payload)
     return ([plain], []) if plain is not None else read_any_json(payload)
 
 
@@ -188,7 +188,7 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True):
 _DECODER = msgspec.json.Decoder(_Plain)
 
 
-def _read_plain(payload: bytes) -> Report | None:
+def read_plain(payload: bytes) -> Report | None:
     """The report of an object of the known keys alone; None: it must be read key by key."""
     if b"\\u0000" in payload:
         return None
