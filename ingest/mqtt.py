@@ -77,6 +77,7 @@ class MqttReceiver:
         self._router = Router(topic, status_topic)
         self._level = _LEVELS[address.version or "5"]
         self._pending: set[asyncio.Future[Outcome]] = set()
+        self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -124,7 +125,7 @@ class MqttReceiver:
             RECEIVE_MAXIMUM,
             SESSION_EXPIRY_S,
         )
-        link = await Link.open(address, hello)
+        self._link = link = await Link.open(address, hello)
         try:
             await self._subscribe(link)
             self.counts["connections"] += 1

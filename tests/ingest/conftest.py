@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,12 @@ def require_binary(name: str) -> str:
 
 
 class Mosquitto:
-    """A real mosquitto on loopback that can be killed and started again; its sessions survive in a folder."""
+    """A real mosquitto on loopback that can be killed and started again; its sessions survive in a folder.
 
-    def __init__(self, binary: str, folder: Path) -> None:
+    `settings`: lines of its configuration in place of letting anyone in.
+    """
+
+    def __init__(self, binary: str, folder: Path, settings: Sequence[str] = ("allow_anonymous true",)) -> None:
         self._binary = binary
         self._config = folder / "mosquitto.conf"
         with socket.socket() as free:
@@ -32,12 +35,13 @@ class Mosquitto:
             self.port: int = free.getsockname()[1]
         lines = [
             f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
+            *settings,
             "persistence true",
             f"persistence_location {folder}/",
             "autosave_interval 1",
             "autosave_on_changes true",
             "max_queued_messages 0",
+            "max_inflight_messages 0",
             "user root" if os.geteuid() == 0 else "",
         ]
         self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
