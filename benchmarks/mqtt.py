@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import shutil
 import socket
 import subprocess
@@ -48,6 +49,14 @@ _PATIENCE_S = 60.0
 @dataclass
 class _Sent:
     """What the generator did: after each write, how many were sent, and when."""
+
+    counts: list[int] = field(default_factory=list)
+    at_s: list[float] = field(default_factory=list)
+
+
+@dataclass
+class _Ledger:
+    """What the database said: at each look, how many were committed, and when."""
 
     counts: list[int] = field(default_factory=list)
     at_s: list[float] = field(default_factory=list)
@@ -90,7 +99,7 @@ def _run(gongche: Gongche, port: int, name: str, number: int, asked: argparse.Na
     with subprocess.Popen(command) as service:  # noqa: S603 - a command of our own
         try:
             _wait_for_session(gongche.home, number, service)
-            before, committed_at, committed = _stored(gongche), [], []
+            used_s = _cpu_s(service.pid)
             context = multiprocessing.get_context("spawn")
             progress = context.Value("q", 0)
             ours, theirs = context.Pipe()
@@ -99,32 +108,41 @@ def _run(gongche: Gongche, port: int, name: str, number: int, asked: argparse.Na
             arguments = (port, asked.terminals, first_us, asked.seconds, pace, asked.window, progress, theirs)
             generator = context.Process(target=_generate, args=arguments, daemon=True)
             generator.start()
-            sent: _Sent | None = None
-            deadline = time.monotonic() + asked.seconds + _PATIENCE_S
-            while sent is None or committed[-1] < sent.counts[-1]:
-                time.sleep(_LOOK_S)
-                committed.append(_stored(gongche) - before)
-                committed_at.append(time.monotonic())
-                progress.value = committed[-1]
-                if sent is None and ours.poll():
-                    sent = ours.recv()
-                if time.monotonic() > deadline or service.poll() is not None:
-                    sys.exit(f"{committed[-1]} positions stored, and no more came")
+            sent, ledger = _watch(gongche, service, ours, progress, asked.seconds)
             generator.join()
+            used_us = (_cpu_s(service.pid) - used_s) * 1e6 / sent.counts[-1]
             peak_mb = _peak_mb(service.pid)
         finally:
             service.terminate()
-    return _figures(name, sent, committed, committed_at) | {f"{name}_receiver_peak_rss_mb": peak_mb}
+    return _figures(name, sent, ledger) | {
+        f"{name}_receiver_cpu_us_per_position": round(used_us, 1),
+        f"{name}_receiver_peak_rss_mb": peak_mb,
+    }
 
 
-def _figures(name: str, sent: _Sent, committed: list[int], committed_at: list[float]) -> dict[str, Any]:
-    late = [
-        committed_at[int(np.searchsorted(committed, count))] - at
-        for count, at in zip(sent.counts, sent.at_s, strict=True)
-    ]
-    weights = np.diff(sent.counts, prepend=0)
-    late_ms = np.repeat(np.array(late) * 1000, weights)
-    took_s = committed_at[int(np.searchsorted(committed, sent.counts[-1]))] - sent.at_s[0]
+def _watch(
+    gongche: Gongche, service: subprocess.Popen[bytes], generator: Any, progress: Any, seconds: float
+) -> tuple[_Sent, _Ledger]:
+    """Read the ledger, telling the generator, until it holds everything that was sent."""
+    before, ledger = _stored(gongche), _Ledger()
+    sent: _Sent | None = None
+    deadline = time.monotonic() + seconds + _PATIENCE_S
+    while sent is None or ledger.counts[-1] < sent.counts[-1]:
+        time.sleep(_LOOK_S)
+        ledger.counts.append(_stored(gongche) - before)
+        ledger.at_s.append(time.monotonic())
+        progress.value = ledger.counts[-1]
+        if sent is None and generator.poll():
+            sent = generator.recv()
+        if time.monotonic() > deadline or service.poll() is not None:
+            sys.exit(f"{ledger.counts[-1]} positions stored, and no more came")
+    return sent, ledger
+
+
+def _figures(name: str, sent: _Sent, ledger: _Ledger) -> dict[str, Any]:
+    committed_s = np.array(ledger.at_s)[np.searchsorted(ledger.counts, sent.counts)]
+    late_ms = np.repeat((committed_s - sent.at_s) * 1000, np.diff(sent.counts, prepend=0))
+    took_s = committed_s[-1] - sent.at_s[0]
     return {
         f"{name}_sent": sent.counts[-1],
         f"{name}_acknowledged_per_s": round(sent.counts[-1] / took_s),
@@ -253,6 +271,12 @@ def _stored(gongche: Gongche) -> int:
 def _peak_mb(process: int) -> int:
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def _cpu_s(process: int) -> float:
+    """Processor time a process has used, its own and the kernel's for it."""
+    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _free_port() -> int:

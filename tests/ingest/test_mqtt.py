@@ -328,7 +328,7 @@ async def test_tls_and_password_let_in_only_who_is_right_at_a_broker_that_is_rig
         ):
             await asyncio.wait_for(receiver.connected.wait(), 10)
             trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-            sign_in = {"username": "gongche", "password": "se:cret/", "tls_context": trusting}
+            sign_in: dict[str, Any] = {"username": "gongche", "password": "se:cret/", "tls_context": trusting}
             await send(broker.port, 500, host="localhost", **sign_in)
             await until(lambda: len(sink.rows) == 500)
         wrong = {

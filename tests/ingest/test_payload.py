@@ -104,7 +104,7 @@ def near(value: object, others: st.SearchStrategy[object]) -> st.SearchStrategy[
     return st.just(value) | st.just(value) | others
 
 
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[object] = st.sampled_from(
     [
         None,
         True,
