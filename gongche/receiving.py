@@ -17,6 +17,7 @@ from ingest.jt808_session import Jt808Platform
 from ingest.limits import AddressLimits
 from ingest.media import MediaFolder
 from ingest.mqtt import BrokerAddress, MqttReceiver
+from ingest.nmea.identity import extra_ports
 from ingest.nmea_session import NmeaPlatform
 from ingest.roster import Roster
 from ingest.session import Platform, now_us
@@ -73,11 +74,17 @@ async def _receivers(
         await listen.tcp(jt808, settings.jt808_port, "jt808_port")
         await listen.udp(jt808, settings.jt808_udp_port, "jt808_udp_port")
         await listen.tcp(nmea, settings.nmea_port, "nmea_port")
+        for port in set(extra_ports(settings.nmea_terminals)) - {settings.nmea_port}:
+            await listen.tcp(nmea, port, "nmea_terminals")
         await listen.udp(nmea, settings.nmea_udp_port, "nmea_udp_port")
         url = settings.mqtt_url.get_secret_value()
         if url:
             mqtt = MqttReceiver(
-                intake, BrokerAddress.from_url(url), client_id=settings.mqtt_client_id, topic=settings.mqtt_topic
+                intake,
+                BrokerAddress.from_url(url, settings.mqtt_ca_file),
+                client_id=settings.mqtt_client_id,
+                topic=settings.mqtt_topic,
+                status_topic=settings.mqtt_status_topic,
             )
             tasks.append(asyncio.create_task(mqtt.run(), name="mqtt"))
         stack.push_async_callback(_cancel, tasks)

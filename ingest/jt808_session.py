@@ -20,7 +20,7 @@ from ingest.jt808.header import Header, terminal_key
 from ingest.jt808.messages import READERS
 from ingest.jt808.parts import Room, Unfinished
 from ingest.parcel import CardSwipe, Media, Outcome, Parcel, TerminalEvent
-from ingest.presence import Presence, Voice, skipped
+from ingest.presence import Presence, Voice, advance, skipped
 from ingest.registry import Registry, authenticate, register
 from ingest.report import Report
 from ingest.session import AnswerMaker, Link, Platform, Session, now_us, silence
@@ -244,10 +244,12 @@ class Jt808Session(Session):
         for row in np.flatnonzero(new | ((np.diff(sequence, prepend=0) & 0xFFFF) != 1)).tolist():
             number = bulk.terminals[ix[row]]
             if not new[row]:
-                self._voices[number].sequence = int(sequence[row - 1])
+                advance(self._voices[number], int(sequence[row - 1]))
             self._hear(Header(0x0200, number, int(sequence[row]), int(version[row])), lot)
         for row in np.flatnonzero(np.append(new[1:], True)).tolist():
-            self._voices[bulk.terminals[ix[row]]].sequence = int(sequence[row])
+            number = bulk.terminals[ix[row]]
+            advance(self._voices[number], int(sequence[row]))
+            self._tell_resent(number, sequence[ix == ix[row]].tolist())
 
     def _sort(self, message: Message, lot: "_Lot") -> None:
         """What a message brings, and the answer to it."""
@@ -290,10 +292,14 @@ class Jt808Session(Session):
 
     def _tell_downlink(self, message: Message) -> None:
         downlink, header = self._platform.downlink, message.header
-        if downlink is not None:
-            key = terminal_key(header.terminal)
-            if header.message_id in ANSWER_IDS or downlink.hears_all(key):
-                downlink.heard(key, message)
+        if downlink is not None and header.message_id in ANSWER_IDS:
+            downlink.heard(terminal_key(header.terminal), message)
+        self._tell_resent(header.terminal, message.part_sequences or (header.sequence,))
+
+    def _tell_resent(self, terminal: str, sequences: Sequence[int]) -> None:
+        downlink = self._platform.downlink
+        if downlink is not None and downlink.awaits_resent(terminal_key(terminal)):
+            downlink.resent(terminal_key(terminal), sequences)
 
     def _card(self, message: Message, lot: "_Lot") -> None:
         facts, terminal = message.facts, message.header.terminal

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from ingest.errors import FieldError, Refusal
 from ingest.intake import Intake
 from ingest.nmea import EpochAssembler, Fix, LineSplitter
+from ingest.nmea.identity import terminal_for
 from ingest.parcel import Parcel
 from ingest.presence import Presence, Voice
 from ingest.session import Link, Platform, Session, now_us, silence
@@ -39,7 +40,7 @@ class NmeaSession(Session):
         super().__init__(platform, link)
         self._platform = platform
         self._splitter = LineSplitter()
-        self._assembler = EpochAssembler()
+        self._assembler = EpochAssembler(terminal_for(link.host, link.local_port, platform.terminals) or "")
         self._first = True
         self._voices: dict[str, Voice] = {}
 

@@ -72,7 +72,8 @@ def skipped(voice: Voice, sequence: int, now_s: float) -> dict[str, Any] | None:
     {"first_sequence", "count"}; None when nothing is missing, when the step is a new beginning, or shortly after
     another gap.
     """
-    before, voice.sequence = voice.sequence, sequence
+    before = voice.sequence
+    advance(voice, sequence)
     if before is None:
         return None
     step = (sequence - before) & 0xFFFF
@@ -80,3 +81,9 @@ def skipped(voice: Voice, sequence: int, now_s: float) -> dict[str, Any] | None:
         return None
     voice.gap_told_at = now_s
     return {"first_sequence": (before + 1) & 0xFFFF, "count": step - 1}
+
+
+def advance(voice: Voice, sequence: int) -> None:
+    """The sequence moves on, but for a message that is sent again."""
+    if voice.sequence is None or (voice.sequence - sequence) & 0xFFFF > MAX_GAP:
+        voice.sequence = sequence

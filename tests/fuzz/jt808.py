@@ -43,10 +43,14 @@ def read(chunks: Iterable[bytes]) -> list[Message | tuple[bytes, str]]:
     found: list[Message | tuple[bytes, str]] = []
     for frames in (*map(splitter.feed, chunks), splitter.close()):
         for frame in frames:
-            try:
-                each = frame if isinstance(frame, Refusal) else decode(frame, parts)
-            except DecodeError as error:
-                each = Refusal(frame, error)
+            each: Message | Refusal
+            if isinstance(frame, Refusal):
+                each = frame
+            else:
+                try:
+                    each = decode(frame, parts)
+                except DecodeError as error:
+                    each = Refusal(frame, error)
             if isinstance(each, Refusal):
                 check_refusals([each])
             found.append((each.raw, str(each.error)) if isinstance(each, Refusal) else each)

@@ -8,6 +8,7 @@ import pytest
 
 from ingest.database import DatabaseSink
 from ingest.errors import FieldError
+from ingest.jt808 import Message
 from ingest.nmea import Fix
 from ingest.parcel import Parcel
 from ingest.payload import read_payload
@@ -69,7 +70,7 @@ def _accepted() -> list[Report]:
         for data in islice(inputs, 400):
             if target is jt808:
                 found = jt808.read([jt808.mended(data)])
-                reports += [report for each in found if isinstance(each, jt808.Message) for report in each.reports]
+                reports += [report for each in found if isinstance(each, Message) for report in each.reports]
             elif target is nmea:
                 reports += [each.report for each in nmea.read([nmea.mended(data)]) if isinstance(each, Fix)]
             else:

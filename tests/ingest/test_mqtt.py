@@ -5,7 +5,7 @@ import contextlib
 import re
 import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,23 +19,10 @@ from ingest.broker import EmbeddedBroker
 from ingest.errors import ReceiverError
 from ingest.intake import Intake
 from ingest.mqtt import BrokerAddress, MqttReceiver
-from ingest.parcel import Outcome, Parcel, TerminalEvent
 from ingest.payload import write_json
 from tests.ingest.conftest import Mosquitto, require_binary
 from tests.ingest.memory_store import MemorySink, journey
 from tests.ingest.test_tcp import until
-
-
-class EventSink(MemorySink):
-    """Keeps the events too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: list[TerminalEvent] = []
-
-    def write(self, parcels: Sequence[Parcel]) -> list[Outcome]:
-        self.events += [event for parcel in parcels for event in parcel.events]
-        return super().write(parcels)
 
 
 @contextlib.contextmanager
@@ -233,7 +220,7 @@ async def test_a_burst_past_every_window_is_taken_in_full(
 
 @pytest.mark.broker
 async def test_a_terminal_that_breaks_off_goes_offline_by_its_last_will(mosquitto: Mosquitto) -> None:
-    sink = EventSink()
+    sink = MemorySink()
     payload = b'{"state": "offline", "why": "last will"}'
     will = mqtt5.Will("gongche/M1/status", payload=payload, qos=mqtt5.QoS.AT_LEAST_ONCE, retain=True)
     async with (
@@ -247,13 +234,13 @@ async def test_a_terminal_that_breaks_off_goes_offline_by_its_last_will(mosquitt
         await until(lambda: len(sink.events) == 1)
         terminal.transport.abort()  # the line is cut: no DISCONNECT
         await until(lambda: len(sink.events) == 2)
-    said = [(each.terminal, each.kind, each.facts) for each in sink.events]
+    said = [(terminal, kind, facts) for kind, terminal, facts in sink.events]
     assert said == [("M1", "online", {"why": "status"}), ("M1", "offline", {"why": "last will"})]
 
 
 @pytest.mark.broker
 async def test_a_retained_status_is_told_once_to_a_session(mosquitto: Mosquitto) -> None:
-    sink, address = EventSink(), BrokerAddress(port=mosquitto.port, version="5")
+    sink, address = MemorySink(), BrokerAddress(port=mosquitto.port, version="5")
     async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
         await client.publish("gongche/M1/status", "online", qos=1, retain=True)
         await client.publish("gongche/M2/status", "asleep", qos=1, retain=True)
@@ -264,7 +251,7 @@ async def test_a_retained_status_is_told_once_to_a_session(mosquitto: Mosquitto)
             await asyncio.wait_for(receiver.connected.wait(), 10)
             await send(mosquitto.port, 1)
             await until(lambda: len(sink.rows) == 1)
-    assert [(each.kind, each.facts) for each in sink.events] == [("online", {"why": "status", "retained": True})]
+    assert [(kind, facts) for kind, _, facts in sink.events] == [("online", {"why": "status", "retained": True})]
     assert sink.refused == [("status: expected online or offline, got 'asleep'", b"asleep")]
 
 

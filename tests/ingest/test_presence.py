@@ -58,6 +58,12 @@ def test_skipped_sequence_numbers(before: int, now: int, gap: dict[str, int] | N
     assert skipped(Voice("1", sequence=before), now, 0.0) == gap
 
 
+def test_a_message_sent_again_moves_nothing_back() -> None:
+    voice = Voice("1", sequence=10)
+    assert [skipped(voice, sequence, 0.0) for sequence in (7, 8, 9, 10, 11)] == [None] * 5
+    assert voice.sequence == 11
+
+
 def test_the_first_message_skips_nothing_and_a_bad_link_does_not_fill_the_log() -> None:
     voice = Voice("1")
     assert skipped(voice, 500, 0.0) is None

@@ -3,14 +3,17 @@
 import asyncio
 import socket
 import ssl
+import time
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from fixtures.terminals import Addresses, run_terminals
 from geo.jit import COMPILED
+from ingest.downlink import Downlink
 from ingest.errors import ReceiverError
 from ingest.intake import Intake
 from ingest.jt808 import FrameSplitter, Header, decode, unescape
@@ -20,7 +23,7 @@ from ingest.jt808_session import Jt808Platform
 from ingest.limits import AddressLimits
 from ingest.nmea_session import NmeaPlatform
 from ingest.tcp import TcpReceiver
-from tests.ingest.certificates import make_certificate
+from store.commands import Command
 from tests.ingest.memory_store import MemoryRegistry, MemorySink, journey
 from tests.ingest.test_golden_frames import JT808
 
@@ -37,6 +40,7 @@ class Line:
         self.writer = writer
         self._splitter = FrameSplitter()
         self._facts: list[dict[str, Any]] = []
+        self.sequences: list[int] = []
 
     async def answers(self, count: int) -> list[dict[str, Any]]:
         async with asyncio.timeout(5):
@@ -47,8 +51,32 @@ class Line:
                     assert isinstance(frame, bytes)
                     message = decode(frame)
                     self._facts.append({"message": message.header.name, **message.facts})
+                    self.sequences.append(message.header.sequence)
         found, self._facts = self._facts[:count], self._facts[count:]
         return found
+
+
+class OneCommand:
+    """A store of commands with one in it."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        self.waiting = [Command(1, key, kind, {})]
+        self.finished: list[tuple[bool, Any]] = []
+
+    def claim(self, keys: Collection[str]) -> list[Command]:
+        claimed = [each for each in self.waiting if each.terminal_key in keys]
+        self.waiting = [each for each in self.waiting if each not in claimed]
+        return claimed
+
+    def finish(self, command_id: int, *, done: bool, answer: Mapping[str, Any]) -> None:
+        assert command_id == 1
+        self.finished.append((done, answer))
+
+    def expire(self) -> None:
+        pass
+
+    def wait(self, timeout_s: float) -> None:
+        time.sleep(timeout_s)
 
 
 class Bench:
@@ -112,7 +140,7 @@ async def test_no_answer_goes_out_before_the_commit(bench: Bench) -> None:
 async def test_a_bad_frame_costs_itself_and_the_connection_goes_on(bench: Bench) -> None:
     receiver = await bench.jt808()
     line = await bench.call(receiver.port)
-    bad = bytes.fromhex(JT808[-1]["frame"])
+    bad = bytes.fromhex("7e00020000013912345678000e3d7e")  # a heartbeat whose checksum is 3c
     line.writer.write(b"noise" + bad + FIRST + b"\x7e" + b"x" * 5000 + b"\x7e" + FIRST)
     assert [each["result"] for each in await line.answers(2)] == ["done", "done"]
     assert receiver.counts["bad_frames"] == 3
@@ -461,13 +489,12 @@ async def test_an_address_ahead_of_its_rate_waits_and_loses_nothing(bench: Bench
     assert len(await line.answers(1)) == 1
 
 
-async def test_tls_carries_the_same_conversation(bench: Bench, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make_certificate(key, certificate)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(certificate, key)
+async def test_tls_carries_the_same_conversation(bench: Bench) -> None:
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(client)
     receiver = await bench.jt808(tls=server)
-    client = ssl.create_default_context(cafile=str(certificate))
     reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port, ssl=client, server_hostname="localhost")
     bench._stack.push_async_callback(_hang_up, writer)
     line = Line(reader, writer)
@@ -478,3 +505,62 @@ async def test_tls_carries_the_same_conversation(bench: Bench, tmp_path: Path) -
     assert await asyncio.wait_for(plain.reader.read(), 5) == b""
     line.writer.write(FIRST)
     assert len(await line.answers(1)) == 1
+
+
+async def test_a_vendors_request_for_the_time_is_answered_in_its_own_form(bench: Bench) -> None:
+    line = await bench.call((await bench.jt808()).port)
+    line.writer.write(enc.frame(Header(0x0109, TERMINAL, 1)))
+    (answer,) = await line.answers(1)
+    assert answer["message"] == "0x8109"
+
+
+@pytest.mark.parametrize(
+    ("message_id", "body", "kind"),
+    [(0x0900, b"\x41\x01\x02", "pass_through"), (0x0800, bytes([0, 0, 0, 9, 0, 0, 1, 2]), "media")],
+)
+async def test_what_a_terminal_says_beside_positions_is_stored_before_it_is_answered(
+    bench: Bench, message_id: int, body: bytes, kind: str
+) -> None:
+    bench.sink.gate.clear()
+    line = await bench.call((await bench.jt808()).port)
+    line.writer.write(enc.frame(Header(message_id, TERMINAL, 3), body))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(line.reader.read(1), 0.1)
+    bench.sink.gate.set()
+    assert (await line.answers(1))[0]["result"] == "done"
+    assert kind in [each for each, *_ in bench.sink.events]
+
+
+async def test_a_picture_is_stored_whole_and_its_missing_parts_asked_for_by_its_number(bench: Bench) -> None:
+    line = await bench.call((await bench.jt808()).port)
+    data = bytes(range(256)) * 8
+    _, position = read_header(unescape(FIRST[1:-1]))
+    frames = enc.frames(Header(0x0801, TERMINAL, 5), enc.media_body(77, data, position=position[:28]))
+    assert len(frames) == 3
+    line.writer.write(frames[0] + frames[2])
+    assert await line.answers(1) == [{"message": "0x8800", "media_no": 77, "parts": [2]}]
+    line.writer.write(frames[1])
+    assert await line.answers(1) == [{"message": "0x8800", "media_no": 77}]
+    (media,) = bench.sink.media
+    assert (media.media_no, media.data) == (77, data)
+
+
+async def test_a_terminal_is_asked_over_its_connection_and_its_answer_comes_back(bench: Bench) -> None:
+    store = OneCommand("locate", terminal_key(TERMINAL))
+    downlink = Downlink(store, wait_s=0.01)
+    platform = Jt808Platform(bench.intake, bench.registry, downlink=downlink)
+    receiver = await bench._stack.enter_async_context(TcpReceiver(platform))
+    running = asyncio.create_task(downlink.run())
+    line = await bench.call(receiver.port)
+    line.writer.write(enc.frame(Header(0x0002, TERMINAL, 1)))
+    answers = await line.answers(2)
+    (asked,) = [each for each in answers if each["message"] == "0x8201"]
+    assert asked
+    _, body = read_header(unescape(FIRST[1:-1]))
+    (sequence,) = [line.sequences[number] for number, each in enumerate(answers) if each is asked]
+    line.writer.write(enc.frame(Header(0x0201, TERMINAL, 2), sequence.to_bytes(2, "big") + body))
+    await until(lambda: store.finished)
+    ((done, answer),) = store.finished
+    assert done
+    assert answer["position"]["lat"] == 23.129163
+    running.cancel()
