@@ -53,19 +53,27 @@ def read_items(data: bytes, rows: Rows | None = None) -> tuple[dict[str, Any], b
         if len(value) < length:
             break
         at += 2 + length
-        key, read = f"item_{item_id:02x}", value.hex()
         row = known.get((item_id, length)) or known.get((item_id, None))
-        if row:
-            try:
-                named = row.read(value)
-            except (IndexError, ValueError, DecodeError):
-                row = None  # not what the row says: raw, as it came
-        if row:
-            name = "fuel_pct" if row.key == "fuel_l" and value[0] & 0x80 else row.key
-            if name not in found or isinstance(named, dict):
-                key, read = name, named
-        found[key] = [*_as_list(found[key]), read] if key in found else read
+        if row is None or not _take(row, value, found):
+            key = f"item_{item_id:02x}"
+            found[key] = [*_as_list(found[key]), value.hex()] if key in found else value.hex()
     return found, data[at:]
+
+
+def _take(row: Item, value: bytes, found: dict[str, Any]) -> bool:
+    """Put what a row reads under its key; False where the value is not what the row says, or comes again."""
+    try:
+        read = row.read(value)
+    except (IndexError, ValueError, DecodeError):
+        return False
+    key = "fuel_pct" if row.key == "fuel_l" and value[0] & 0x80 else row.key
+    if key not in found:
+        found[key] = read
+    elif isinstance(read, dict):
+        found[key] = [*_as_list(found[key]), read]
+    else:
+        return False
+    return True
 
 
 def layered(rows: Iterable[Item], below: Rows) -> Rows:
