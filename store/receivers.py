@@ -47,7 +47,7 @@ def leave_offline(conn: Connection[Any], at_us: int) -> int:
         ), gone AS (
             SELECT terminal_key FROM terminal_state
             WHERE online AND receiver <> %(broker)s AND receiver NOT IN (SELECT receiver FROM living)
-            ORDER BY terminal_key FOR UPDATE
+            ORDER BY terminal_key COLLATE "C" FOR UPDATE
         ), changed AS (
             UPDATE terminal_state s SET online = false, since = greatest(s.since, %(at)s) FROM gone
             WHERE s.terminal_key = gone.terminal_key
