@@ -2,13 +2,15 @@
 
 Data and socket lie in folders only the server's user can enter; nobody is trusted by address, a local user is who the
 kernel says (`peer`). Several processes may use one home at once: each holds a shared lock, and the last to leave stops
-the server. A server whose owner was killed is adopted by the next process and stopped by the last one.
+the server. A server whose owner was killed is adopted by the next process and stopped by the last one; a server that was
+killed itself is started again by whoever uses it.
 """
 
 import contextlib
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import pwd
 import shutil
@@ -16,6 +18,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -27,6 +30,8 @@ import psycopg
 
 from store.errors import ServerError
 
+log = logging.getLogger(__name__)
+
 ROLE = "gongche"
 SERVER_USERS = ("postgres", "nobody")
 """Whom the server runs as when we are root, which PostgreSQL refuses to be: the first that exists."""
@@ -36,6 +41,7 @@ _SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.5432.lock")
 _START_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 120.0
 _ORPHANS_TIMEOUT_S = 10.0
+_LOOK_S = 1.0
 _LOG_KEEP_BYTES = 5_000_000
 _SETTINGS = {
     "listen_addresses": "''",
@@ -58,7 +64,7 @@ _SETTINGS = {
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL for one home folder, running while any process uses it.
+    """A PostgreSQL for one home folder, running while any process uses it: should it crash, it is started again.
 
     Context manager; `conninfo` is valid inside. ServerError says in one line why it cannot run.
     """
@@ -73,6 +79,8 @@ class EmbeddedPostgres:
             name = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
             self._socket_dir = Path(tempfile.gettempdir()) / f"gongche-{self._user.pw_uid}-{name}"
         self._use: IO[bytes] | None = None
+        self._leaving = threading.Event()
+        self._keeper: threading.Thread | None = None
 
     @property
     def conninfo(self) -> str:
@@ -92,14 +100,33 @@ class EmbeddedPostgres:
                 self._leave(use)
                 raise
             self._use = use
+            self._leaving.clear()
+            self._keeper = threading.Thread(target=self._keep_running, name="embedded server", daemon=True)
+            self._keeper.start()
         except OSError as error:
             raise ServerError(f"embedded database in {self.home}: {error.strerror}: {error.filename}") from error
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         use, self._use = self._use, None
+        if self._keeper is not None:
+            self._leaving.set()
+            self._keeper.join()
         if use is not None:
             self._leave(use)
+
+    def _keep_running(self) -> None:
+        """Until we leave, start the server again whenever it has ended: nobody stops it while it is used."""
+        while not self._leaving.wait(_LOOK_S):
+            if self._postmaster() is not None:
+                continue
+            try:
+                with self._starting():
+                    if not self._running():
+                        log.warning("embedded database in %s: the server ended; it is started again", self._root)
+                        self._start()
+            except (OSError, ServerError) as error:
+                log.error("%s", error)  # noqa: TRY400 - it says why in one line, and the next look tries again
 
     def _leave(self, use: IO[bytes]) -> None:
         """Count ourselves no longer among the users, and stop the server if we were the last."""
