@@ -336,6 +336,23 @@ def test_a_killed_server_comes_back_with_all_that_was_committed(home: Path) -> N
         wait_until_gone(orphan)
 
 
+def test_a_server_that_was_killed_is_started_again_while_it_is_used(home: Path) -> None:
+    with EmbeddedPostgres(home) as server:
+        pid = server_pid(home)
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 4 * DEADLINE_S
+        while True:
+            try:
+                with psycopg.connect(server.conninfo) as conn:
+                    assert conn.execute("SELECT 1").fetchone() == (1,)
+                break
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, "nobody started it"
+                time.sleep(0.05)
+        assert server_pid(home) != pid
+    assert not runs(home)
+
+
 def test_a_number_left_by_a_dead_server_is_not_taken_for_a_living_one(home: Path) -> None:
     """After a restart of the machine another process of the same user may carry the number in postmaster.pid."""
     account = pwd.getpwnam(server_user())
