@@ -24,7 +24,7 @@ from ingest.report import Report, to_columns
 from ingest.rollover import note_sent_time, restore_weeks
 
 if COMPILED:
-    from ingest.nmea import loops
+    from ingest.nmea import epoch_loops, loops
     from ingest.nmea.field_loops import NO_TIME
 
 Notes = dict[int, dict[str, Any]]
@@ -177,8 +177,8 @@ class _Loop:
         self._chunk = chunk
         self._data = np.frombuffer(chunk, dtype=np.uint8)
         most = len(chunk) // _LEAST_BYTES + 1
-        self._sent = loops.Sent(
-            *(np.empty(most, dtype=dtype) for dtype in loops.DTYPES)
+        self._sent = epoch_loops.Sent(
+            *(np.empty(most, dtype=dtype) for dtype in epoch_loops.DTYPES)
         )  # touched as far as it is filled
         self._names = np.empty((_MOST_NAMES, 2), dtype=np.int64)
         self._row = 0
@@ -190,7 +190,7 @@ class _Loop:
         stop, self._row, last, named = loops.read_epochs(self._data, at, first, last, name, self._names, self._sent)
         names = [self._chunk[begin:end].decode() for begin, end in self._names[:named].tolist()]
         if self._row > first:
-            sent = loops.Sent(*(column[first : self._row] for column in self._sent))
+            sent = epoch_loops.Sent(*(column[first : self._row] for column in self._sent))
             fix_time, restored = restore_weeks(sent.fix_time, rows.received_at)
             positions = _positions(sent, fix_time, rows, [assembler.terminal, *names])
             rows.extend(positions, partial(_notes, sent, restored))
@@ -252,12 +252,12 @@ def _views(column: Any) -> list[dict[str, int]]:
 
 _NOTED: list[tuple[int, str, Callable[[Any], list[Any]]]] = (
     [
-        (loops.HDOP, "hdop", np.ndarray.tolist),
-        (loops.PDOP, "pdop", np.ndarray.tolist),
-        (loops.VDOP, "vdop", np.ndarray.tolist),
-        (loops.QUALITY, "quality", _qualities),
-        (loops.MODE, "mode", _modes),
-        (loops.IN_VIEW, "in_view", _views),
+        (epoch_loops.HDOP, "hdop", np.ndarray.tolist),
+        (epoch_loops.PDOP, "pdop", np.ndarray.tolist),
+        (epoch_loops.VDOP, "vdop", np.ndarray.tolist),
+        (epoch_loops.QUALITY, "quality", _qualities),
+        (epoch_loops.MODE, "mode", _modes),
+        (epoch_loops.IN_VIEW, "in_view", _views),
     ]
     if COMPILED
     else []

@@ -1,17 +1,31 @@
-"""Epochs of sentences read by loops that numba compiles; imported only where it is installed.
+"""Streams of sentences read by loops that numba compiles; imported only where it is installed.
 
 They know whole lines, each one sentence in its usual form. Whatever else comes, they stop before the epoch it belongs to.
 """
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
 from geo.jit import compiled
-from geo.localtime import DAY_US
-from geo.positions import NO_ALTITUDE, NO_SATELLITES, Status
 from ingest.nmea.epoch import MAX_SENTENCES, PLACE_KINDS
+from ingest.nmea.epoch_loops import (
+    GGA,
+    GNS,
+    GSA,
+    GSV,
+    KINDS,
+    RMC,
+    SEVERAL_IX,
+    ZDA,
+    clear,
+    end_epoch,
+    new_epoch,
+    take_dops,
+    take_place,
+    take_speed,
+    take_view,
+)
 from ingest.nmea.field_loops import (
     MAX_FIELDS,
     NO_PLACE,
@@ -20,7 +34,6 @@ from ingest.nmea.field_loops import (
     ODD_PLACE,
     count_at,
     identity_at,
-    letter_at,
     letters_at,
     long_date,
     number_at,
@@ -29,38 +42,11 @@ from ingest.nmea.field_loops import (
     short_date,
     time_of_day,
 )
-from ingest.nmea.fields import GNS_SYSTEMS, GSA_SYSTEMS, MODES, MPS_PER_KNOT, NUMBER_RANGES, QUALITIES, READERS, SYSTEMS
+from ingest.nmea.fields import READERS, SYSTEMS
 from ingest.nmea.sentence import TALKERS
-from ingest.report import KMH_PER_MPS
 
-HDOP, PDOP, VDOP, QUALITY, MODE, IN_VIEW = (1 << bit for bit in range(6))
-"""What a note holds."""
-VIEWS = 8
-"""Systems that satellites in view are told of, `SYSTEMS` and several together, and one for eight times two bytes."""
-
-Sent: Any = namedtuple(  # noqa: PYI024 - loops take tuples of arrays
-    "Sent",
-    "speaker fix_time lat_e7 lon_e7 speed_mps course_deg altitude_m satellites status "
-    "noted hdop pdop vdop quality mode in_view",
-)
-DTYPES = Sent(
-    np.int32, np.int64, np.int32, np.int32, np.float32, np.float32, np.int16, np.int16, np.uint32,
-    np.uint8, np.float64, np.float64, np.float64, np.int8, np.uint8, np.dtype((np.int16, VIEWS)),
-)  # fmt: skip
-"""Columns of epochs; those after `status` are for the note, and say something where `noted` has their bit."""
-
-_Epoch: Any = namedtuple("_Epoch", "said measured dops used in_view groups")  # noqa: PYI024 - see above
-# said: int64 (kinds of `PLACE_KINDS`, 7), measured: float64 (kinds and VTG, 4), dops: float64 (3) of GSA,
-# used: int64 (2), systems as bits by sentences and by talkers, in_view: int16 (8), groups: int64 (8, 3) still open.
-_RANK, _VALID, _LAT, _LON, _SATELLITES, _USED, _MARK = range(7)
-_SPEED, _COURSE, _ALTITUDE, _HDOP = range(4)
-_NONE = 255  # rank of a kind that did not come
-
-_DOLLAR, _CR, _LF, _ZERO = b"$\r\n0"
-_KNOTS, _KMH = MPS_PER_KNOT, KMH_PER_MPS
-_FIX_VALID, _BY_BEIDOU, _BY_GPS = np.uint32(Status.FIX_VALID), np.uint32(Status.BEIDOU), np.uint32(Status.GPS)
-_GPS, _BEIDOU = SYSTEMS.index("gps"), SYSTEMS.index("beidou")
-_SEVERAL = len(SYSTEMS)
+_DOLLAR, _CR, _LF = b"$\r\n"
+_PLACES = len(PLACE_KINDS)
 
 
 def _code(text: str) -> int:
@@ -69,22 +55,11 @@ def _code(text: str) -> int:
 
 _TALKERS = np.full(1 << 16, -1, dtype=np.int8)
 for _talker, _system in TALKERS.items():
-    _TALKERS[_code(_talker)] = SYSTEMS.index(_system) if _system else _SEVERAL
-_MODES = np.zeros(256, dtype=np.bool_)
-_MODES[[ord(letter) for letter in MODES]] = True
-_GNS_BITS = np.array([1 << SYSTEMS.index(system) for system in GNS_SYSTEMS], dtype=np.int64)
-_GSA_BITS = np.array([1 << SYSTEMS.index(GSA_SYSTEMS[str(number)]) for number in range(1, 7)], dtype=np.int64)
-_NUMBER_BITS = np.zeros(1000, dtype=np.int64)
-for _first, _last, _system in NUMBER_RANGES:
-    _NUMBER_BITS[_first : _last + 1] = 1 << SYSTEMS.index(_system)
-_KINDS = (*PLACE_KINDS, "VTG", "ZDA", "GSA", "GSV")
-_RMC, _GNS, _GGA, _GLL, _VTG, _ZDA, _GSA, _GSV = range(len(_KINDS))
-_PLACES = len(PLACE_KINDS)
-_CODES = np.array([_code(kind) for kind in _KINDS], dtype=np.int64)
-_LEAST = np.array([READERS[kind][0] for kind in _KINDS], dtype=np.int64)
-_TIME_FIELD = np.array([4 if kind == "GLL" else 0 for kind in _KINDS], dtype=np.int64)
-_PLACE_FIELD = np.array([{"RMC": 2, "GLL": 0}.get(kind, 1) for kind in _KINDS], dtype=np.int64)
-_QUALITIES = len(QUALITIES)
+    _TALKERS[_code(_talker)] = SYSTEMS.index(_system) if _system else SEVERAL_IX
+_CODES = np.array([_code(kind) for kind in KINDS], dtype=np.int64)
+_LEAST = np.array([READERS[kind][0] for kind in KINDS], dtype=np.int64)
+_TIME_FIELD = np.array([4 if kind == "GLL" else 0 for kind in KINDS], dtype=np.int64)
+_PLACE_FIELD = np.array([{"RMC": 2, "GLL": 0}.get(kind, 1) for kind in KINDS], dtype=np.int64)
 
 
 @compiled
@@ -106,14 +81,7 @@ def read_epochs(data, at, row, last, name, names, sent):
     Where the first line stands that was not taken; the row after the last; `last` as it is there; how many names.
     """
     begin = np.empty(MAX_FIELDS + 1, dtype=np.int64)
-    epoch = _Epoch(
-        np.empty((4, 7), dtype=np.int64),
-        np.empty((5, 4), dtype=np.float64),
-        np.empty(3, dtype=np.float64),
-        np.empty(2, dtype=np.int64),
-        np.empty(VIEWS, dtype=np.int16),
-        np.empty((VIEWS, 3), dtype=np.int64),
-    )
+    epoch = new_epoch()
     no: Any = np.bool_(False)  # of one type with what comes later, so that each loop is compiled once
     none: Any = np.int64(0)
     n, epoch_at, opened, speakers, time, day, count = len(data), at, no, none, none, none, none
@@ -125,7 +93,7 @@ def read_epochs(data, at, row, last, name, names, sent):
         name_end, after = identity_at(data, at)
         if name_end > 0:
             if opened:
-                row, last, dated = _end_epoch(epoch, time, day, last, speakers, row, sent)
+                row, last, dated = end_epoch(epoch, time, day, last, speakers, row, sent)
                 if not dated:
                     break
                 opened = no
@@ -152,12 +120,12 @@ def read_epochs(data, at, row, last, name, names, sent):
             continue
         if fields < _LEAST[kind]:
             break
-        if kind < _PLACES or kind == _ZDA:
+        if kind < _PLACES or kind == ZDA:
             field = _TIME_FIELD[kind]
             told, date = time_of_day(data, begin[field], begin[field + 1]), NO_TIME
-            if kind == _RMC:
+            if kind == RMC:
                 date = short_date(data, begin[8], begin[9])
-            elif kind == _ZDA:
+            elif kind == ZDA:
                 date = long_date(data, begin)
             if told == ODD or date == ODD:
                 break
@@ -174,23 +142,23 @@ def read_epochs(data, at, row, last, name, names, sent):
             before = (row, last, epoch_at, opened)
             if not opened or told != time:
                 if opened:
-                    row, last, dated = _end_epoch(epoch, time, day, last, speakers, row, sent)
+                    row, last, dated = end_epoch(epoch, time, day, last, speakers, row, sent)
                     if not dated:
                         break
                 opened, epoch_at, time, day, count = not no, at, told, none + NO_TIME, none
-                _clear(epoch)
-            if kind < _PLACES and not _take_place(epoch, kind, system, lat, lon, data, begin, fields):
+                clear(epoch)
+            if kind < _PLACES and not take_place(epoch, kind, system, lat, lon, data, begin, fields):
                 row, last, epoch_at, opened = before  # a sentence that may be refused has ended nothing
                 break
             if day == NO_TIME:
                 day = date
-        elif kind == _GSV:
-            if not _take_view(epoch, system, data, begin, opened):
+        elif kind == GSV:
+            if not take_view(epoch, system, data, begin, opened):
                 break
-        elif kind == _GSA:
-            if not _take_dops(epoch, system, data, begin, fields, opened):
+        elif kind == GSA:
+            if not take_dops(epoch, system, data, begin, fields, opened):
                 break
-        elif not _take_speed(epoch, data, begin, opened):
+        elif not take_speed(epoch, data, begin, opened):
             break
         count += opened
         if count > MAX_SENTENCES:
@@ -219,222 +187,14 @@ def _same_name(data, first, end, name, names, speakers):
 
 
 @compiled
-def _clear(epoch):
-    epoch.said[:, _RANK] = _NONE
-    epoch.measured[:] = np.nan
-    epoch.dops[:] = np.nan
-    epoch.used[:] = 0
-    epoch.in_view[:] = -1
-    epoch.groups[:] = 0
-
-
-@compiled
 def _plain(data, begin, kind):
     """Whether the numbers of a sentence without a time are such, where nothing else is asked of it."""
-    if kind == _RMC:
+    if kind == RMC:
         return number_at(data, begin[6], begin[7]) != np.inf and number_at(data, begin[7], begin[8]) != np.inf
-    if kind != _GNS and kind != _GGA:
+    if kind != GNS and kind != GGA:
         return True
     return (
         number_at(data, begin[7], begin[8]) != np.inf
         and number_at(data, begin[8], begin[9]) != np.inf
         and count_at(data, begin[6], begin[7]) != ODD
     )
-
-
-@compiled
-def _take_place(epoch, place, system, lat, lon, data, begin, fields):
-    """Put what a place sentence says into the epoch, if it counts before what came; False where it is odd."""
-    speed = course = altitude = hdop = np.nan
-    satellites, used, mark, placed = np.int64(-1), np.int64(0), np.int64(0), lat != NO_PLACE
-    if place == _RMC:
-        speed, course = number_at(data, begin[6], begin[7]) * _KNOTS, number_at(data, begin[7], begin[8])
-        status, mark = (
-            letter_at(data, begin[1], begin[2]),
-            (letter_at(data, begin[11], begin[12]) if fields > 11 else np.int64(0)),
-        )
-        if mark < 0 or (mark > 0 and not _MODES[mark]):
-            return False
-        valid = status == 65 and mark != 78 and placed
-        mark = np.int64(0) if mark == 65 or mark == 78 else mark
-    elif place == _GLL:
-        valid = (
-            letter_at(data, begin[5], begin[6]) == 65
-            and (letter_at(data, begin[6], begin[7]) if fields > 6 else np.int64(0)) != 78
-            and placed
-        )
-    else:
-        hdop, altitude, satellites = (
-            number_at(data, begin[7], begin[8]),
-            number_at(data, begin[8], begin[9]),
-            count_at(data, begin[6], begin[7]),
-        )
-        if satellites == ODD:
-            return False
-        if place == _GGA:
-            mark = letter_at(data, begin[5], begin[6])
-            if mark != 0 and not _ZERO <= mark < _ZERO + _QUALITIES:
-                return False
-            mark = max(mark - _ZERO, np.int64(0))
-            valid = mark > 0 and placed
-            mark = np.int64(0) if mark == 1 else mark
-        else:
-            first, end = begin[5], begin[6] - 1
-            if end - first > len(_GNS_BITS):
-                return False
-            for i in range(end - first):
-                used |= _GNS_BITS[i] if data[np.uint64(first + i)] != 78 else 0
-            valid = used != 0 and placed
-    if abs(speed) == np.inf or course == np.inf or altitude == np.inf or hdop == np.inf:
-        return False
-    if valid and system < _SEVERAL:
-        epoch.used[1] |= 1 << system
-    rank = 2 * (system != _SEVERAL) + (not valid)
-    said, measured = epoch.said[place], epoch.measured[place]
-    if rank < said[_RANK]:
-        said[_RANK], said[_VALID], said[_LAT], said[_LON] = rank, valid, lat, lon
-        said[_SATELLITES], said[_USED], said[_MARK] = satellites, used, mark
-        measured[_SPEED], measured[_COURSE], measured[_ALTITUDE], measured[_HDOP] = speed, course, altitude, hdop
-    return True
-
-
-@compiled
-def _take_speed(epoch, data, begin, opened):
-    """Speed and course of a VTG, where no other told them; False where it is odd."""
-    kmh, knots, course = (
-        number_at(data, begin[6], begin[7]),
-        number_at(data, begin[4], begin[5]),
-        number_at(data, begin[0], begin[1]),
-    )
-    if kmh == np.inf or knots == np.inf or course == np.inf:
-        return False
-    if opened:
-        measured = epoch.measured[_VTG]
-        if np.isnan(measured[_SPEED]):
-            measured[_SPEED] = knots * _KNOTS if np.isnan(kmh) else kmh / _KMH
-        if np.isnan(measured[_COURSE]):
-            measured[_COURSE] = course
-    return True
-
-
-@compiled
-def _take_dops(epoch, system, data, begin, fields, opened):
-    """Systems used and dilutions of a GSA; False where it is odd."""
-    bits, any_number = np.int64(0), False
-    for field in range(2, 14):
-        number = count_at(data, begin[field], begin[field + 1])
-        if number == ODD:
-            return False
-        if number >= 0:
-            bits |= _NUMBER_BITS[number]
-            any_number = True
-    identity = (letter_at(data, begin[17], begin[18]) if fields > 17 else np.int64(0)) - _ZERO
-    named = system if system < _SEVERAL else -1
-    if 1 <= identity <= len(_GSA_BITS):
-        bits = _GSA_BITS[identity - 1] if any_number else np.int64(0)
-    elif named >= 0:
-        bits = np.int64(1) << named if any_number else np.int64(0)
-    for i in range(3):
-        value = number_at(data, begin[14 + i], begin[15 + i])
-        if value == np.inf:
-            return False
-        if opened and np.isnan(epoch.dops[i]):
-            epoch.dops[i] = value
-    if opened:
-        epoch.used[0] |= bits
-    return True
-
-
-@compiled
-def _take_view(epoch, system, data, begin, opened):
-    """Satellites in view of a GSV, once its group is whole; False where it is odd."""
-    sentences, number, satellites = (
-        count_at(data, begin[0], begin[1]),
-        count_at(data, begin[1], begin[2]),
-        count_at(data, begin[2], begin[3]),
-    )
-    if sentences == ODD or number == ODD or satellites == ODD:
-        return False
-    if sentences < 0 or number < 0 or satellites < 0:
-        return True
-    if number > sentences:
-        return False
-    if opened:
-        group = epoch.groups[system]
-        follows = group[0] == sentences and group[1] == number - 1 and group[2] == satellites
-        if number != 1 and not (follows and group[1] > 0):
-            group[1] = 0
-        elif number < sentences:
-            group[0], group[1], group[2] = sentences, number, satellites
-        else:
-            group[1] = 0
-            epoch.in_view[system] = max(epoch.in_view[system], satellites)
-    return True
-
-
-@compiled
-def _end_epoch(epoch, time, day, last, speaker, row, sent):
-    """The row after this epoch, the newest instant, and whether it has a date; a row is set where a place was told."""
-    if day != NO_TIME:
-        instant = last = day * DAY_US + time
-    elif last == NO_TIME:
-        return row, last, False
-    else:
-        around = last - last % DAY_US + time
-        instant = around - DAY_US
-        for each in (around, around + DAY_US):
-            if abs(each - last) < abs(instant - last):
-                instant = each
-        last = max(last, instant)
-    said, measured = epoch.said, epoch.measured
-    main = 0
-    while main < 4 and said[main, _RANK] == _NONE:
-        main += 1
-    if main == 4:
-        return row, last, True
-    lat, lon, satellites, used = NO_PLACE, NO_PLACE, np.int64(-1), epoch.used[0]
-    speed, course, altitude, hdop = np.nan, np.nan, np.nan, np.nan
-    for kind in range(main, 4):
-        if said[kind, _RANK] == _NONE:
-            continue
-        if lat == NO_PLACE:
-            lat, lon = said[kind, _LAT], said[kind, _LON]
-        if satellites < 0:
-            satellites = said[kind, _SATELLITES]
-        used |= said[kind, _USED]
-        altitude = measured[kind, _ALTITUDE] if np.isnan(altitude) else altitude
-        hdop = measured[kind, _HDOP] if np.isnan(hdop) else hdop
-    for kind in (_RMC, _VTG):
-        if kind == _VTG or said[kind, _RANK] != _NONE:
-            speed = measured[kind, _SPEED] if np.isnan(speed) else speed
-            course = measured[kind, _COURSE] if np.isnan(course) else course
-    valid = said[main, _VALID] != 0
-    used = (used or epoch.used[1]) if valid else 0
-    sent.speaker[row], sent.fix_time[row] = speaker, instant
-    sent.lat_e7[row] = 0 if lat == NO_PLACE else lat
-    sent.lon_e7[row] = 0 if lat == NO_PLACE else lon
-    sent.speed_mps[row], sent.course_deg[row] = speed, course
-    sent.altitude_m[row] = NO_ALTITUDE if np.isnan(altitude) else max(-32_767, min(32_767, int(np.rint(altitude))))
-    sent.satellites[row] = satellites if satellites >= 0 else NO_SATELLITES
-    sent.status[row] = (
-        np.uint32(valid) * _FIX_VALID
-        | np.uint32(used >> _BEIDOU & 1) * _BY_BEIDOU
-        | np.uint32(used >> _GPS & 1) * _BY_GPS
-    )
-    noted = 0
-    hdop = epoch.dops[1] if np.isnan(hdop) else hdop
-    sent.hdop[row], sent.pdop[row], sent.vdop[row] = hdop, epoch.dops[0], epoch.dops[2]
-    noted |= 0 if np.isnan(hdop) else HDOP
-    noted |= 0 if np.isnan(epoch.dops[0]) else PDOP
-    noted |= 0 if np.isnan(epoch.dops[2]) else VDOP
-    if said[_GGA, _RANK] != _NONE and said[_GGA, _MARK] > 0:
-        sent.quality[row] = said[_GGA, _MARK]
-        noted |= QUALITY
-    if said[_RMC, _RANK] != _NONE and said[_RMC, _MARK] > 0:
-        sent.mode[row] = said[_RMC, _MARK]
-        noted |= MODE
-    for system in range(VIEWS):
-        sent.in_view[row, system] = epoch.in_view[system]
-        noted |= IN_VIEW if epoch.in_view[system] >= 0 else 0
-    sent.noted[row] = noted
-    return row + 1, last, True
