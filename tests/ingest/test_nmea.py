@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import reduce
+from operator import xor
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from ingest.nmea import EpochAssembler, Fix, LineSplitter
 from ingest.nmea import encode as enc
 from ingest.nmea.epoch import MAX_HELD, MAX_SENTENCES
 from ingest.nmea.fields import read_angle, read_day
-from ingest.nmea.sentence import TALKERS
+from ingest.nmea.sentence import TALKERS, checksum
 from ingest.report import Report
 from tests.ingest.nmea_strategies import PLACE, line, streams
 from tests.ingest.protocol_strategies import chunkings, mutated, reports, sentence_streams
@@ -45,6 +47,11 @@ def test_sentences_are_the_same_over_any_chunking(data: st.DataObject, sentences
 
     stream = noise + b"\n" + b"".join(sentences)
     assert split(data.draw(chunkings(stream))) == split([stream])
+
+
+@given(st.binary(max_size=2000))
+def test_the_checksum_is_every_byte_by_exclusive_or(content: bytes) -> None:
+    assert checksum(content) == reduce(xor, content, 0)
 
 
 @given(report=reports())

@@ -1,5 +1,7 @@
 """Many sentences at once give what they give one by one."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -176,3 +178,20 @@ def test_the_longest_epoch_and_endless_ones_are_the_same() -> None:
         )
         check_equal(stream, [stream])
         check_equal(head * count, [head * count])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_capture_with_bytes_lost_and_changed_is_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    epochs = [
+        usual(f"{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}.00") for number in range(0, 8_000, 50)
+    ]
+    stream = bytearray(b"".join(epochs))
+    for at in rng.integers(0, len(stream), 60).tolist():
+        stream[at] = int(rng.choice(list(b"$*,\r\n.0A\x00\xff")))
+    for at in rng.integers(0, len(stream), 20).tolist():
+        del stream[at : at + int(rng.integers(1, 90))]
+    data = bytes(stream)
+    check_equal(data, [data])
+    cuts = [0, *sorted(rng.integers(0, len(data), 30).tolist()), len(data)]
+    check_equal(data, [data[begin:end] for begin, end in pairwise(cuts)])
