@@ -22,3 +22,13 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def pieces(self) -> list["Columns"]:
+        """The first and the second half of the rows; itself where there is only one."""
+        middle = len(self) // 2
+        return [self._rows(0, middle), self._rows(middle, len(self))] if middle else [self]
+
+    def _rows(self, start: int, end: int) -> "Columns":
+        notes = {row - start: note for row, note in self.notes.items() if start <= row < end}
+        raw = self.raw
+        return Columns(self.positions.take(slice(start, end)), self.terminals, notes, lambda row: raw(row + start))

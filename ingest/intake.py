@@ -20,7 +20,7 @@ _Arguments = TypeVarTuple("_Arguments")
 
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
-# A group that the store refuses this often, without being away, is taken apart: one parcel in it cannot be stored.
+# What the store refuses this often, without being away, is taken apart: something in it cannot be stored.
 REFUSALS_BEFORE_SPLIT = 2
 
 
@@ -110,7 +110,7 @@ class Intake:
             self.counts.given_up += parcel.rows
             future.cancel()
         self._queue.clear()
-        self._executor.shutdown(wait=True)
+        self._executor.shutdown(wait=bool(done))  # a store that does not come back must not keep us
         if done:
             self._writer.result()
 
@@ -153,7 +153,15 @@ class Intake:
 
     async def _write_groups(self) -> None:
         while group := await self._next_group():
-            await self._store([parcel for parcel, _ in group], [future for _, future in group])
+            try:
+                await self._store([parcel for parcel, _ in group], [future for _, future in group])
+            except asyncio.CancelledError:
+                for parcel, future in group:
+                    if not future.done():  # it may be stored all the same, but nobody can say so: it is sent again
+                        self.counts.given_up += parcel.rows
+                        self.counts.waiting -= parcel.rows
+                        future.cancel()
+                raise
 
     async def _next_group(self) -> list[tuple[Parcel, asyncio.Future[Outcome]]]:
         """The next parcels to store together; [] when closing and nothing is left.
@@ -186,52 +194,58 @@ class Intake:
             call()
 
     async def _store(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> None:
-        """Store a group, however long the store is away; a parcel that cannot be stored goes to quarantine."""
+        """Store a group, however long the store is away; what cannot be stored of it goes to quarantine."""
+        outcomes = await self._written(parcels)
+        if outcomes is not None:
+            self._settle(parcels, futures, outcomes)
+            return
+        for parcel, future in zip(parcels, futures, strict=True):
+            self._settle([parcel], [future], [await self._one_by_one(parcel)])
+
+    async def _written(self, parcels: list[Parcel]) -> list[Outcome] | None:
+        """The outcomes, however long the store is away; None where it refuses the parcels without being away."""
         refusals, wait_s = 0, FIRST_RETRY_S
-        rows = sum(parcel.rows for parcel in parcels)
         while True:
             try:
-                outcomes = await self._in_thread(self._sink.write, parcels)
+                return await self._in_thread(self._sink.write, parcels)
             except Exception as error:  # noqa: BLE001 - whatever the store raises, nothing may be dropped
                 self.counts.failures += 1
                 self.counts.last_error = str(error).strip().partition("\n")[0]
                 refusals += not self._sink.is_outage(error)
-                if refusals >= REFUSALS_BEFORE_SPLIT and await self._take_apart(parcels, futures):
-                    return
-                try:
-                    await asyncio.sleep(wait_s)
-                except asyncio.CancelledError:
-                    self._give_up(futures, rows)
-                    raise
+            if refusals >= REFUSALS_BEFORE_SPLIT:
+                return None
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+
+    async def _one_by_one(self, parcel: Parcel) -> Outcome:
+        """Store what can be stored of a parcel, by halves, and put the rest into quarantine."""
+        outcomes = await self._written([parcel])
+        if outcomes is not None:
+            return outcomes[0]
+        halves = parcel.halves()
+        if halves is not None:
+            first, second = [await self._one_by_one(each) for each in halves]
+            return first.with_those_of(second)
+        wait_s, reason = FIRST_RETRY_S, f"not storable: {self.counts.last_error}"
+        while True:
+            try:
+                await self._in_thread(self._sink.refuse, parcel, reason)
+            except Exception as error:  # noqa: BLE001 - the store went away meanwhile
+                self.counts.failures += 1
+                self.counts.last_error = str(error).strip().partition("\n")[0]
+                await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_RETRY_S)
             else:
-                break
-        self._settle(futures, outcomes, rows)
+                return STORED
 
-    async def _take_apart(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]]) -> bool:
-        if len(parcels) > 1:
-            for parcel, future in zip(parcels, futures, strict=True):
-                await self._store([parcel], [future])
-            return True
-        try:
-            await self._in_thread(self._sink.refuse, parcels[0], f"not storable: {self.counts.last_error}")
-        except Exception:  # noqa: BLE001 - the store went away meanwhile: start again
-            return False
-        self._settle(futures, [STORED], parcels[0].rows)
-        return True
-
-    def _settle(self, futures: list[asyncio.Future[Outcome]], outcomes: list[Outcome], rows: int) -> None:
+    def _settle(self, parcels: list[Parcel], futures: list[asyncio.Future[Outcome]], outcomes: list[Outcome]) -> None:
+        rows = sum(parcel.rows for parcel in parcels)
         self.counts.groups += 1
         self.counts.stored += rows
         self.counts.waiting -= rows
         for future, outcome in zip(futures, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
-
-    def _give_up(self, futures: list[asyncio.Future[Outcome]], rows: int) -> None:
-        self.counts.given_up += rows
-        for future in futures:
-            future.cancel()
 
     async def _in_thread(self, call: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)

@@ -12,15 +12,16 @@ from geo.localtime import to_us
 from ingest.columns import Columns
 from ingest.downlink import Downlink
 from ingest.errors import DecodeError, FieldError, Refusal
+from ingest.hearing import Hearing
 from ingest.intake import Intake
 from ingest.jt808 import FrameSplitter, Message, PartStore, decode
 from ingest.jt808 import encode as enc
 from ingest.jt808.bulk import Bulk, read_bulk
-from ingest.jt808.header import Header, terminal_key
+from ingest.jt808.header import Header
 from ingest.jt808.messages import READERS
 from ingest.jt808.parts import Room, Unfinished
 from ingest.parcel import CardSwipe, Media, Outcome, Parcel, TerminalEvent
-from ingest.presence import Presence, Voice, advance, skipped
+from ingest.presence import Presence
 from ingest.registry import Registry, authenticate, register
 from ingest.report import Report
 from ingest.session import AnswerMaker, Link, Platform, Session, now_us, silence
@@ -31,7 +32,6 @@ REGISTRATION, AUTHENTICATION, LOG_OUT, GENERAL_ANSWER = 0x0100, 0x0102, 0x0003, 
 TIME_REQUEST, VENDORS_TIME_REQUEST, CARD, MEDIA = 0x0004, 0x0109, 0x0702, 0x0801
 PLATFORM_IDS = 0x8000  # from here on, only the platform says it
 POSITION_IDS = {0x0200, 0x0201, 0x0704}
-ANSWER_IDS = {0x0001, 0x0104, 0x0107, 0x0201}
 EVENTS = {0x0104: "parameters", 0x0107: "properties", 0x0800: "media", 0x0900: "pass_through"}
 """What is kept as an event of the terminal, by message id."""
 ASKS = {REGISTRATION, AUTHENTICATION}
@@ -87,10 +87,9 @@ class Jt808Session(Session):
         self._loop = asyncio.get_running_loop()
         self._parts = PartStore(self._loop.time, platform.room)
         self._sequence = 0
-        self._voices: dict[str, Voice] = {}  # by the number as sent
+        self._hearing = Hearing(self, platform.presence, platform.downlink, self._ask_for_gap)
         self._asking: asyncio.Task[None] | None = None
         self._held: list[bytes | Refusal] = []  # came while the registry was asked
-        self._lines: dict[str, Line] = {}  # as commands reach the terminals
 
     # ------------------------------------------------------------ what the link tells
 
@@ -140,11 +139,8 @@ class Jt808Session(Session):
 
     def gone(self, why: str) -> None:
         """Its terminals are offline, but for those that speak elsewhere by now."""
-        if self._platform.downlink is not None:
-            for terminal, line in self._lines.items():
-                self._platform.downlink.left(terminal_key(terminal), line)
         self._quarantine(self._parts.close())
-        events = self._platform.presence.leave(self._voices.values(), self, why, now_us())
+        events = self._hearing.gone(why)
         if events:
             self.note(Parcel(SOURCE, self.place, now_us(), events=events))
 
@@ -199,11 +195,17 @@ class Jt808Session(Session):
             lot.refused.append(message)
             return None
         self._platform.counts[message.header.name] += 1
-        self._hear(message.header, lot)
+        lot.presence += self._hearing.hear(message.header)
         if message.complete and message.header.message_id in ASKS:
             return message
-        self._sort(message, lot)
+        self._sort(message, b"" if isinstance(frame, Refusal) else b"\x7e" + frame + b"\x7e", lot)
         return None
+
+    def _hear_rows(self, bulk: Bulk, rows: slice, lot: "_Lot") -> None:
+        count = rows.stop - rows.start
+        if count:
+            self._platform.counts["0x0200"] += count
+            lot.presence += self._hearing.hear_rows(bulk, rows)
 
     def _decode(self, frame: bytes | Refusal) -> Message | Refusal:
         if isinstance(frame, Refusal):
@@ -213,48 +215,10 @@ class Jt808Session(Session):
         except DecodeError as error:
             return Refusal(b"\x7e" + frame + b"\x7e", error)
 
-    def _hear(self, header: Header, lot: "_Lot") -> None:
-        """Who speaks, where else, and whether something was skipped."""
-        platform = self._platform
-        voice = self._voices.get(header.terminal)
-        if voice is None:
-            voice = self._voices[header.terminal] = Voice(header.terminal, header.version)
-        event = platform.presence.hear(voice, self, self.place, now_us())
-        if event is not None:
-            lot.presence.append(event)
-            if platform.downlink is not None:
-                line = self._lines.setdefault(header.terminal, Line(self, voice))
-                platform.downlink.arrived(terminal_key(header.terminal), line)
-        gap = skipped(voice, header.sequence, self._loop.time())
-        if gap is not None:
-            lot.presence.append(TerminalEvent(header.terminal, "gap", now_us(), gap))
-            if platform.request_gaps:
-                parts = range(1, gap["count"] + 1)
-                self.link.send(enc.resend_request(header, self._next(), gap["first_sequence"], parts))
-
-    def _hear_rows(self, bulk: Bulk, rows: slice, lot: "_Lot") -> None:
-        """The same for many: of each terminal its first message, and those whose sequence number does not follow."""
-        terminal, headers = bulk.positions.vehicle_ix[rows], bulk.headers[rows]
-        if not len(terminal):
-            return
-        self._platform.counts["0x0200"] += len(terminal)
-        order = np.argsort(terminal, kind="stable")
-        ix, sequence, version = terminal[order], headers[order, 0], headers[order, 1]
-        new = np.diff(ix, prepend=-1) != 0
-        for row in np.flatnonzero(new | ((np.diff(sequence, prepend=0) & 0xFFFF) != 1)).tolist():
-            number = bulk.terminals[ix[row]]
-            if not new[row]:
-                advance(self._voices[number], int(sequence[row - 1]))
-            self._hear(Header(0x0200, number, int(sequence[row]), int(version[row])), lot)
-        for row in np.flatnonzero(np.append(new[1:], True)).tolist():
-            number = bulk.terminals[ix[row]]
-            advance(self._voices[number], int(sequence[row]))
-            self._tell_resent(number, sequence[ix == ix[row]].tolist())
-
-    def _sort(self, message: Message, lot: "_Lot") -> None:
-        """What a message brings, and the answer to it."""
+    def _sort(self, message: Message, raw: bytes, lot: "_Lot") -> None:
+        """What a message brings, and the answer to it; `raw` is the frame that brought it, or the last of them."""
         header, message_id = message.header, message.header.message_id
-        self._tell_downlink(message)
+        self._hearing.answered(message)
         if message.reports and not self._may_report(header.terminal):
             why = FieldError("authentication", "a right 0x0102 before positions", "none on this connection")
             lot.refused += [Refusal(report.raw, why) for report in message.reports]
@@ -265,15 +229,14 @@ class Jt808Session(Session):
             lot.answers.append(partial(self._missing, header))
             return
         if message_id == CARD:
-            self._card(message, lot)
+            self._card(message, raw, lot)
         elif message_id == MEDIA:
             facts = {name: value for name, value in message.facts.items() if name != "media_no"}
             lot.media.append(Media(header.terminal, message.facts["media_no"], facts, message.data))
         elif message_id in EVENTS:
             lot.events.append(TerminalEvent(header.terminal, EVENTS[message_id], now_us(), message.facts))
         elif message_id == LOG_OUT:
-            voice = self._voices[header.terminal]
-            lot.presence += self._platform.presence.leave([voice], self, "logged out", now_us())
+            lot.presence += self._hearing.logged_out(header.terminal)
         lot.answers.append(self._answer_to(message))
 
     def _answer_to(self, message: Message) -> AnswerMaker:
@@ -285,27 +248,16 @@ class Jt808Session(Session):
         if message_id == VENDORS_TIME_REQUEST:
             return lambda _: enc.vendor_time(header, self._next(), now_us())
         if message_id == MEDIA:
-            return lambda _: enc.media_answer(header, self._next(), message.facts["media_no"])
+            return partial(self._media_kept, message)
         if message_id in POSITION_IDS or (message_id in READERS and message_id < PLATFORM_IDS):
             return partial(self._stored, message)
         return partial(self._general, message, enc.UNSUPPORTED)
 
-    def _tell_downlink(self, message: Message) -> None:
-        downlink, header = self._platform.downlink, message.header
-        if downlink is not None and header.message_id in ANSWER_IDS:
-            downlink.heard(terminal_key(header.terminal), message)
-        self._tell_resent(header.terminal, message.part_sequences or (header.sequence,))
-
-    def _tell_resent(self, terminal: str, sequences: Sequence[int]) -> None:
-        downlink = self._platform.downlink
-        if downlink is not None and downlink.awaits_resent(terminal_key(terminal)):
-            downlink.resent(terminal_key(terminal), sequences)
-
-    def _card(self, message: Message, lot: "_Lot") -> None:
+    def _card(self, message: Message, raw: bytes, lot: "_Lot") -> None:
         facts, terminal = message.facts, message.header.terminal
         if "time" in facts:
             when = to_us(datetime.fromisoformat(facts["time"]))
-            lot.swipes.append(CardSwipe(terminal, when, facts.get("licence", ""), facts["inserted"]))
+            lot.swipes.append(CardSwipe(terminal, when, facts.get("licence", ""), facts["inserted"], raw))
         else:  # 2011: the card's data without a time
             lot.events.append(TerminalEvent(terminal, "card", now_us(), facts))
 
@@ -327,7 +279,7 @@ class Jt808Session(Session):
     def _may_report(self, terminal: str) -> bool:
         if not self._platform.require_authentication:
             return True
-        voice = self._voices.get(terminal)
+        voice = self._hearing.voice(terminal)
         return voice is not None and voice.authenticated
 
     def _ask_about(self, message: Message, rest: Sequence[bytes | Refusal]) -> None:
@@ -358,7 +310,9 @@ class Jt808Session(Session):
     async def _authenticate(self, message: Message) -> tuple[TerminalEvent, bytes]:
         platform = self._platform
         right, event = await authenticate(platform.registry, message, hold_unknown=platform.hold_unknown)
-        self._voices[message.header.terminal].authenticated = right
+        voice = self._hearing.voice(message.header.terminal)
+        if voice is not None:
+            voice.authenticated = right
         platform.counts["bad_authentications"] += not right
         return event, self._general(message, enc.DONE if right else enc.FAILED, Outcome())
 
@@ -381,6 +335,10 @@ class Jt808Session(Session):
         self._sequence = self._sequence + len(bulk.positions) - 1 & 0xFFFF
         return bulk.answers(np.array(of_terminal, dtype=np.uint8)[bulk.positions.vehicle_ix], first)
 
+    def _ask_for_gap(self, header: Header, first_sequence: int, count: int) -> None:
+        if self._platform.request_gaps:
+            self.link.send(enc.resend_request(header, self._next(), first_sequence, range(1, count + 1)))
+
     def _general(self, message: Message, result: int, _outcome: Outcome) -> bytes:
         return b"".join(
             enc.general_answer(message.header, self._next(), result, sequence) for sequence in message.part_sequences
@@ -395,6 +353,11 @@ class Jt808Session(Session):
             return b""
         return b"".join(self._ask_for(each, header) for each in self._parts.unfinished())
 
+    def _media_kept(self, message: Message, outcome: Outcome) -> bytes:
+        """No answer to what could not be written: the terminal sends it again."""
+        media_no = message.facts["media_no"]
+        return b"" if media_no in outcome.unkept else enc.media_answer(message.header, self._next(), media_no)
+
     def _ask_for(self, message: Unfinished, header: Header) -> bytes:
         """A picture's parts are asked for by its number, all others by the sequence of the first part."""
         if message.media_no is not None:
@@ -404,29 +367,6 @@ class Jt808Session(Session):
     def _next(self) -> int:
         self._sequence = self._sequence + 1 & 0xFFFF
         return self._sequence
-
-
-class Line:
-    """A terminal as commands reach it (`ingest.downlink.Connection`)."""
-
-    __slots__ = ("_session", "_voice")
-
-    def __init__(self, session: Jt808Session, voice: Voice) -> None:
-        self._session, self._voice = session, voice
-
-    @property
-    def terminal(self) -> str:
-        """Its number as sent."""
-        return self._voice.terminal
-
-    @property
-    def version(self) -> int:
-        """Of its edition: 0 before 2019."""
-        return self._voice.version
-
-    def send_message(self, message_id: int, body: bytes) -> int:
-        """Send now; the sequence number used."""
-        return self._session.send_message(Header(message_id, self.terminal, 0, self.version), body)
 
 
 class _Lot:

@@ -1,7 +1,7 @@
 """What a receiver hands to the intake in one go, and what comes back once it is stored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ingest.columns import Columns
@@ -73,6 +73,29 @@ class Parcel:
         """How much room it takes in the queue: all it holds, at least one."""
         return max(1, self.rows + len(self.events) + len(self.media))
 
+    def halves(self) -> "tuple[Parcel, Parcel] | None":
+        """Two parcels that hold what this one holds; None where it holds one thing."""
+        columns = self.columns.pieces() if self.columns is not None else []
+        things = [
+            *(("reports", each) for each in self.reports),
+            *(("refused", each) for each in self.refused),
+            *(("swipes", each) for each in self.swipes),
+            *(("events", each) for each in self.events),
+            *(("media", each) for each in self.media),
+        ]
+        if (columns and things) or len(columns) > 1:
+            rest = self._of(things)
+            if things:
+                return replace(self, reports=(), refused=(), swipes=(), events=(), media=()), rest
+            return replace(self, columns=columns[0]), replace(self, columns=columns[1])
+        middle = len(things) // 2
+        return (self._of(things[:middle]), self._of(things[middle:])) if middle else None
+
+    def _of(self, things: Sequence[tuple[str, Any]]) -> "Parcel":
+        kinds = ("reports", "refused", "swipes", "events", "media")
+        chosen: dict[str, Any] = {kind: [each for name, each in things if name == kind] for kind in kinds}
+        return Parcel(self.source, self.place, self.received_at, **chosen)
+
     @property
     def empty(self) -> bool:
         """Whether there is nothing to store."""
@@ -81,9 +104,18 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A stored parcel: terminal numbers that no vehicle is bound to (their reports are in quarantine)."""
+    """A stored parcel, and what of it is not to be acknowledged.
+
+    `unknown`: terminal numbers that no vehicle is bound to (their reports are in quarantine). `unkept`: numbers of media
+    that could not be written to their folder.
+    """
 
     unknown: frozenset[str] = field(default_factory=frozenset)
+    unkept: frozenset[int] = field(default_factory=frozenset)
+
+    def with_those_of(self, other: "Outcome") -> "Outcome":
+        """The outcome of both parcels together."""
+        return Outcome(self.unknown | other.unknown, self.unkept | other.unkept)
 
 
 STORED = Outcome()

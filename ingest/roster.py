@@ -31,9 +31,10 @@ class Binding:
 class Roster:
     """Terminals by number, without regard to leading zeros."""
 
-    def __init__(self, database: Database, refresh_s: float = REFRESH_S) -> None:
+    def __init__(self, database: Database, refresh_s: float = REFRESH_S, reload_s: float = RELOAD_S) -> None:
         self._database = database
         self._refresh_s = refresh_s
+        self._reload_s = reload_s
         self._bindings: dict[str, Binding] = {}
         self._loaded_at = -float("inf")
 
@@ -46,7 +47,7 @@ class Roster:
         age_s = time.monotonic() - self._loaded_at
         if age_s < self._refresh_s:
             return
-        if age_s >= RELOAD_S or any(self.get(each) is None for each in terminals):
+        if age_s >= self._reload_s or any(self.get(each) is None for each in terminals):
             self.load()
 
     def load(self) -> None:

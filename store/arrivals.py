@@ -16,6 +16,8 @@ from store.partitions import time_text
 def keep_notes(conn: Connection[Any], notes: Iterable[tuple[int, int, int, Mapping[str, Any]]]) -> None:
     """Keep what positions carried beyond the columns: (vehicle_id, fix_time µs UTC, variant, note) each.
 
+    The same note of the same position is kept once; another one, as when an alarm came with it later, beside the first.
+
     What JSON or jsonb cannot hold (NUL, NaN, half of a character) is refused with ValueError or the database's error.
     """
     rows = [

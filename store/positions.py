@@ -74,7 +74,7 @@ def merge_positions(
     Parameters
     ----------
     vehicle_ids : int32 (v,)   vehicle_id of each vehicle_ix of the batch.
-    notes : row index → what the position carried beyond the columns; kept for the rows that are new.
+    notes : row index → what the position carried beyond the columns; of a repetition it is kept where it says other.
 
     Raises
     ------
@@ -95,27 +95,22 @@ def merge_positions(
         batch, speed_mps=batch.speed_mps + zero, course_deg=batch.course_deg + zero, fuel_l=batch.fuel_l + zero
     )
     vehicle_id = vehicle_ids[batch.vehicle_ix]
-    rows, rank, late = _distinct(batch, vehicle_id)
+    rows, rank, late, group = _distinct(batch, vehicle_id)
     columns = _columns(batch, vehicle_id, rows, late)
     ensure_partitions(conn, batch.fix_time, batch.received_at)
     straight = len(rows) >= _STRAIGHT_ROWS and not rank.any() and _copy_straight(conn, columns)
     changed: Int64Array = np.empty(0, dtype=np.int64)
-    variant = rank
+    variant, new = rank, np.ones(len(rows), dtype=np.bool_)
     if not straight:
         _stage(conn, columns)
-        variant, changed = _insert(conn, columns, rank)
-    new = variant >= 0
+        variant, new, changed = _insert(conn, columns)
     fresh[rows[new]] = True
     if notes:
-        variant_of = dict(zip(rows[new].tolist(), variant[new].tolist(), strict=True))
-        keep_notes(
-            conn,
-            (
-                (int(vehicle_id[row]), int(batch.fix_time[row]), variant_of[row], note)
-                for row, note in notes.items()
-                if row in variant_of
-            ),
+        noted = np.fromiter(notes, dtype=np.int64, count=len(notes))
+        keys = zip(
+            vehicle_id[noted].tolist(), batch.fix_time[noted].tolist(), variant[group[noted]].tolist(), strict=True
         )
+        keep_notes(conn, ((*key, note) for key, note in zip(keys, notes.values(), strict=True)))
     stirred = np.concatenate((rows[new], rows[changed]))
     open_days(conn, vehicle_id[stirred], batch.fix_time[stirred])
     move_latest(conn, batch.take(fresh), vehicle_id[fresh])
@@ -164,16 +159,18 @@ def _check_times(batch: Positions) -> None:
                 raise ValueError(f"{name}: expected a time in the years 1 to 9999, got {value} µs since 1970")
 
 
-def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int16Array, BoolArray]:
+def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int16Array, BoolArray, Int64Array]:
     """Rows without repetitions, sorted by key; each one's rank among those of the same key; and whether it is LATE.
 
-    Of repetitions the first received stands for all.
+    Of repetitions the first received stands for all; the last array tells, for each row of the batch, which one that is.
     """
+    group = np.empty(len(batch), dtype=np.int64)
     late = batch.has(Status.LATE)
     order = np.lexsort((batch.fix_time, vehicle_id))
     tied = (np.diff(vehicle_id[order]) == 0) & (np.diff(batch.fix_time[order]) == 0)
     if not tied.any():
-        return order, np.zeros(len(order), dtype=np.int16), late[order]
+        group[order] = np.arange(len(order))
+        return order, np.zeros(len(order), dtype=np.int16), late[order], group
     sent: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in _SENT}
     sent["status"] = batch.status & np.uint32(SENT_BITS & ~Status.LATE)
     bits = [column.view(np.int32) if column.dtype == np.float32 else column for column in sent.values()]
@@ -186,7 +183,8 @@ def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int
     first = np.flatnonzero(new)
     at_key = np.flatnonzero(keyed[first])
     rank = np.arange(len(first)) - np.repeat(at_key, np.diff(at_key, append=len(first)))
-    return order[first], rank.astype(np.int16), np.logical_and.reduceat(late[order], first)
+    group[order] = np.cumsum(new) - 1
+    return order[first], rank.astype(np.int16), np.logical_and.reduceat(late[order], first), group
 
 
 def _columns(batch: Positions, vehicle_id: Int32Array, rows: Int64Array, late: BoolArray) -> dict[str, NDArray[Any]]:
@@ -216,29 +214,33 @@ def _stage(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> None:
     copy_in(conn, "staged_position", {"row_no": "int", **_ROW}, {"row_no": numbers, **columns})
 
 
-def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]], rank: Int16Array) -> tuple[Int16Array, Int64Array]:
-    """Insert what is staged; the variant each row got, int16 (n,), −1 where it is a repetition, and the changed rows.
+def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[Int16Array, BoolArray, Int64Array]:
+    """Insert what is staged; the variant each row has, int16 (n,), whether it is new, and the changed rows.
 
     In each round every key brings at most one row, which takes the variant after the highest. Two writers with other
     contents for one key therefore meet at the same variant: one waits, loses, and looks again, so that no content is
     stored twice. The second round is for later rows of a key and for lost races, both rare.
     """
-    variant = np.full(len(rank), -1, dtype=np.int16)
-    undecided = np.ones(len(rank), dtype=np.bool_)
+    count = len(columns["vehicle_id"])
+    variant, entered_rows = np.zeros(count, dtype=np.int16), np.zeros(count, dtype=np.bool_)
+    undecided = np.ones(count, dtype=np.bool_)
     changed: list[Int64Array] = []
     while True:
         known = _known(conn, columns)
         row, repeated = known["row_no"], known["twin"] >= 0
-        repetition = row[repeated & undecided[row]]
+        again = repeated & undecided[row]
+        repetition = row[again]
+        variant[repetition] = known["twin"][again]
         undecided[repetition] = False
         changed.append(_change_receipt(conn, known, repetition))
         if not undecided.any():
-            return variant, np.concatenate(changed)
-        following = np.zeros(len(rank), dtype=np.int16)
+            return variant, entered_rows, np.concatenate(changed)
+        following = np.zeros(count, dtype=np.int16)
         following[row] = known["highest"] + 1
         chosen = _first_of_each_key(columns, np.flatnonzero(undecided))
         entered = chosen[_enter(conn, columns, chosen, following[chosen])]
         variant[entered] = following[entered]
+        entered_rows[entered] = True
         undecided[entered] = False
 
 

@@ -132,3 +132,10 @@ COMMENT ON COLUMN terminal_media.media_no IS 'The terminal''s own number of it.'
 COMMENT ON COLUMN terminal_media.facts IS 'Type, format, event and channel by name, and the position it was taken at.';
 COMMENT ON COLUMN terminal_media.path IS 'Below media_dir; empty: only its hash was kept, as the setting says.';
 CREATE INDEX terminal_media_terminal ON terminal_media (terminal_key, at);
+
+-- A position that is sent again may say more than the first time: both notes are what the terminal sent.
+ALTER TABLE position_note
+    ADD COLUMN digest text GENERATED ALWAYS AS (md5(note::text)) STORED,
+    DROP CONSTRAINT position_note_pkey,
+    ADD PRIMARY KEY (vehicle_id, fix_time, variant, digest);
+COMMENT ON COLUMN position_note.digest IS 'Of the note: notes of one position that say other things are kept beside each other.';

@@ -45,13 +45,14 @@ def waves(terminals: Sequence[tuple[str, str]], count: int, seed: int, number: i
     first = now_us() // SECOND_US * SECOND_US - total * SECOND_US
     times = first + np.arange(total, dtype=np.int64) * SECOND_US
     walks = [replace(journey(*each, total, seed=seed + i), fix_time=times) for i, each in enumerate(terminals)]
-    due_s = np.arange(count) * PACE_S
+    due_s = np.arange(count, dtype=np.float64) * PACE_S
     return [[replace(_piece(walk, at, at + count), due_s=due_s) for walk in walks] for at in range(0, total, count)]
 
 
 def _piece(walk: Journey, start: int, end: int) -> Journey:
-    columns = {each.name: getattr(walk, each.name) for each in fields(walk)}
-    return replace(walk, **{name: value[start:end] for name, value in columns.items() if isinstance(value, np.ndarray)})
+    columns: dict[str, Any] = {each.name: getattr(walk, each.name) for each in fields(walk)}
+    piece = {name: value[start:end] for name, value in columns.items() if isinstance(value, np.ndarray)}
+    return Journey(**columns | piece)
 
 
 class Service:

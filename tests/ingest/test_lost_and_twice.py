@@ -13,6 +13,7 @@ from ingest.errors import FieldError, Refusal
 from ingest.intake import Intake
 from ingest.parcel import CardSwipe, Outcome, Parcel
 from ingest.report import Report
+from ingest.roster import Roster
 from store.database import Database
 from store.errors import UnreachableError
 from store.fleet import Terminal, upsert_terminals
@@ -61,9 +62,6 @@ async def test_a_commit_whose_answer_was_lost_is_done_again_without_a_second_row
     assert received == rest
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a group that is written again after its commit is quarantined and counted again"
-)
 async def test_a_refusal_whose_commit_was_not_answered_is_quarantined_once(fleet: Database) -> None:
     sink = DatabaseSink(fleet)
     sink.write([parcel(report("013900000001", 99))])
@@ -74,9 +72,6 @@ async def test_a_refusal_whose_commit_was_not_answered_is_quarantined_once(fleet
     assert ask(fleet, "SELECT count(*) FROM quarantine") == [(1,)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="two positions that differ in what has no column count as one, and a note is lost"
-)
 def test_an_alarm_sent_with_a_position_that_is_known_is_kept(fleet: Database) -> None:
     sink = DatabaseSink(fleet)
     sink.write([parcel(report("013900000001"))])
@@ -84,9 +79,8 @@ def test_an_alarm_sent_with_a_position_that_is_known_is_kept(fleet: Database) ->
     assert ask(fleet, "SELECT note->'alarms' FROM position_note") == [(["emergency"],)]
 
 
-@pytest.mark.xfail(strict=True, reason="bindings are read again only when a number is unknown")
 def test_a_terminal_that_was_bound_to_another_vehicle_reports_for_that_one(fleet: Database) -> None:
-    sink = DatabaseSink(fleet, refresh_s=0)
+    sink = DatabaseSink(fleet, Roster(fleet, refresh_s=0, reload_s=0))
     sink.write([parcel(report("013900000001"))])
     with fleet.connection() as conn:
         upsert_terminals(conn, [Terminal("013900000001", "V4", "jt808")])
@@ -95,7 +89,6 @@ def test_a_terminal_that_was_bound_to_another_vehicle_reports_for_that_one(fleet
     assert ask(fleet, by_vehicle) == [("V0",), ("V4",)]
 
 
-@pytest.mark.xfail(strict=True, reason="refuse() keeps reports and refusals of a parcel, and drops its swipes")
 async def test_a_card_that_cannot_be_stored_goes_to_quarantine(fleet: Database) -> None:
     swipe = CardSwipe("013900000001", START_US, "L\x001", True, b"card")
     async with Intake(DatabaseSink(fleet), group_wait_s=0.001) as intake:
@@ -103,7 +96,6 @@ async def test_a_card_that_cannot_be_stored_goes_to_quarantine(fleet: Database) 
     assert ask(fleet, "SELECT raw FROM quarantine") == [(b"card",)]
 
 
-@pytest.mark.xfail(strict=True, reason="a parcel is refused as a whole, and what one read brought can be thousands")
 async def test_a_report_that_cannot_be_stored_costs_only_itself_in_its_parcel(fleet: Database) -> None:
     odd = report("013900000001", 5, note={"text": "a\x00b"}, raw=b"odd")
     async with Intake(DatabaseSink(fleet), group_wait_s=0.001) as intake:
@@ -112,9 +104,6 @@ async def test_a_report_that_cannot_be_stored_costs_only_itself_in_its_parcel(fl
     assert ask(fleet, "SELECT count(*) FROM position") == [(2,)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a writer cancelled while it stores leaves the futures of its group open for ever"
-)
 async def test_closing_while_the_store_does_not_come_back_leaves_no_future_open() -> None:
     sink = Stuck()
     sink.gate.clear()
@@ -126,7 +115,6 @@ async def test_closing_while_the_store_does_not_come_back_leaves_no_future_open(
     assert intake.counts.given_up + intake.counts.stored == 1
 
 
-@pytest.mark.xfail(strict=True, reason="of a group that is taken apart only the parcel at hand is given up")
 async def test_closing_while_a_group_is_taken_apart_gives_up_all_of_it() -> None:
     sink = Splits()
     async with Intake(sink, group_wait_s=0.05, close_timeout_s=0.5) as intake:

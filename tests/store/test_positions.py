@@ -155,16 +155,18 @@ def test_absent_values_and_doubt_marks(database: Database) -> None:
     assert track.status.tolist() == [GOOD]
 
 
-def test_notes_are_kept_for_new_rows_under_their_variant(database: Database) -> None:
+def test_notes_are_kept_under_the_variant_of_their_position_and_another_note_beside_the_first(
+    database: Database,
+) -> None:
     note = {"alarms": ["超速"], "mileage": 12.5}
     with database.connection() as conn:
         ids = vehicles(conn)
         merge_positions(conn, at(0), ids, notes={0: {"first": 1}})
         merge_positions(conn, at(0, 0, 10, speed_mps=[10.0, 3.0, 10.0]), ids, notes={0: {"again": 1}, 1: note})
-        rows = conn.execute("SELECT fix_time, variant, note FROM position_note ORDER BY variant").fetchall()
-    assert [(to_us(when) - START, variant) for when, variant, _ in rows] == [(0, 0), (0, 1)]
-    assert rows[0][2] == {"first": 1}
-    assert rows[1][2] == note
+        merge_positions(conn, at(0), ids, notes={0: {"first": 1}})
+        rows = conn.execute("SELECT fix_time, variant, note FROM position_note ORDER BY variant, note->'first'")
+        found = [(to_us(when) - START, variant, said) for when, variant, said in rows.fetchall()]
+    assert found == [(0, 0, {"first": 1}), (0, 0, {"again": 1}), (0, 1, note)]
 
 
 def test_latest_moves_forward_only(database: Database) -> None:
