@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from geo.jit import COMPILED
 from ingest.jt808 import Header, decode
 from ingest.jt808 import encode as enc
 from ingest.jt808.bulk import read_bulk
 from ingest.jt808.dialects import DIALECTS, rows_of
 from ingest.jt808.items import ITEMS, STANDARD, read_items
-from ingest.report import Report
+from ingest.report import Report, to_columns
 from tests.ingest.protocol_strategies import START_US
 
 TERMINAL = "013912345678"
@@ -45,6 +49,14 @@ def item(item_id: int, value: str) -> bytes:
 def note(items: bytes, dialect: str) -> dict[str, Any]:
     (report,) = decode(enc.frame(Header(0x0200, TERMINAL, 1), BODY + items)[1:-1], dialect=dialect).reports
     return report.note
+
+
+@st.composite
+def vendor_items(draw: st.DrawFn) -> bytes:
+    """An item of any dialect or of the standard, most of them as long as their row says."""
+    row = draw(st.sampled_from([*ITEMS, *(row for dialect in DIALECTS.values() for row in dialect.items)]))
+    size = row.length if row.length is not None and draw(st.booleans()) else draw(st.integers(0, 50))
+    return bytes([row.item_id, size]) + draw(st.binary(min_size=size, max_size=size))
 
 
 @pytest.mark.parametrize(
@@ -190,3 +202,18 @@ def test_the_dialect_may_be_asked_for_by_the_terminal() -> None:
 
 def test_items_are_read_by_the_rows_given() -> None:
     assert read_items(bytes.fromhex("61021d74"), rows_of("g10ls")) == ({"supply_v": 75.4}, b"")
+
+
+@given(items=st.lists(vendor_items(), max_size=4).map(b"".join), name=st.sampled_from([*DIALECTS]))
+def test_frames_read_together_have_the_notes_of_frames_read_alone(items: bytes, name: str) -> None:
+    frame = enc.frame(Header(0x0200, TERMINAL, 1), BODY + items)
+    (report,) = decode(frame[1:-1], dialect=name).reports
+    positions, notes = to_columns([report], START_US, lambda _: 0)
+    bulk = read_bulk(frame, START_US, lambda _: name)
+    if COMPILED:
+        assert bulk.notes == notes
+        assert bulk.positions.odometer_m[0] == positions.odometer_m[0]
+        assert bulk.positions.satellites[0] == positions.satellites[0]
+        assert np.array_equal(bulk.positions.fuel_l, positions.fuel_l, equal_nan=True)
+    else:
+        assert [number for number, _ in bulk.others] == [0]
