@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from geo.jit import COMPILED
 from geo.positions import DTYPES, EARLIEST_FIX_US, Positions
 from ingest.errors import Refusal
-from ingest.nmea import EpochAssembler, Fix, LineSplitter
+from ingest.nmea import EpochAssembler, Fix, LineSplitter, bulk
 from ingest.nmea.bulk import AT_END, BulkAssembler
 from ingest.nmea.epoch import MAX_SENTENCES
 from ingest.report import Report, to_columns
@@ -195,3 +195,11 @@ def test_a_long_capture_with_bytes_lost_and_changed_is_the_same(seed: int) -> No
     check_equal(data, [data])
     cuts = [0, *sorted(rng.integers(0, len(data), 30).tolist()), len(data)]
     check_equal(data, [data[begin:end] for begin, end in pairwise(cuts)])
+
+
+def test_without_a_compiler_all_is_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "COMPILED", False)
+    asked = record_sentences(monkeypatch)
+    stream = b"$PGONG,A1\r\n" + usual("120000.00") + b"noise\r\n" + usual("120001.00")
+    check_equal(stream, [stream[:100], stream[100:]])
+    assert len(asked) == 2 * 11
