@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from ingest.database import DatabaseSink
 from ingest.errors import FieldError, Refusal
 from ingest.intake import Intake
