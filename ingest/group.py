@@ -13,7 +13,6 @@ from ingest.columns import Columns
 from ingest.datums import to_wgs84_columns
 from ingest.parcel import Outcome, Parcel
 from ingest.report import to_columns
-from ingest.rollover import note_sent_time, restore_weeks
 from ingest.roster import Binding, Roster
 from store.duty import DriverSwipe
 from store.intake import Refused
@@ -142,9 +141,6 @@ class Group:
             rows = rows.take(known)
         for ix, number in zip(*(each.tolist() for each in np.unique(rows.vehicle_ix, return_counts=True)), strict=True):
             self.by_terminal[self._keys[ix]].received += number
-        fix_time, restored = restore_weeks(rows.fix_time, rows.received_at)
-        note_sent_time(notes, rows.fix_time, restored)
-        rows = rows.with_fix_time(fix_time)
         if any(self._bindings[ix].datum != WGS84 for ix in index.tolist() if ix >= 0):
             datums = [binding.datum for binding in self._bindings]
             rows, notes = to_wgs84_columns(rows, notes, datums)

@@ -89,14 +89,16 @@ def read_jt808(path: Path, vehicle: str | None, received_at: int) -> Iterator[Ba
         try:
             found = decode(each, parts).reports
         except DecodeError as error:
+            found = []
             bad.append((place, Refusal(b"\x7e" + each + b"\x7e", error)))
-            continue
+        bad += [(place, gone) for gone in parts.take_given_up()]
         for report in found:
             report.terminal = vehicle or report.terminal
         reports += found
         if len(reports) >= ROWS_PER_BATCH:
             yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
             reports, bad = [], []
+    bad += [("end", gone) for gone in parts.close()]
     yield from_reports(reports, refusals(path, bad, received_at), received_at, named_by)
 
 

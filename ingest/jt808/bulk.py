@@ -19,6 +19,7 @@ from geo.positions import DTYPES, Positions
 from ingest.jt808.frame import escape
 from ingest.jt808.header import Header, write_header
 from ingest.jt808.position import BASE, NOTED, OTHER, position_note
+from ingest.rollover import note_sent_time, restore_weeks
 
 if COMPILED:
     from ingest.jt808 import loops
@@ -98,13 +99,16 @@ def read_bulk(data: bytes, received_at: int, dialect: Callable[[str], str] = lam
     )
     number = np.flatnonzero(kinds != OTHER)
     noted = np.flatnonzero(kinds[number] == NOTED).tolist()
+    notes = {row: position_note(data[begin[number[row]] : end[number[row]]], dialect) for row in noted}
+    fix_time, restored = restore_weeks(positions.fix_time, received_at)
+    note_sent_time(notes, positions.fix_time, restored)
     left = np.flatnonzero(kinds == OTHER).tolist()
     return Bulk(
-        positions,
+        positions.with_fix_time(fix_time),
         number,
         keys[:terminals],
         headers[:rows],
-        {row: position_note(data[begin[number[row]] : end[number[row]]], dialect) for row in noted},
+        notes,
         [(each, data[begin[each] : end[each]]) for each in left],
         count,
         data,

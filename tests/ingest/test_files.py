@@ -262,7 +262,7 @@ def test_nmea_under_its_own_number(tmp_path: Path) -> None:
     assert read(path, vehicle="V1").vehicles == ["V1"]
 
 
-@pytest.mark.parametrize(("form", "place"), [("hex", "15"), ("binary", "frame 15")])
+@pytest.mark.parametrize(("form", "place"), [("hex", "{}"), ("binary", "frame {}")])
 def test_a_jt808_capture(tmp_path: Path, form: str, place: str) -> None:
     frames = [each["frame"] for each in JT808]
     content = "\n".join(frames).encode() if form == "hex" else bytes.fromhex("".join(frames))
@@ -271,7 +271,9 @@ def test_a_jt808_capture(tmp_path: Path, form: str, place: str) -> None:
     assert sum(len(batch.positions) for batch in batches) == expected
     assert sum(batch.received for batch in batches) == expected + 1
     assert {batch.named_by for batch in batches} == {"terminal"}
-    assert [each.place for batch in batches for each in batch.refused] == [f"capture.log:{place}"]
+    assert [each.place for batch in batches for each in batch.refused] == [
+        f"capture.log:{place.format(len(JT808))}"  # the last one is broken
+    ]
 
 
 def told(batches: list[Batch]) -> list[tuple[object, ...]]:

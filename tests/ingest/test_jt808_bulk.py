@@ -29,7 +29,9 @@ def body(draw: st.DrawFn) -> bytes:
     rest = draw(st.binary(min_size=6, max_size=6))
     time = bytes.fromhex("".join(draw(st.lists(st.sampled_from("0123456789a"), min_size=12, max_size=12))))
     if draw(st.booleans()):
-        time = bytes.fromhex(draw(st.sampled_from(["240229235959", "230229000000", "001231235959", "991130240000"])))
+        time = bytes.fromhex(
+            draw(st.sampled_from(["240229235959", "230229000000", "001231235959", "991130240000", "040315120000"]))
+        )
     items = b"".join(
         bytes([item, len(value)]) + value
         for item, value in draw(
