@@ -225,8 +225,8 @@ async def _come_again(port: int) -> int:
     with suppress(TimeoutError):
         async with asyncio.timeout(1):
             while True:
-                again += len(await link.take(1000))
-    link.close()
+                again += len(await link.take(1_000, 10**9))
+    await link.close()
     return again
 
 

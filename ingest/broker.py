@@ -22,6 +22,8 @@ from amqtt.session import Session
 from ingest.errors import ReceiverError
 from ingest.mqtt import BrokerAddress
 
+SESSION_END_S = 2.0
+
 
 class EmbeddedBroker:
     """`async with EmbeddedBroker(port=1883) as broker`: listening on `broker.port` until it is left.
@@ -40,7 +42,7 @@ class EmbeddedBroker:
         self._users = dict(users or {})
         self._broker: Any = None
         self._server: asyncio.Server | None = None
-        self._sessions: set[asyncio.Task[None]] = set()
+        self._sessions: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
         # amqtt leaves the socket open when it refuses a client, and cannot say which port it took: so we listen.
@@ -64,9 +66,14 @@ class EmbeddedBroker:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        await self._broker.shutdown()
+        # amqtt's shutdown waits for ever for a session that a packet reaches just then, so sessions end before it.
+        for writer in self._sessions.values():
+            writer.transport.abort()
+        if self._sessions:
+            await asyncio.wait(set(self._sessions), timeout=SESSION_END_S)
         for session in self._sessions:
             session.cancel()
+        await self._broker.shutdown()
         if self._sessions:
             await asyncio.wait(set(self._sessions))
         await self._server.wait_closed()
@@ -74,7 +81,7 @@ class EmbeddedBroker:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = asyncio.current_task()
         assert session is not None
-        self._sessions.add(session)
+        self._sessions[session] = writer
         try:
             await self._broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), "default")
         except asyncio.CancelledError:
@@ -82,7 +89,7 @@ class EmbeddedBroker:
                 raise
             # We are closing: asyncio's streams log a cancelled session as an error.
         finally:
-            self._sessions.discard(session)
+            del self._sessions[session]
             writer.close()
 
     def address(self, username: str | None = None, password: str | None = None) -> BrokerAddress:

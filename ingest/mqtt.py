@@ -29,6 +29,7 @@ RECEIVE_MAXIMUM = 20_000
 # Messages of one parcel. Large enough for one pass over many payloads, small beside a group, since a parcel that
 # cannot be stored goes to quarantine whole.
 LOT = 1_000
+LOT_BYTES = 4_000_000
 # How long the broker keeps the session, and the messages in it, while no receiver is there.
 SESSION_EXPIRY_S = 7 * 86_400
 _LEVELS = {"5": 5, "3.1.1": 4}
@@ -126,26 +127,32 @@ class MqttReceiver:
             SESSION_EXPIRY_S,
         )
         self._link = link = await Link.open(address, hello)
+        # A session's backlog comes before the answer to a subscription: it is taken meanwhile.
+        subscribing = asyncio.create_task(self._subscribe(link), name="mqtt subscription")
         try:
-            await self._subscribe(link)
-            self.counts["connections"] += 1
-            self.connected.set()
             while True:
-                await self._store(link, await link.take(LOT))
+                await self._store(link, await link.take(LOT, LOT_BYTES))
         finally:
+            subscribing.cancel()
             # What is being stored is still acknowledged, so that it does not come again.
             if self._pending and not link.ended:
                 await asyncio.wait(set(self._pending), timeout=CLOSE_TIMEOUT_S)
                 await asyncio.sleep(0)  # the callbacks run one turn after the futures
-            await link.flush()
-            self.counts["left"] += link.close()
+            self.counts["left"] += await link.close()
 
     async def _subscribe(self, link: Link) -> None:
-        await link.subscribe(self._topic, self._qos)
+        """Ask for both topics; a link on which positions are refused is ended."""
+        try:
+            await link.subscribe(self._topic, self._qos)
+        except LinkError as error:
+            link.abort(f"{self._topic}: {error}")
+            return
+        self.counts["connections"] += 1
+        self.connected.set()
         if self._status_topic:
             try:
                 await link.subscribe(self._status_topic, min(self._qos, 1))
-            except LinkError as error:  # an access list may allow positions alone; if the link is gone, taking says so
+            except LinkError as error:  # an access list may allow positions alone
                 self.counts["refused_topics"] += 1
                 self.last_error = f"{self._status_topic}: {error}"
 

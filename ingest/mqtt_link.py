@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Self, cast
 
 from ingest import mqtt_packets as packets
@@ -14,8 +15,9 @@ ANSWER_TIMEOUT_S = 5.0
 # A broker writes its messages one by one. Read as they come, each costs a turn of the loop and a system call; after a
 # rest of 5 ms one read brings a lot of them, for a third of the processor's time.
 REST_S = 0.005
-# Messages read and not taken yet; past it the socket is not read, and what comes at QoS 0 waits in the broker.
+# Messages and bytes read and not taken yet; past them the socket is not read, and what comes waits in the broker.
 MAX_INBOX = 20_000
+MAX_INBOX_BYTES = 64_000_000
 
 
 class LinkError(IngestError):
@@ -35,11 +37,14 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Message] = deque()
-        self._answers: dict[tuple[int, int], asyncio.Future[Control]] = {}  # by kind and number
+        self._inbox_bytes = 0
+        self._answers: dict[tuple[int, int], asyncio.Future[Control | None]] = {}  # by kind and number; None: the end
         self._last_number = 0
         self._arrived = asyncio.Event()
         self._ended = ""  # why, once it is
         self._full = False
+        self._leaving = False
+        self._lost = 0  # at QoS 0, read and never taken
         self._heard_at = self._loop.time()
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -54,8 +59,9 @@ class Link(asyncio.Protocol):
                 )
         except TimeoutError:
             raise LinkError(f"{address.host}:{address.port}: no connection in {ANSWER_TIMEOUT_S:g} s") from None
-        except OSError as error:
-            raise LinkError(f"{address.host}:{address.port}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one of a host
+            reason = getattr(error, "strerror", None) or error
+            raise LinkError(f"{address.host}:{address.port}: {reason}") from error
         try:
             await protocol.sign_in()
         except BaseException:
@@ -78,14 +84,22 @@ class Link(asyncio.Protocol):
         number = self._next_number()
         await self._ask(packets.subscribe(number, [topic], qos, self._hello.level), Kind.SUBACK, number)
 
-    async def take(self, most: int) -> list[Message]:
-        """What has come, at most so many; waits for the first. LinkError when the link has ended and all was taken."""
+    async def take(self, most: int, most_bytes: int) -> list[Message]:
+        """What has come, at most so many, and no more once they have so many bytes; waits for the first.
+
+        LinkError when the link has ended and all was taken.
+        """
         while not self._inbox:
             self._arrived.clear()
             self._raise_if_ended()
             await self._arrived.wait()
-        lot = [self._inbox.popleft() for _ in range(min(most, len(self._inbox)))]
-        if self._full and len(self._inbox) < MAX_INBOX:
+        lot: list[Message] = []
+        size = 0
+        while self._inbox and len(lot) < most and size < most_bytes:
+            lot.append(self._inbox.popleft())
+            size += len(lot[-1].payload)
+        self._inbox_bytes -= size
+        if self._full and not self._is_full():
             self._full = False
             self._resume()
         return lot
@@ -102,26 +116,26 @@ class Link(asyncio.Protocol):
         if any(lots):
             self._transport.write(b"".join(lots))
 
-    async def flush(self) -> None:
-        """Return when the broker has read all that was written, or is gone.
+    async def close(self) -> int:
+        """Hang up once the broker has read all acknowledgements; returns how many messages at QoS 0 were not taken.
 
-        mosquitto may drop acknowledgements that arrive together with the end of the connection. They are read in order,
-        so an answer to a later request (leaving a topic nobody has) says that they were.
+        Those at QoS 1 and 2 that are not acknowledged come again to the next link. mosquitto may drop acknowledgements
+        that arrive together with the end of the connection. They are read in order, so an answer to a later request
+        (leaving a topic nobody has) says that they were.
         """
+        self._leaving = True
+        self._drop()
+        self._resume()
         number = self._next_number()
         leave = packets.unsubscribe(number, ["gongche/none"], self._hello.level)
-        try:
-            await self._ask(leave, Kind.UNSUBACK, number)
-        except LinkError:
-            return
-
-    def close(self) -> int:
-        """Say good-bye, hang up. What was not acknowledged comes again to the next link; returns how many never will."""
+        with suppress(LinkError, TimeoutError):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await self._ask(leave, Kind.UNSUBACK, number)
         if not self._ended and self._transport is not None:
             self._transport.write(packets.DISCONNECT)
             self._transport.close()
             self._end("closed")
-        return sum(message.qos == 0 for message in self._inbox)
+        return self._lost
 
     def abort(self, why: str) -> None:
         """Hang up at once."""
@@ -150,13 +164,24 @@ class Link(asyncio.Protocol):
         if not messages:
             return
         self._inbox.extend(messages)
+        self._inbox_bytes += sum([len(message.payload) for message in messages])
         self._arrived.set()
+        if self._leaving:
+            self._drop()
+            return
         if self._transport is not None:
             self._transport.pause_reading()
-        if len(self._inbox) < MAX_INBOX:
+        self._full = self._is_full()
+        if not self._full:
             self._loop.call_later(REST_S, self._resume)
-        else:
-            self._full = True
+
+    def _is_full(self) -> bool:
+        return len(self._inbox) >= MAX_INBOX or self._inbox_bytes >= MAX_INBOX_BYTES
+
+    def _drop(self) -> None:
+        self._lost += sum(message.qos == 0 for message in self._inbox)
+        self._inbox.clear()
+        self._full = False
 
     def _answer(self, controls: Sequence[Control]) -> None:
         released = [packets.number_of(each.body) for each in controls if each.kind == Kind.PUBREL]
@@ -174,16 +199,19 @@ class Link(asyncio.Protocol):
         """Send a request and wait for its answer; LinkError when there is none or it says no."""
         self._raise_if_ended()
         assert self._transport is not None
-        waiting: asyncio.Future[Control] = self._loop.create_future()
+        waiting: asyncio.Future[Control | None] = self._loop.create_future()
         self._answers[kind, number] = waiting
         self._transport.write(request)
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = await waiting
-        except TimeoutError:
-            raise LinkError(f"no {kind.name} in {ANSWER_TIMEOUT_S:g} s") from None
+            # An answer may stand behind a backlog of messages, so only silence counts, and only while we listen.
+            while not (await asyncio.wait({waiting}, timeout=ANSWER_TIMEOUT_S))[0]:
+                if not self._full and self._loop.time() - self._heard_at > ANSWER_TIMEOUT_S:
+                    raise LinkError(f"no {kind.name} in {ANSWER_TIMEOUT_S:g} s")
         finally:
             self._answers.pop((kind, number), None)
+        answer = waiting.result()
+        if answer is None:
+            raise LinkError(self._ended)
         if refused := packets.refusal(answer, self._hello.level):
             raise LinkError(f"{kind.name}: {refused}")
 
@@ -214,7 +242,7 @@ class Link(asyncio.Protocol):
             self._ticking.cancel()
         for waiting in self._answers.values():
             if not waiting.done():
-                waiting.set_exception(LinkError(self._ended))
+                waiting.set_result(None)
 
     def _raise_if_ended(self) -> None:
         if self._ended:

@@ -14,7 +14,6 @@ import mqtt5
 import pytest
 import trustme
 
-from fixtures.terminals import Addresses, run_terminals
 from ingest.broker import EmbeddedBroker
 from ingest.errors import ReceiverError
 from ingest.intake import Intake
@@ -91,32 +90,6 @@ async def test_the_embedded_broker_delivers_each_message_once_and_waits_for_the_
         await until(lambda: sink.received == 30)
         await until(lambda: not receiver._pending)
     assert len(sink.rows) == 30
-
-
-@pytest.mark.broker
-async def test_a_killed_broker_loses_nothing_that_terminals_send_again(mosquitto: Mosquitto) -> None:
-    sink = MemorySink()
-    async with (
-        Intake(sink, group_wait_s=0.005) as intake,
-        MqttReceiver(intake, BrokerAddress(port=mosquitto.port)) as receiver,
-    ):
-        await asyncio.wait_for(receiver.connected.wait(), 10)
-        walks = [journey(f"M{i}", "mqtt", 60, seed=i, due_s=0.01) for i in range(3)]
-        running = asyncio.create_task(run_terminals(walks, Addresses(mqtt=("127.0.0.1", mosquitto.port))))
-        await until(lambda: len(sink.rows) > 30)
-        await asyncio.sleep(0)
-        mosquitto.kill()
-        mosquitto.start()
-        tally = await asyncio.wait_for(running, 30)
-        await asyncio.wait_for(_all(sink, 180), 30)
-    assert tally.acked == 180
-    assert tally.reconnects >= 1
-    assert receiver.counts["connections"] >= 2
-
-
-async def _all(sink: MemorySink, count: int) -> None:
-    while len(sink.rows) < count:  # noqa: ASYNC110 - a set raises no event
-        await asyncio.sleep(0.01)
 
 
 @pytest.mark.broker
@@ -216,6 +189,51 @@ async def test_a_burst_past_every_window_is_taken_in_full(
         sink.gate.set()
         await until(lambda: len(sink.rows) == 300)
     assert receiver.counts["connections"] == 1
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_backlog_past_every_window_is_taken_when_the_receiver_comes(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, version: Literal["5", "3.1.1"]
+) -> None:
+    """It comes before the answer to the subscription, more than is read ahead."""
+    monkeypatch.setattr("ingest.mqtt_link.MAX_INBOX", 20)
+    monkeypatch.setattr("ingest.mqtt_link.MAX_INBOX_BYTES", 2_000)
+    monkeypatch.setattr("ingest.mqtt_link.ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("ingest.mqtt.LOT", 10)
+    sink, address = MemorySink(), BrokerAddress(port=mosquitto.port, version=version)
+    async with Intake(sink, group_wait_s=0.005, capacity=100, group_size=40) as intake:
+        async with MqttReceiver(intake, address) as receiver:
+            await asyncio.wait_for(receiver.connected.wait(), 10)
+        await send(mosquitto.port, 400)
+        sink.gate.clear()
+        async with MqttReceiver(intake, address) as receiver:
+            await until(lambda: intake.counts.waiting >= 100)
+            await asyncio.sleep(0.5)  # longer than an answer may take: the silence is ours
+            sink.gate.set()
+            await until(lambda: len(sink.rows) == 400)
+            assert receiver.counts["failures"] == 0
+            await asyncio.wait_for(receiver.connected.wait(), 10)
+
+
+@pytest.mark.broker
+async def test_a_receiver_leaves_at_once_while_the_store_is_away_and_nothing_is_lost(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.mqtt_link.MAX_INBOX", 20)
+    monkeypatch.setattr("ingest.mqtt.CLOSE_TIMEOUT_S", 0.1)
+    sink, address = MemorySink(), BrokerAddress(port=mosquitto.port)
+    sink.away = True
+    async with (
+        Intake(sink, group_wait_s=0.005, capacity=50, close_timeout_s=0.1) as intake,
+        MqttReceiver(intake, address) as receiver,
+    ):
+        await asyncio.wait_for(receiver.connected.wait(), 10)
+        await send(mosquitto.port, 200)
+        await until(lambda: intake.counts.waiting >= 50)
+    sink.away = False
+    async with Intake(sink, group_wait_s=0.005) as intake, MqttReceiver(intake, address):
+        await until(lambda: len(sink.rows) == 200)
 
 
 @pytest.mark.broker
