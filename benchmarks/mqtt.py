@@ -2,10 +2,12 @@
 
 A mosquitto and a home with its database, both of their own, `gongche serve --receivers-only` as a process, and a process
 that publishes one position a message at QoS 1 over a bare socket, reading the broker's PUBACK; all on this machine over
-loopback. The packets are put together from pieces made before, so that what is measured is not the generator. Twice:
+loopback. The packets are put together from pieces made before, so that what is measured is not the generator. Three times:
 
+- `alone`: the receiver in this process with nothing behind its intake, as fast as it goes;
 - `city`: every terminal reports once in `--interval` seconds, spread evenly;
-- `saturated`: as fast as it goes, with at most `--window` positions on their way that are not committed yet.
+- `saturated`: the same, as fast as it goes; as `alone`, with at most `--window` positions on their way that are not
+  committed yet.
 
 Positions count once the ledger of the database holds them; the receiver's PUBACK to the broker follows that commit. At
 the end the service is stopped, and its session asked again: `unacknowledged` messages would come a second time. Rows
@@ -24,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +36,12 @@ import numpy as np
 
 from geo.localtime import SECOND_US, to_datetime
 from gongche.home import Gongche, open_home
+from ingest.intake import Intake
+from ingest.mqtt import MqttReceiver
 from ingest.mqtt_address import BrokerAddress
 from ingest.mqtt_link import Link
 from ingest.mqtt_packets import Hello
+from ingest.parcel import STORED, Outcome, Parcel
 from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 
 _CLIENT_ID = "gongche"
@@ -81,6 +86,7 @@ def main() -> None:
         with _broker(home, port) as broker, open_home(home) as gongche:
             _make_fleet(gongche, asked.terminals)
             facts: dict[str, Any] = {"terminals": asked.terminals, "seconds": asked.seconds}
+            facts |= asyncio.run(_alone(port, asked))
             for number, name in enumerate(("city", "saturated")):
                 facts |= _run(gongche, port, name, number, asked)
             facts["broker_peak_rss_mb"] = _peak_mb(broker.pid)
@@ -91,6 +97,52 @@ def main() -> None:
     if facts["rows"] != facts["sent"] or facts["unacknowledged"]:
         sys.exit(f"{facts['sent']} positions sent, {facts['rows']} stored, {facts['unacknowledged']} not acknowledged")
     sys.stdout.write(json.dumps(facts) + "\n" if asked.json else "".join(f"{k:40} {v}\n" for k, v in facts.items()))
+
+
+class _Nothing:
+    """A sink that keeps nothing and tells the generator how much it took."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+
+    def write(self, parcels: Sequence[Parcel]) -> list[Outcome]:
+        self._progress.value += sum(len(parcel.reports) for parcel in parcels)
+        return [STORED] * len(parcels)
+
+    def refuse(self, parcel: Parcel, reason: str) -> None:
+        sys.exit(f"{parcel.place}: {reason}")
+
+    def is_outage(self, error: Exception) -> bool:
+        sys.exit(str(error))
+
+
+async def _alone(port: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """The receiver with nothing behind it; a session of its own, forgotten by the broker with its last topic."""
+    context = multiprocessing.get_context("spawn")
+    progress = context.Value("q", 0)
+    ours, theirs = context.Pipe()
+    address = BrokerAddress(port=port)
+    async with Intake(_Nothing(progress)) as intake, MqttReceiver(intake, address, client_id="alone") as receiver:
+        await asyncio.wait_for(receiver.connected.wait(), _PATIENCE_S)
+        used_s, began = time.process_time(), time.monotonic()
+        arguments = (port, asked.terminals, SECOND_US, asked.seconds, 0.0, asked.window, progress, theirs)
+        generator = context.Process(target=_generate, args=arguments, daemon=True)
+        generator.start()
+        while not ours.poll():  # noqa: ASYNC110 - a pipe raises no event
+            await asyncio.sleep(_LOOK_S)
+        sent = ours.recv()
+        while progress.value < sent.counts[-1]:
+            if time.monotonic() > began + asked.seconds + _PATIENCE_S:
+                sys.exit(f"{progress.value} of {sent.counts[-1]} positions came")
+            await asyncio.sleep(_LOOK_S)
+        took_s, used_us = time.monotonic() - sent.at_s[0], (time.process_time() - used_s) * 1e6
+    link = await Link.open(address, Hello("alone", 5, session_s=0))
+    await link.close()
+    return {
+        "alone_sent": sent.counts[-1],
+        "alone_acknowledged_per_s": round(sent.counts[-1] / took_s),
+        "alone_cpu_us_per_position": round(used_us / sent.counts[-1], 1),
+    }
 
 
 def _run(gongche: Gongche, port: int, name: str, number: int, asked: argparse.Namespace) -> dict[str, Any]:

@@ -24,10 +24,12 @@ def require_binary(name: str) -> str:
 class Mosquitto:
     """A real mosquitto on loopback that can be killed and started again; its sessions survive in a folder.
 
-    `settings`: lines of its configuration in place of letting anyone in.
+    `settings`: lines of its configuration in place of letting anyone in. `saves`: it writes down each change, and is slow.
     """
 
-    def __init__(self, binary: str, folder: Path, settings: Sequence[str] = ("allow_anonymous true",)) -> None:
+    def __init__(
+        self, binary: str, folder: Path, settings: Sequence[str] = ("allow_anonymous true",), *, saves: bool = True
+    ) -> None:
         self._binary = binary
         self._config = folder / "mosquitto.conf"
         with socket.socket() as free:
@@ -38,8 +40,7 @@ class Mosquitto:
             *settings,
             "persistence true",
             f"persistence_location {folder}/",
-            "autosave_interval 1",
-            "autosave_on_changes true",
+            *(("autosave_interval 1", "autosave_on_changes true") if saves else ()),
             "max_queued_messages 0",
             "max_inflight_messages 0",
             "user root" if os.geteuid() == 0 else "",
@@ -69,6 +70,15 @@ class Mosquitto:
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker = Mosquitto(require_binary("mosquitto"), tmp_path)
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def forgetful_mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """One that must not be killed."""
+    broker = Mosquitto(require_binary("mosquitto"), tmp_path, saves=False)
     broker.start()
     yield broker
     broker.kill()

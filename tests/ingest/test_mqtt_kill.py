@@ -120,9 +120,9 @@ async def all_stored(conninfo: str, publisher: Publisher) -> None:
 
 
 @pytest.mark.broker
-async def test_a_killed_receiver(database: Database, conninfo: str, mosquitto: Mosquitto) -> None:
+async def test_a_killed_receiver(database: Database, conninfo: str, forgetful_mosquitto: Mosquitto) -> None:
     make_fleet(database)
-    publisher, receiver = Publisher(mosquitto.port), Receiver(conninfo, mosquitto.port)
+    publisher, receiver = Publisher(forgetful_mosquitto.port), Receiver(conninfo, forgetful_mosquitto.port)
     try:
         await receiver.ready()
         running = asyncio.create_task(publisher.run())
@@ -131,7 +131,7 @@ async def test_a_killed_receiver(database: Database, conninfo: str, mosquitto: M
         publisher.go_on.set()
         await running  # the broker keeps what nobody takes
         assert len(rows(conninfo)) < len(publisher.sent)
-        receiver = Receiver(conninfo, mosquitto.port)
+        receiver = Receiver(conninfo, forgetful_mosquitto.port)
         await receiver.ready()
         await all_stored(conninfo, publisher)
     finally:
@@ -167,9 +167,9 @@ def server_to_kill(home: Path) -> Iterator[tuple[EmbeddedPostgres, str]]:
 
 
 @pytest.mark.broker
-async def test_a_killed_postgresql(reachable_tmp: Path, mosquitto: Mosquitto) -> None:
+async def test_a_killed_postgresql(reachable_tmp: Path, forgetful_mosquitto: Mosquitto) -> None:
     with server_to_kill(reachable_tmp) as (_, conninfo):
-        publisher, receiver = Publisher(mosquitto.port), Receiver(conninfo, mosquitto.port)
+        publisher, receiver = Publisher(forgetful_mosquitto.port), Receiver(conninfo, forgetful_mosquitto.port)
         try:
             await receiver.ready()
             running = asyncio.create_task(publisher.run())
