@@ -187,7 +187,9 @@ def _watch(
         if sent is None and generator.poll():
             sent = generator.recv()
         if time.monotonic() > deadline or service.poll() is not None:
-            sys.exit(f"{ledger.counts[-1]} positions stored, and no more came")
+            state = "lives" if service.poll() is None else "ended by itself"
+            published = "still publishes" if sent is None else f"published {sent.counts[-1]}"
+            sys.exit(f"{ledger.counts[-1]} positions stored: the service {state}, the generator {published}")
     return sent, ledger
 
 
