@@ -18,7 +18,7 @@ def status(conn: Connection[Any]) -> dict[str, Any]:
                (SELECT count(*) FROM open_day),
                (SELECT min(day) FROM open_day),
                (SELECT count(*) FROM stale_day),
-               (SELECT count(*) FROM quarantine)
+               (SELECT count(*) FROM quarantine WHERE released_at IS NULL)
         """
     ).fetchone()
     assert row is not None

@@ -350,15 +350,18 @@ def vehicle_days(conn: Connection[Any], vehicle_id: int, from_day: date, to_day:
 def quarantine(
     conn: Connection[Any], since: datetime, page: int = 1, rows: int = PAGE_ROWS
 ) -> tuple[list[QuarantineRow], int]:
-    """One page of what was refused since an instant, newest first, and how much there is."""
+    """One page of what was refused since an instant, newest first, and how much there is; not what was taken after all."""
     with conn.cursor(row_factory=class_row(QuarantineRow)) as cursor:
         found = cursor.execute(
             """
             SELECT quarantine_id, received_at, source, place, reason, length(raw) AS size, substr(raw, 1, 64) AS head
-            FROM quarantine WHERE received_at >= %s ORDER BY received_at DESC, quarantine_id DESC LIMIT %s OFFSET %s
+            FROM quarantine WHERE received_at >= %s AND released_at IS NULL
+            ORDER BY received_at DESC, quarantine_id DESC LIMIT %s OFFSET %s
             """,
             (since, rows, (page - 1) * rows),
         ).fetchall()
-    count = conn.execute("SELECT count(*) FROM quarantine WHERE received_at >= %s", (since,)).fetchone()
+    count = conn.execute(
+        "SELECT count(*) FROM quarantine WHERE received_at >= %s AND released_at IS NULL", (since,)
+    ).fetchone()
     assert count is not None
     return found, count[0]
