@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from gongche.auditing import audit_stale
 from gongche.clock import now_us, today
 from gongche.home import Gongche
 from gongche.open_day import OpenDay
+from store.errors import UnreachableError
+from store.sole import sole
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +22,24 @@ log = logging.getLogger(__name__)
 NICE = 5
 
 
+HOUSEKEEPING = 1
+RETRY_S = 5.0
+
+
 def main(gongche: Gongche) -> None:
-    """Keep house in a process of its own."""
+    """Keep house in a process of its own, while no other process on this database does."""
     os.nice(NICE)
-    asyncio.run(keep_house(gongche))
+    while True:
+        try:
+            with sole(gongche.database, HOUSEKEEPING) as holds:
+                asyncio.run(keep_house(gongche, holds))
+        except UnreachableError as error:
+            log.warning("%s", error)
+            time.sleep(RETRY_S)
 
 
-async def keep_house(gongche: Gongche) -> None:
-    """Seal and audit what is over, and follow the open day, until cancelled.
+async def keep_house(gongche: Gongche, holds: Callable[[], bool] = lambda: True) -> None:
+    """Seal and audit what is over, and follow the open day, until cancelled or somebody else may do it.
 
     Every `look_every_s` seconds what came in is taken and the trips it changed are stored; every `audit_open_every_min`
     minutes everything is held against the database. Work goes on in a thread. A fault in it is logged and the next round
@@ -34,7 +47,7 @@ async def keep_house(gongche: Gongche) -> None:
     """
     settings, loop = gongche.settings, asyncio.get_running_loop()
     house = House(gongche)
-    while True:
+    while holds():
         next_round = loop.time() + settings.audit_open_every_min * 60
         await _tried(house.round, f"in {settings.audit_open_every_min} min")
         while (wait := next_round - loop.time()) > 0:

@@ -86,14 +86,16 @@ class Database:
             raise
 
     def listener(self, channel: str) -> Connection[Any]:
-        """A connection outside the pool that commits each statement and hears what is notified on a channel.
+        """A connection of one's own that hears what is notified on a channel. UnreachableError when nothing answers."""
+        conn = self.alone()
+        conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        return conn
 
-        The caller closes it. UnreachableError when nothing answers.
-        """
+    def alone(self) -> Connection[Any]:
+        """A connection outside the pool that commits each statement; the caller closes it. UnreachableError as above."""
         try:
             conn = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=int(_CONNECT_TIMEOUT_S))
             _configure(conn)
-            conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         except psycopg.Error as error:
             raise UnreachableError(f"database {self._address}: {_reason(error)}") from None
         return conn
