@@ -11,6 +11,7 @@ import uvicorn
 
 from gongche import processes
 from gongche.home import Gongche
+from gongche.terminal_desk import Desk
 from web.app import create_app
 from web.settings import WebSettings
 
@@ -29,6 +30,7 @@ def web_settings(gongche: Gongche) -> WebSettings:
         secure_cookie=settings.web_secure_cookie,
         session_hours=settings.web_session_hours,
         public_name=settings.public_name,
+        media_dir=settings.media_dir,
     )
 
 
@@ -42,7 +44,7 @@ class _Server(uvicorn.Server):
 
 def _uvicorn_config(gongche: Gongche) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(web_settings(gongche), gongche.database),
+        create_app(web_settings(gongche), gongche.database, Desk(gongche.database)),
         log_level="warning",
         timeout_graceful_shutdown=2,
         server_header=False,

@@ -95,11 +95,11 @@ def release(database: Database, terminal_no: str) -> Released:
         total.left += len(rows) - len(taken)
 
 
-def read_held(row: HeldRow, terminal_no: str) -> Report | DriverSwipe | None:
+def read_held(row: HeldRow, terminal_no: str, dialect: str = "") -> Report | DriverSwipe | None:
     """The position or card swipe (of vehicle 0) in a row's bytes; None when they hold none, or more than one."""
     try:
         if row.source == "jt808":
-            found = _read_frame(row.raw, terminal_no)
+            found = _read_frame(row.raw, terminal_no, dialect)
         else:
             reports, refused = read_payload(row.raw, terminal_no)
             found = [] if refused else list(reports)
@@ -108,11 +108,11 @@ def read_held(row: HeldRow, terminal_no: str) -> Report | DriverSwipe | None:
     return found[0] if len(found) == 1 else None
 
 
-def _read_frame(raw: bytes, terminal_no: str) -> list[Report | DriverSwipe]:
+def _read_frame(raw: bytes, terminal_no: str, dialect: str) -> list[Report | DriverSwipe]:
     """A whole frame, or the bare body of a position that came in a batch or in parts."""
     if raw[:1] == b"\x7e" and raw[-1:] == b"\x7e" and len(raw) > 2:
         try:
-            message = decode(raw[1:-1])
+            message = decode(raw[1:-1], dialect=dialect)
         except DecodeError:
             if len(raw) < 28:
                 raise
@@ -123,11 +123,11 @@ def _read_frame(raw: bytes, terminal_no: str) -> list[Report | DriverSwipe]:
                 return [DriverSwipe(0, when, facts.get("licence", ""), facts["inserted"])]
             return list(message.reports)
     header = Header(0x0200, terminal_no, 0, version=int(len(terminal_no) == _DIGITS_2019))
-    return [read_position(raw, header, raw=raw)]
+    return [read_position(raw, header, raw=raw, dialect=dialect)]
 
 
 def _take(conn: Any, rows: Sequence[HeldRow], bound: Terminal) -> list[tuple[HeldRow, Taken]]:
-    read = [(row, read_held(row, bound.terminal_no)) for row in rows]
+    read = [(row, read_held(row, bound.terminal_no, bound.dialect)) for row in rows]
     reports = [(row, found) for row, found in read if isinstance(found, Report)]
     swipes = [(row, found) for row, found in read if isinstance(found, DriverSwipe)]
     add_swipes(conn, [DriverSwipe(bound.vehicle_id, s.swiped_at, s.driver_card, s.inserted) for _, s in swipes])

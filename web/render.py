@@ -1,6 +1,6 @@
 """Pages: a frozen dataclass of what a page shows, and the template that shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -208,6 +208,7 @@ class TerminalsPage(Page):
     page: int
     pages: int
     totals: TerminalTotals
+    quality: Mapping[str, float]  # rates by name, of seven closed days; NaN where nothing was seen
     state: str
     unit: str
     terminal_type: str

@@ -1,6 +1,7 @@
 """Terminals: a list with today's counts and findings, and one terminal with all that is known, to ask and to approve."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +12,14 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from geo.localtime import FLEET_ZONE
+from analytics.quality import rates
+from geo.localtime import FLEET_ZONE, day_number
 from geo.terminal_key import terminal_key
 from store.commands import OPEN, ask, commands_of
 from store.fleet import load_terminal_types
 from store.held import held_count, refuse_terminal
 from store.media import MediaRow, media_of, read_media
+from store.quality import fleet_quality
 from store.terminal_views import (
     STATES,
     TerminalRow,
@@ -37,6 +40,7 @@ from web.terminal_words import SAYINGS, flat
 router = APIRouter()
 
 SHOWN_DAYS = 31
+QUALITY_DAYS = 7
 SHOWN_EVENTS, SHOWN_COMMANDS, SHOWN_MEDIA = 100, 20, 20
 LONGEST_WAIT_S = 7 * 86_400
 COMMANDED = {"jt808"}
@@ -95,8 +99,11 @@ def show_terminals(
         totals = terminal_totals(conn, user)
         _, units = rules_and_units(conn, user)
         types = [each.code for each in load_terminal_types(conn)]
+        yesterday = day_number(_today()) - 1
+        sums = fleet_quality(conn, user.sees_unit, yesterday - QUALITY_DAYS + 1, yesterday)
+    quality = {name: float(rate) for name, rate in rates(asdict(sums)).items()}
     pages = max(1, -(-count // PAGE_ROWS))
-    shown = TerminalsPage(found, count, page, pages, totals, state, unit, terminal_type, search, units, types)
+    shown = TerminalsPage(found, count, page, pages, totals, quality, state, unit, terminal_type, search, units, types)
     return show.render(request, shown, user)
 
 

@@ -12,7 +12,9 @@ from geo.terminal_key import terminal_key
 from gongche.console import HomeOption, JsonOption, home_folder, print_facts, print_json, print_table, say
 from gongche.errors import GongcheError, WrongUseError
 from gongche.home import Gongche, open_home
-from gongche.terminal_desk import SETTLE_S, Desk, check_arguments
+from gongche.terminal_desk import SETTLE_S, Desk
+from ingest.commands import check_arguments
+from ingest.errors import FieldError
 from store.commands import CommandRow, ask, await_answer, commands_of
 from store.fleet import load_units
 from store.held import held, held_count, refuse_terminal
@@ -262,7 +264,7 @@ def _ask(home: str, number: str, kind: str, arguments: dict[str, Any], wait_s: f
     """Put down a command, wait for its answer and print it; exits with 1 when there was none, or a refusal."""
     try:
         checked = check_arguments(kind, arguments)
-    except DeskError as error:
+    except FieldError as error:
         raise WrongUseError(str(error)) from None
     with open_home(home_folder(home)) as gongche:
         row = _known(gongche, number)

@@ -14,6 +14,7 @@ from geo.shifts import SHIFTS_FORM, parse_shifts
 from geo.zones import Zone, read_zones
 from ingest.errors import FileFormatError
 from ingest.files.tables import Row, read_table
+from ingest.jt808.dialects import DIALECTS
 from store.duty import (
     DispatchOrder,
     DriverSwipe,
@@ -175,7 +176,7 @@ def read_terminal_types(path: Path) -> list[TerminalType]:
             row.text("maker"),
             row.text("model"),
             row.one_of("datum", DATUMS, "wgs84"),
-            row.text("dialect"),
+            row.one_of("dialect", tuple(DIALECTS), "") if row.text("dialect") else "",
         )
         for row in read_table(path, ("code",))
     ]

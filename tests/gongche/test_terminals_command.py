@@ -14,7 +14,8 @@ import pytest
 
 from geo.localtime import FLEET_ZONE, SECOND_US, to_us
 from gongche.__main__ import main
-from gongche.terminal_desk import ARGUMENTS, Desk, check_arguments
+from gongche.terminal_desk import Desk
+from ingest.commands import KINDS as SENT_KINDS
 from ingest.jt808 import encode
 from ingest.jt808.header import Header
 from ingest.report import Report
@@ -64,7 +65,7 @@ def call(
     with database.connection() as conn:
         upsert_units(conn, [Unit("U1", "局"), Unit("U11", "处", parent="U1"), Unit("U2", "二局")])
         upsert_vehicles(conn, [Vehicle("V1", "粤A1", "U11"), Vehicle("V2", "粤A2", "U2")])
-        upsert_terminal_types(conn, [TerminalType("bsj", datum="bd09", dialect="boshijie")])
+        upsert_terminal_types(conn, [TerminalType("bsj", datum="bd09", dialect="bsj")])
         upsert_terminals(conn, [Terminal(NO, "V1", "jt808", terminal_type="bsj"), Terminal("N7", "V2", "nmea")])
         add_events(
             conn,
@@ -135,7 +136,7 @@ def test_one_terminal_is_shown_with_all_that_is_known(call: Call, database: Data
             conn, [Event(NO, NOW_US + SECOND_US, "gap", "jt808", "10.0.0.1:5", {"first_sequence": 3, "count": 2})]
         )
     shown = call("show", "13900000001", "--json").json
-    assert (shown["plate"], shown["datum"], shown["dialect"], shown["online"]) == ("粤A1", "bd09", "boshijie", True)
+    assert (shown["plate"], shown["datum"], shown["dialect"], shown["online"]) == ("粤A1", "bd09", "bsj", True)
     assert (
         shown["findings"] == len([each for each in shown["events"] if each["kind"] == "gap"]) or shown["events"] == []
     )
@@ -149,7 +150,7 @@ def test_one_terminal_is_shown_with_all_that_is_known(call: Call, database: Data
     [
         (("locate", NO), "locate", {}),
         (("track", NO, "--every", "5", "--for", "60"), "track", {"interval_s": 5, "for_s": 60}),
-        (("parameters", NO), "query_parameters", {"names": []}),
+        (("parameters", NO), "query_parameters", {}),
         (("parameters", NO, "apn", "interval_s"), "query_parameters", {"names": ["apn", "interval_s"]}),
         (
             ("parameters", NO, "--set", "interval_s=10", "--set", "apn=a=b", "--set", "plate=007"),
@@ -198,7 +199,7 @@ def test_a_terminal_that_does_not_come_in_time_exits_with_1(call: Call, database
         (("locate", "N7"), 1, "expected one that speaks jt808, it speaks nmea"),
         (("track", NO, "--every", "70000"), 2, "interval_s: expected a whole number from 0 to 65535"),
         (("resend", NO, "--first", "-1"), 2, "first_sequence"),
-        (("text", NO, " "), 2, "text: expected 1 to 1000 bytes"),
+        (("text", NO, " "), 2, "text: expected a text"),
         (("text", NO, "\N{GRINNING FACE}"), 2, "characters of GBK"),
         (("parameters", NO, "--set", "apn"), 2, "expected NAME=VALUE"),
         (("parameters", NO, "apn", "--set", "apn=1"), 2, "do not go together"),
@@ -248,25 +249,10 @@ def test_what_receivers_refused_until_they_knew_is_taken_as_well(database: Datab
         assert desk.settle(STRANGER) == Approval(0, 0, 0)
 
 
-def test_every_kind_of_command_has_its_arguments() -> None:
-    assert set(ARGUMENTS) == set(KINDS)
+def test_every_kind_that_is_stored_can_be_sent() -> None:
+    assert set(SENT_KINDS) == set(KINDS)
 
 
-@pytest.mark.parametrize(
-    ("kind", "arguments", "said"),
-    [
-        ("cut_engine", {}, "command: expected one of locate"),
-        ("locate", {"x": 1}, "x: expected one of no arguments"),
-        ("track", {"interval_s": 1}, "for_s: expected a value, got none"),
-        ("track", {"interval_s": True, "for_s": 1}, "interval_s: expected a whole number"),
-        ("track", {"interval_s": "ten", "for_s": 1}, "got 'ten'"),
-        ("text", {"text": "a", "urgent": "yes", "display": True, "speak": False}, "urgent: expected true or false"),
-        ("query_parameters", {"names": "apn"}, "names: expected names"),
-        ("set_parameters", {"values": {}}, "values: expected NAME=VALUE"),
-        ("resend", {"first_sequence": 0, "count": 256}, "count: expected a whole number from 1 to 255"),
-    ],
-)
-def test_arguments_are_checked(kind: str, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(DeskError) as fault:
-        check_arguments(kind, arguments)
-    assert said in str(fault.value)
+def test_the_desk_names_what_is_wrong_with_a_command(database: Database) -> None:
+    with pytest.raises(DeskError, match="interval_s: expected a whole number"):
+        Desk(database).check("track", {"interval_s": "soon", "for_s": "1"})

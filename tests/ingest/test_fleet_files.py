@@ -24,7 +24,7 @@ FILES = {
     "vehicles.csv": "vehicle,plate,unit,class,model,base,area,consumption_l_100km,tank_l,baseline_km_month,"
     "baseline_source,terminal_no,protocol,datum\nV1,粤A1,U1,ordinary,,,,8.5,60,1769.97,2011,013900000001,jt808,gcj02\n"
     "V2,粤A2,U1,,,,Z1,,,,,,,\n",
-    "terminal-types.csv": "code,maker,model,datum,dialect\nbsj,70105,BSJ-A6,bd09,boshijie\nplain,,,,\n",
+    "terminal-types.csv": "code,maker,model,datum,dialect\nbsj,70105,BSJ-A6,bd09,bsj\nplain,,,,\n",
     "orders.csv": "order_no,vehicle,starts,ends,driver_card,purpose,destination,destination_lat,destination_lon,"
     "approved_by\nO1,V1,2026-11-23T09:00:00+08:00,2026-11-23 11:00:00,C1,会议,市政府,23.1,113.2,主任\n",
     "swipes.csv": "vehicle,time,driver_card,inserted\nV1,2026-11-23T08:55:00+08:00,C1,true\n粤A2,2026-11-23T12:00:00,C1,0\n",
@@ -114,6 +114,13 @@ def test_shifts_run_over_midnight(database: Database, folder: Path) -> None:
         ("orders", "orders.csv", "23.1", "north", "orders.csv:2: destination_lat: expected a number, got 'north'"),
         ("vehicles", "vehicles.csv", "gcj02", "mars", "vehicles.csv:2: datum: expected one of wgs84, gcj02, bd09"),
         ("terminal-types", "terminal-types.csv", "bd09", "mars", "terminal-types.csv:2: datum: expected one of wgs84"),
+        (
+            "terminal-types",
+            "terminal-types.csv",
+            "bd09,bsj",
+            "bd09,mars",
+            "terminal-types.csv:2: dialect: expected one of",
+        ),
         ("terminal-types", "terminal-types.csv", "bsj,", ",", "terminal-types.csv:2: code: expected a value"),
         ("vehicles", "vehicles.csv", "粤A2", "", "vehicles.csv:3: plate: expected a value, got ''"),
         ("calendar", "calendar.csv", "20:00-08:00", "late", "calendar.csv:4: shifts: expected hh:mm-hh:mm"),
@@ -218,6 +225,6 @@ def test_a_terminal_follows_its_type_where_the_table_leaves_the_datum_open(datab
         found = {box.terminal_no: (box.datum, box.dialect) for box in load_terminals(conn)}
     assert found == {
         "013900000001": ("gcj02", ""),
-        "1": ("bd09", "boshijie"),
-        "2": ("gcj02", "boshijie"),
+        "1": ("bd09", "bsj"),
+        "2": ("gcj02", "bsj"),
     }

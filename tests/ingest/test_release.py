@@ -234,6 +234,17 @@ def test_coordinates_are_converted_by_the_datum_of_the_terminals_type(fleet: Dat
     assert note["datum"] == "gcj02"
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_vendors_items_are_read_by_the_dialect_of_the_terminals_type(fleet: Database, bare: bool) -> None:
+    body = encode.position_body(report(0)) + bytes.fromhex("610204b0")
+    with fleet.connection() as conn:
+        upsert_terminal_types(conn, [TerminalType("t", dialect="traccar")])
+    hold(fleet, [body if bare else encode.frame(HEADER, body)])
+    assert approve(fleet, NO, "V1", terminal_type="t") == Released(accepted=1)
+    ((note,),) = ask(fleet, "SELECT note FROM position_note")
+    assert note["supply_v"] == 12
+
+
 def test_approval_names_what_is_wrong_and_binds_nothing(fleet: Database) -> None:
     for vehicle, terminal_type in (("nowhere", ""), ("V1", "nowhere")):
         with pytest.raises(UnknownReferenceError, match="nowhere"):

@@ -151,7 +151,7 @@ def test_a_registered_vehicle_is_found_by_code_or_plate(database: Database) -> N
 
 def test_a_terminal_has_the_datum_and_dialect_of_its_type_unless_it_has_a_datum_of_its_own(database: Database) -> None:
     fill(database)
-    ours = TerminalType("bsj", "70105", "BSJ-A6", "bd09", "boshijie")
+    ours = TerminalType("bsj", "70105", "BSJ-A6", "bd09", "bsj")
     with database.connection() as conn:
         assert upsert_terminal_types(conn, [ours, TerminalType("plain")]) == 2
         upsert_terminals(
@@ -165,7 +165,7 @@ def test_a_terminal_has_the_datum_and_dialect_of_its_type_unless_it_has_a_datum_
         found = [
             (box.datum, box.terminal_type, box.dialect) for box in load_terminals(conn) if box.terminal_no in "123"
         ]
-        assert found == [("bd09", "bsj", "boshijie"), ("gcj02", "bsj", "boshijie"), ("wgs84", "", "")]
+        assert found == [("bd09", "bsj", "bsj"), ("gcj02", "bsj", "bsj"), ("wgs84", "", "")]
         upsert_terminal_types(conn, [replace(ours, datum="gcj02", dialect="")])
         assert load_terminal_types(conn) == [replace(ours, datum="gcj02", dialect=""), TerminalType("plain")]
         upsert_terminals(conn, [Terminal("2", "V1", "jt808")])

@@ -20,7 +20,7 @@ PICTURE = b"\xff\xd8\xff\xe0 a picture"
 def add_terminals(conn: Connection[Any]) -> None:
     """Bind terminals to the city's vehicles, and let them speak."""
     now = to_us(datetime.now(FLEET_ZONE)) - 600 * SECOND_US
-    upsert_terminal_types(conn, [TerminalType("bsj", "70105", "BSJ-A6", "gcj02", "boshijie")])
+    upsert_terminal_types(conn, [TerminalType("bsj", "70105", "BSJ-A6", "gcj02", "bsj")])
     upsert_terminals(
         conn,
         [
