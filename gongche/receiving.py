@@ -34,7 +34,7 @@ async def receivers(gongche: Gongche) -> AsyncIterator[list[asyncio.Task[None]]]
     GongcheError names the setting by which one of them cannot start.
     """
     settings = gongche.settings
-    roster = Roster(gongche.database)
+    roster = Roster(gongche.database, hold_unknown=settings.unknown_terminals == "hold")
     roster.load()
     warm_up()
     with gongche.database.connection() as conn:
@@ -50,10 +50,9 @@ async def _receivers(
     gongche: Gongche, roster: Roster, queue: CommandQueue, media: MediaFolder | None
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     settings = gongche.settings
-    hold = settings.unknown_terminals == "hold"
     downlink = Downlink(queue)
     intake = Intake(
-        DatabaseSink(gongche.database, roster, hold_unknown=hold, receiver=queue.receiver, media=media),
+        DatabaseSink(gongche.database, roster, receiver=queue.receiver, media=media),
         capacity=settings.intake_queue,
         group_size=settings.intake_group,
         group_wait_s=settings.intake_wait_s,
@@ -66,7 +65,6 @@ async def _receivers(
             intake,
             DatabaseRegistry(gongche.database, roster),
             require_authentication=settings.require_authentication,
-            hold_unknown=hold,
             request_gaps=settings.request_gaps,
             downlink=downlink,
         )

@@ -38,8 +38,8 @@ _TOLD_AT_MOST = 100_000
 class DatabaseSink:
     """Writes groups of parcels, each in one transaction (`ingest.intake.Sink`); one thread at a time.
 
-    With `hold_unknown` what a terminal sends that no vehicle is bound to is quarantined all the same, and acknowledged:
-    it waits there for the terminal to be approved. `roster` is shared with the receivers; `receiver` is the number of this
+    What a terminal sends that no vehicle is bound to is quarantined; where the roster holds it, it is acknowledged all the
+    same and waits there for the terminal to be approved. `roster` is shared with the receivers; `receiver` is the number of this
     process (`store.receivers`); pictures are kept in `media`, else only what they are.
     """
 
@@ -48,13 +48,11 @@ class DatabaseSink:
         database: Database,
         roster: Roster | None = None,
         *,
-        hold_unknown: bool = False,
         receiver: int = BROKER,
         media: MediaFolder | None = None,
     ) -> None:
         self._database = database
         self._roster = roster or Roster(database)
-        self._hold_unknown = hold_unknown
         self._receiver = receiver
         self._media = media
         self._told: set[str] = set()
@@ -63,7 +61,7 @@ class DatabaseSink:
     def write(self, parcels: Sequence[Parcel]) -> list[Outcome]:
         """Merge the positions, keep what is refused with its reason, count; one outcome for each parcel."""
         self._roster.refresh(_terminals(parcels))
-        group = Group(self._roster, hold=self._hold_unknown)
+        group = Group(self._roster)
         outcomes = [group.sort(parcel) for parcel in parcels]
         positions, notes = group.positions()
         strangers = list(self._strangers(outcomes, parcels))
@@ -90,7 +88,7 @@ class DatabaseSink:
         self._tell_of(strangers)
         unkept = [failed for _, failed in files]
         return [
-            Outcome(frozenset() if self._hold_unknown else outcome.unknown, failed)
+            Outcome(frozenset(each for each in outcome.unknown if not self._roster.holds(each)), failed)
             for outcome, failed in zip(outcomes, unkept, strict=True)
         ]
 
@@ -190,6 +188,10 @@ class DatabaseRegistry:
         """Whether this is the code the terminal was given; None when no vehicle is bound to it."""
         with self._database.connection() as conn:
             return authenticate_terminal(conn, terminal, code)
+
+    def holds(self, terminal: str) -> bool:
+        """Whether a terminal that no vehicle is bound to is answered as if there were one, and waits for approval."""
+        return self._roster.holds(terminal)
 
     def dialect(self, terminal: str) -> str:
         """The dialect of a terminal's items, as far as is known without asking the database."""

@@ -27,7 +27,6 @@ class Group:
     """Parcels taken apart: positions of known terminals, and whatever else there is, with its counts."""
 
     roster: Roster
-    hold: bool
     refused: list[Refused] = field(default_factory=list)
     swipes: list[DriverSwipe] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -166,7 +165,11 @@ class Group:
         of_terminal = self.by_terminal.setdefault(terminal_key(terminal), TerminalCount())
         of_terminal.received += 1
         of_terminal.quarantined += 1
-        reason = f"held: terminal {terminal} waits for approval" if self.hold else f"unknown terminal {terminal}"
+        reason = (
+            f"held: terminal {terminal} waits for approval"
+            if self.roster.holds(terminal)
+            else f"unknown terminal {terminal}"
+        )
         self._refuse(parcel, reason, raw, terminal)
 
     def _refuse(self, parcel: Parcel, reason: str, raw: bytes, terminal: str = "") -> None:

@@ -44,11 +44,10 @@ class Jt808Platform(Platform):
     """Our side of JT/T 808, over TCP and UDP alike.
 
     With `require_authentication` a position counts only after a right 0x0102 in the same session; without it a known
-    terminal number is enough, as many terminals in the field never authenticate. With `hold_unknown` a terminal that no
-    vehicle is bound to is answered as if there were one; the sink keeps what it sends. `request_gaps` asks for messages
-    whose sequence numbers were skipped; `downlink` brings commands to terminals that are connected. `counts` holds,
-    besides the connections, `bad_frames`, `bad_authentications`, `unknown_registrations`, `registry_failures` and one
-    counter for each message id.
+    terminal number is enough, as many terminals in the field never authenticate. `request_gaps` asks for messages whose
+    sequence numbers were skipped; `downlink` brings commands to terminals that are connected. `counts` holds, besides
+    the connections, `bad_frames`, `bad_authentications`, `unknown_registrations`, `registry_failures` and one counter
+    for each message id.
     """
 
     name = "JT/T 808"
@@ -59,14 +58,12 @@ class Jt808Platform(Platform):
         registry: Registry,
         *,
         require_authentication: bool = False,
-        hold_unknown: bool = False,
         request_gaps: bool = False,
         downlink: Downlink | None = None,
     ) -> None:
         super().__init__(intake)
         self.registry = registry
         self.require_authentication = require_authentication
-        self.hold_unknown = hold_unknown
         self.request_gaps = request_gaps
         self.downlink = downlink
         self.presence = Presence()
@@ -254,12 +251,11 @@ class Jt808Session(Session):
         return partial(self._general, message, enc.UNSUPPORTED)
 
     def _card(self, message: Message, raw: bytes, lot: "_Lot") -> None:
-        facts, terminal = message.facts, message.header.terminal
-        if "time" in facts:
-            when = to_us(datetime.fromisoformat(facts["time"]))
-            lot.swipes.append(CardSwipe(terminal, when, facts.get("licence", ""), facts["inserted"], raw))
-        else:  # 2011: the card's data without a time
-            lot.events.append(TerminalEvent(terminal, "card", now_us(), facts))
+        swipe = card_swipe(message, raw)
+        if swipe is not None:
+            lot.swipes.append(swipe)
+        else:
+            lot.events.append(TerminalEvent(message.header.terminal, "card", now_us(), message.facts))
 
     def _hand_over(self, lot: "_Lot") -> None:
         answers, at_us = lot.answers, now_us()
@@ -303,13 +299,13 @@ class Jt808Session(Session):
 
     async def _register(self, message: Message) -> tuple[TerminalEvent, bytes]:
         header, platform = message.header, self._platform
-        result, code, event = await register(platform.registry, message, hold_unknown=platform.hold_unknown)
+        result, code, event = await register(platform.registry, message)
         platform.counts["unknown_registrations"] += result != enc.REGISTERED
         return event, enc.registration_answer(header, self._next(), result, code)
 
     async def _authenticate(self, message: Message) -> tuple[TerminalEvent, bytes]:
         platform = self._platform
-        right, event = await authenticate(platform.registry, message, hold_unknown=platform.hold_unknown)
+        right, event = await authenticate(platform.registry, message)
         voice = self._hearing.voice(message.header.terminal)
         if voice is not None:
             voice.authenticated = right
@@ -383,3 +379,12 @@ class _Lot:
         self.media: list[Media] = []
         self.columns: Columns | None = None
         self.answers: list[Callable[[Outcome], bytes]] = []
+
+
+def card_swipe(message: Message, raw: bytes) -> CardSwipe | None:
+    """The swipe that a message of a driver's card tells of; None for that of 2011, which has the card's data and no time."""
+    facts = message.facts
+    if "time" not in facts:
+        return None
+    when = to_us(datetime.fromisoformat(facts["time"]))
+    return CardSwipe(message.header.terminal, when, facts.get("licence", ""), facts["inserted"], raw)

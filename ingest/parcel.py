@@ -8,9 +8,6 @@ from ingest.columns import Columns
 from ingest.errors import Refusal
 from ingest.report import Report
 
-FINDINGS = ("twice", "wrong_code", "unknown", "gap")
-"""Kinds of events that ask for somebody's attention."""
-
 
 @dataclass(frozen=True, slots=True)
 class CardSwipe:

@@ -14,7 +14,7 @@ HELD_CODE = "held"
 
 
 class Registry(Protocol):
-    """The store as receivers ask it; called in a thread, but for `dialect`."""
+    """The store as receivers ask it: `register` and `authenticate` in a thread, the others answer at once."""
 
     def register(self, terminal: str) -> str | None:
         """The authentication code of a terminal, None when no vehicle is bound to it."""
@@ -22,26 +22,29 @@ class Registry(Protocol):
     def authenticate(self, terminal: str, code: str) -> bool | None:
         """Whether this is the code the terminal was given; None when no vehicle is bound to it."""
 
+    def holds(self, terminal: str) -> bool:
+        """Whether a terminal that no vehicle is bound to is answered as if there were one, and waits for approval."""
+
     def dialect(self, terminal: str) -> str:
         """The dialect of a terminal's items, as far as is known without asking anybody."""
 
 
-async def register(registry: Registry, message: Message, *, hold_unknown: bool) -> tuple[int, str, TerminalEvent]:
+async def register(registry: Registry, message: Message) -> tuple[int, str, TerminalEvent]:
     """Result and code of 0x8100, and what the terminal said of itself. Raises what the store raises."""
     terminal = message.header.terminal
     code = await asyncio.to_thread(registry.register, terminal)
-    if code is None and hold_unknown:
+    if code is None and registry.holds(terminal):
         code = HELD_CODE
     result = enc.NO_SUCH_TERMINAL if code is None else enc.REGISTERED
     facts = {**message.facts, "result": REGISTRATION_RESULTS[result]}
     return result, code or "", TerminalEvent(terminal, "registered", now_us(), facts)
 
 
-async def authenticate(registry: Registry, message: Message, *, hold_unknown: bool) -> tuple[bool, TerminalEvent]:
+async def authenticate(registry: Registry, message: Message) -> tuple[bool, TerminalEvent]:
     """Whether the code is right, and the event of it, which never holds the code. Raises what the store raises."""
     terminal = message.header.terminal
     right = await asyncio.to_thread(registry.authenticate, terminal, message.facts["code"])
     if right is None:
-        right = hold_unknown
+        right = registry.holds(terminal)
     said = {name: value for name, value in message.facts.items() if name != "code"}
     return right, TerminalEvent(terminal, "authenticated" if right else "wrong_code", now_us(), said)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from geo.localtime import to_datetime, to_us
+from geo.localtime import to_datetime
 from geo.positions import Status, clock_fault
 from geo.terminal_key import terminal_key
 from ingest.errors import DecodeError, IngestError
 from ingest.jt808 import decode
 from ingest.jt808.header import Header
 from ingest.jt808.position import read_position
+from ingest.jt808_session import CARD, card_swipe
 from ingest.payload import read_payload
 from ingest.report import Report, to_columns
 from store.database import Database
@@ -25,7 +26,6 @@ from store.positions import merge_positions
 
 PIECE_ROWS = 2_000
 """Rows taken in one transaction."""
-CARD = 0x0702
 _DIGITS_2019 = 20
 
 
@@ -117,10 +117,9 @@ def _read_frame(raw: bytes, terminal_no: str, dialect: str) -> list[Report | Dri
             if len(raw) < 28:
                 raise
         else:
-            facts = message.facts
-            if message.header.message_id == CARD and "time" in facts:
-                when = to_us(datetime.fromisoformat(facts["time"]))
-                return [DriverSwipe(0, when, facts.get("licence", ""), facts["inserted"])]
+            swipe = card_swipe(message, raw) if message.header.message_id == CARD else None
+            if swipe is not None:
+                return [DriverSwipe(0, swipe.swiped_at, swipe.driver_card, swipe.inserted)]
             return list(message.reports)
     header = Header(0x0200, terminal_no, 0, version=int(len(terminal_no) == _DIGITS_2019))
     return [read_position(raw, header, raw=raw, dialect=dialect)]

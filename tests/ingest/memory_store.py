@@ -92,6 +92,7 @@ class MemoryRegistry:
 
     def __init__(self, strangers: set[str] | None = None) -> None:
         self.strangers = strangers or set()
+        self.held: set[str] = set()
         self.dialects: dict[str, str] = {}
         self.away = False
 
@@ -104,6 +105,9 @@ class MemoryRegistry:
         if terminal in self.strangers:
             return None
         return code == f"code{terminal[-4:]}"
+
+    def holds(self, terminal: str) -> bool:
+        return terminal in self.held
 
     def dialect(self, terminal: str) -> str:
         return self.dialects.get(terminal, "")

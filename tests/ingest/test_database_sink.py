@@ -24,6 +24,7 @@ from ingest.roster import Roster
 from ingest.tcp import TcpReceiver
 from store.database import Database
 from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
+from store.held import refuse_terminal
 from store.positions import read_track
 from tests.ingest.conftest import Mosquitto
 from tests.ingest.memory_store import START_US, journey
@@ -92,6 +93,31 @@ def test_a_new_terminal_is_known_after_a_refresh(fleet: Database) -> None:
     with fleet.connection() as conn:
         upsert_terminals(conn, [Terminal("X1", "V0", "mqtt")])
     assert sink.write([parcel(report("X1"))])[0].unknown == set()
+
+
+def test_a_held_terminal_is_acknowledged_and_waits_in_quarantine_unless_it_was_refused_for_good(
+    fleet: Database,
+) -> None:
+    roster = Roster(fleet, refresh_s=0, hold_unknown=True)
+    sink = DatabaseSink(fleet, roster)
+    assert sink.write([parcel(report("X1"))])[0].unknown == set()
+    assert ask(fleet, "SELECT reason, terminal_no FROM quarantine") == [("held: terminal X1 waits for approval", "X1")]
+    assert ask(fleet, "SELECT kind FROM terminal_event WHERE terminal_key = 'X1'") == [("unknown",)]
+    with fleet.connection() as conn:
+        refuse_terminal(conn, "X1")
+    roster.load()
+    assert sink.write([parcel(report("X1", 1))])[0].unknown == {"X1"}
+
+
+def test_every_terminal_is_counted_and_stays_what_it_was_when_it_is_sent_again(fleet: Database) -> None:
+    sink = DatabaseSink(fleet, Roster(fleet))
+    rows = [
+        report("013900000001", second, late=second == 1, valid=second != 2, lat_e7=1, lon_e7=1) for second in range(4)
+    ]
+    sink.write([parcel(*rows, report("0999"))])
+    sink.write([parcel(*rows)])
+    counted = "SELECT terminal_key, received, accepted, duplicate, quarantined, no_fix, late FROM terminal_count"
+    assert sorted(ask(fleet, counted)) == [("13900000001", 8, 4, 4, 0, 1, 1), ("999", 1, 0, 0, 1, 0, 0)]
 
 
 def test_swipes_are_kept(fleet: Database) -> None:

@@ -401,8 +401,8 @@ async def test_a_registration_is_kept_with_what_the_terminal_says_of_itself(benc
 
 
 async def test_a_terminal_that_is_held_is_answered_as_if_it_were_known(bench: Bench) -> None:
-    bench.registry.strangers = {TERMINAL}
-    platform = Jt808Platform(bench.intake, bench.registry, require_authentication=True, hold_unknown=True)
+    bench.registry.strangers = bench.registry.held = {TERMINAL}
+    platform = Jt808Platform(bench.intake, bench.registry, require_authentication=True)
     receiver = await bench._stack.enter_async_context(TcpReceiver(platform))
     line = await bench.call(receiver.port)
     line.writer.write(enc.frame(Header(0x0100, TERMINAL, 1), enc.registration_body(plate="粤A12345")))
