@@ -11,6 +11,7 @@ from gongche.home import Gongche
 from gongche.sockets import bind
 from ingest.database import DatabaseRegistry, DatabaseSink
 from ingest.downlink import Downlink
+from ingest.errors import ReceiverError
 from ingest.intake import Intake
 from ingest.jt808.bulk import warm_up
 from ingest.jt808_session import Jt808Platform
@@ -60,6 +61,7 @@ async def _receivers(
     tasks = [asyncio.create_task(downlink.run(), name="commands")]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(intake)
+        stack.push_async_callback(_cancel, tasks)
         listen = _Listening(gongche, stack)
         jt808 = Jt808Platform(
             intake,
@@ -85,7 +87,6 @@ async def _receivers(
                 status_topic=settings.mqtt_status_topic,
             )
             tasks.append(asyncio.create_task(mqtt.run(), name="mqtt"))
-        stack.push_async_callback(_cancel, tasks)
         yield tasks
 
 
@@ -118,10 +119,8 @@ class _Listening:
             receiver = UdpReceiver(platform, host=self._host, port=port, limits=limits, **self._limits)
             try:
                 await self._stack.enter_async_context(receiver)
-            except OSError as error:
-                raise GongcheError(
-                    f"cannot listen on UDP {self._host}:{port} (setting {setting}): {error.strerror}"
-                ) from None
+            except ReceiverError as error:
+                raise GongcheError(f"{error} (setting {setting})") from None
 
 
 def _tls(gongche: Gongche) -> ssl.SSLContext | None:

@@ -179,8 +179,9 @@ class _Connection(asyncio.BufferedProtocol):
             return False
         self._ended = True
         self.session.end()
-        if not self.session.settling:
-            return False
+        assert self._transport is not None
+        if not self.session.settling or self._transport.get_extra_info("sslcontext") is not None:
+            return False  # TLS knows no half of a connection
         self._loop.call_later(CLOSE_TIMEOUT_S, self.close, "hung up")
         return True
 
