@@ -35,6 +35,7 @@ class Group:
     _keys: list[str] = field(default_factory=list)  # of known terminals, in the order of their first position
     _bindings: list[Binding] = field(default_factory=list)
     _index: dict[str, int] = field(default_factory=dict)
+    _by_name: dict[str, int] = field(default_factory=dict)  # the same, by the number as sent
     _reports: list[Any] = field(default_factory=list)
     _received_at: list[int] = field(default_factory=list)
     _source: list[int] = field(default_factory=list)  # of each report
@@ -61,7 +62,6 @@ class Group:
                 unknown.add(report.terminal)
                 self._stranger(parcel, report.terminal, report.raw, count)
                 continue
-            self.by_terminal[self._keys[index]].received += 1
             self._reports.append(report)
             self._received_at.append(parcel.received_at)
             self._source.append(source)
@@ -84,13 +84,10 @@ class Group:
     def positions(self) -> tuple[Positions, dict[int, dict[str, Any]]]:
         """All positions of known terminals in WGS-84, `vehicle_ix` counting terminals, and their notes by row."""
 
-        def index_of(terminal: str) -> int:
-            return self._index[terminal_key(terminal)]
-
         def datum_of(terminal: str) -> str:
-            return self._bindings[index_of(terminal)].datum
+            return self._bindings[self._by_name[terminal]].datum
 
-        reported, notes = to_columns(self._reports, self._received_at, index_of, datum_of)
+        reported, notes = to_columns(self._reports, self._received_at, self._by_name.__getitem__, datum_of)
         blocks, sources = [reported], [np.array(self._source, dtype=np.int64)]
         at = len(reported)
         for block, block_notes, source in self._blocks:
@@ -99,7 +96,10 @@ class Group:
             notes |= {row + at: note for row, note in block_notes.items()}
             at += len(block)
         self._sources = np.concatenate(sources)
-        return (Positions.concat(blocks) if self._blocks else reported), notes
+        positions = Positions.concat(blocks) if self._blocks else reported
+        for key, number in zip(self._keys, self._tally(positions.vehicle_ix, self._keys), strict=True):
+            self.by_terminal[key].received += number
+        return positions, notes
 
     def count_accepted(self, positions: Positions, fresh: Any) -> None:
         """Count what was new, by source and by terminal."""
@@ -138,8 +138,6 @@ class Group:
             place = np.cumsum(known) - 1
             notes = {int(place[row]): note for row, note in notes.items() if known[row]}
             rows = rows.take(known)
-        for ix, number in zip(*(each.tolist() for each in np.unique(rows.vehicle_ix, return_counts=True)), strict=True):
-            self.by_terminal[self._keys[ix]].received += number
         if any(self._bindings[ix].datum != WGS84 for ix in index.tolist() if ix >= 0):
             datums = [binding.datum for binding in self._bindings]
             rows, notes = to_wgs84_columns(rows, notes, datums)
@@ -147,16 +145,19 @@ class Group:
         return unknown
 
     def _index_of(self, terminal: str) -> int | None:
-        key = terminal_key(terminal)
-        index = self._index.get(key)
+        index = self._by_name.get(terminal)
         if index is None:
-            binding = self.roster.get(terminal)
-            if binding is None:
-                return None
-            index = self._index[key] = len(self._keys)
-            self._keys.append(key)
-            self._bindings.append(binding)
-            self.by_terminal.setdefault(key, TerminalCount())
+            key = terminal_key(terminal)
+            index = self._index.get(key)
+            if index is None:
+                binding = self.roster.get(terminal)
+                if binding is None:
+                    return None
+                index = self._index[key] = len(self._keys)
+                self._keys.append(key)
+                self._bindings.append(binding)
+                self.by_terminal.setdefault(key, TerminalCount())
+            self._by_name[terminal] = index
         return index
 
     def _stranger(self, parcel: Parcel, terminal: str, raw: bytes, count: TerminalCount) -> None:

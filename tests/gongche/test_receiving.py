@@ -112,6 +112,7 @@ async def test_a_terminal_is_located_over_tls_and_its_picture_becomes_a_file(
         assert (await terminal.hear()).facts["result"] == "done"
         answered = await asyncio.to_thread(await_answer, gongche.database, number, 20)
         assert answered is not None
+        assert answered.answer is not None
         assert (answered.state, answered.answer["position"]["lat"]) == ("done", 23.129163)
         picture = b"\xff\xd8" + bytes(range(256)) * 6
         terminal.say(0x0801, enc.media_body(5, picture, position=position[:28]), sequence=3)
