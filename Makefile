@@ -13,7 +13,7 @@ demo: .venv/installed  ## A simulated fleet with live terminals and pages (optio
 	@$(BIN)/gongche demo $(ARGS)
 
 test: .venv/installed-test system  ## Every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: .venv/installed-test  ## Style, types, import direction
 	@$(BIN)/ruff check $(CODE)

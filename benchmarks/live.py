@@ -1,23 +1,28 @@
 """Terminals that report over real sockets: `python -m benchmarks.live --json [--terminals 8628 --seconds 60]`.
 
 A home of its own with its database, `gongche serve --receivers-only` as a process of its own, and terminals over
-loopback that speak JT/T 808, all on this machine. Twice:
+loopback that speak JT/T 808, all on this machine. Three times:
 
 - `city`: every terminal is connected and reports once in `--interval` seconds, each at a second of its own;
-- `saturated`: 400 terminals report 100 positions a go, as after a tunnel, and the next as soon as these are acknowledged.
+- `backlog`: 400 terminals report 100 positions a go, as after a tunnel, and the next as soon as these are acknowledged;
+- `lockstep`: every terminal reports one position, and the next as soon as that is acknowledged: each costs a read and a
+  write of its own.
 
 A position counts once its 0x8001 is back, which the service sends after the commit; at the end the rows of the database
-are counted and must be all that was acknowledged. The latency is from sending to the answer.
+are counted and must be exactly the positions that were sent. The latency is from sending to the answer. Frames are made
+before the clock starts; processor time is that of the receivers' process and of everything it started.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,12 +32,11 @@ import numpy as np
 
 from geo.localtime import SECOND_US
 from gongche.home import open_home
-from ingest.jt808 import encode
-from ingest.jt808.header import Header
-from ingest.report import Report
 from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 
-_SATURATING_TERMINALS, _GO = 400, 100
+_BACKLOG_TERMINALS, _GO = 400, 100
+_MOST_A_S = 100_000  # positions for which frames are made beforehand
+PHASES = ("city", "backlog", "lockstep")
 _CONNECTING_AT_ONCE = 200
 
 
@@ -49,6 +53,7 @@ def main() -> None:
     parser.add_argument("--terminals", type=int, default=8628)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--interval", type=float, default=10)
+    parser.add_argument("--phases", nargs="+", choices=PHASES, default=PHASES)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gongche-live-", ignore_cleanup_errors=True) as folder:
@@ -56,17 +61,27 @@ def main() -> None:
         home.chmod(0o755)
         port = _free_port()
         (home / "gongche.toml").write_text(f"jt808_port = {port}\nnmea_port = 0\n")
-        _make_fleet(home, max(asked.terminals, _SATURATING_TERMINALS))
+        _make_fleet(home, max(asked.terminals, _BACKLOG_TERMINALS))
         facts: dict[str, Any] = {"terminals": asked.terminals, "seconds": asked.seconds}
-        for name in ("city", "saturated"):
-            tally, peak_mb = _run(home, port, name, asked)
-            facts |= _figures(name, tally, asked.seconds) | {f"{name}_receiver_peak_rss_mb": peak_mb}
-        facts["acknowledged"] = facts["city_acknowledged"] + facts["saturated_acknowledged"]
+        sent = 0
+        for number, name in enumerate(PHASES):
+            if name in asked.phases:
+                tally, cost = _run(home, port, name, asked, first_us=_first_us(number))
+                sent += tally.sent
+                facts |= _figures(name, tally, asked.seconds) | {
+                    f"{name}_{what}": value for what, value in cost.items()
+                }
         with open_home(home) as gongche, gongche.database.connection() as conn:
             (facts["rows"],) = conn.execute("SELECT count(*) FROM position").fetchone() or (0,)
-    if facts["rows"] < facts["acknowledged"]:
-        sys.exit(f"{facts['acknowledged']} positions were acknowledged, {facts['rows']} are stored")
+    facts["sent"] = sent
+    if facts["rows"] != sent:
+        sys.exit(f"{sent} positions were sent, {facts['rows']} are stored")
     sys.stdout.write(json.dumps(facts) + "\n" if asked.json else "".join(f"{k:40} {v}\n" for k, v in facts.items()))
+
+
+def _first_us(phase: int) -> int:
+    """Each phase has a day of its own, all of them over, so that no row is another's."""
+    return (int(time.time()) - (phase + 2) * 100_000) * SECOND_US
 
 
 def _figures(name: str, tally: _Tally, seconds: float) -> dict[str, Any]:
@@ -98,17 +113,28 @@ def _make_fleet(home: Path, count: int) -> None:
         upsert_terminals(conn, [Terminal(_number(i), f"V{i}", "jt808") for i in range(count)])
 
 
-def _run(home: Path, port: int, name: str, asked: argparse.Namespace) -> tuple[_Tally, int]:
+def _run(
+    home: Path, port: int, name: str, asked: argparse.Namespace, *, first_us: int
+) -> tuple[_Tally, dict[str, float]]:
     command = [sys.executable, "-m", "gongche", "--home", str(home), "serve", "--receivers-only"]
+    phases = {"city": _city, "backlog": _backlog, "lockstep": _lockstep}
     with subprocess.Popen(command) as service:  # noqa: S603 - a command of our own
         try:
             _wait_for(port, service)
-            tally = asyncio.run(_city(port, asked) if name == "city" else _saturated(port, asked.seconds))
+            before = _cpu_s(service.pid)
+            tally = asyncio.run(phases[name](port, asked, first_us))
+            cpu_s = _cpu_s(service.pid) - before
             status = Path(f"/proc/{service.pid}/status").read_text()
             peak_mb = int(status.partition("VmHWM:")[2].split()[0]) // 1024
         finally:
             service.terminate()
-    return tally, peak_mb
+    return tally, {"receiver_peak_rss_mb": peak_mb, "receiver_cpu_us_a_position": round(cpu_s / tally.sent * 1e6, 1)}
+
+
+def _cpu_s(pid: int) -> float:
+    """Processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_for(port: int, service: subprocess.Popen[bytes]) -> None:
@@ -122,13 +148,15 @@ def _wait_for(port: int, service: subprocess.Popen[bytes]) -> None:
 
 
 class _Terminal(asyncio.Protocol):
-    """Sends positions, counts what is answered; `answered` is set when all of a go is."""
+    """Sends its frames one after the other; `answered` is set when all that was sent is."""
 
-    def __init__(self, number: int, first_us: int, tally: _Tally) -> None:
+    def __init__(self, frames: list[bytes], tally: _Tally) -> None:
         self.answered = asyncio.Event()
-        self._number, self._first_us, self._tally = number, first_us, tally
+        self.answered.set()
+        self.then: Callable[[], None] = lambda: None
+        self._frames, self._tally = frames, tally
         self._transport: asyncio.Transport | None = None
-        self._sent = 0
+        self._at = 0
         self._waiting = 0  # positions without an answer
         self._since = 0.0
 
@@ -136,16 +164,19 @@ class _Terminal(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def report(self, count: int) -> None:
-        """Send the next positions, a second after each other."""
+    def report(self, count: int) -> bool:
+        """Send the next positions; False when there are no more."""
         assert self._transport is not None
+        frames = self._frames[self._at : self._at + count]
+        self._at += len(frames)
+        if not frames:
+            return False
         self.answered.clear()
-        frames = [self._frame(self._sent + i) for i in range(count)]
         self._since = time.monotonic()
+        self._waiting += len(frames)
+        self._tally.sent += len(frames)
         self._transport.write(b"".join(frames))
-        self._sent += count
-        self._waiting += count
-        self._tally.sent += count
+        return True
 
     def data_received(self, data: bytes) -> None:
         answers = data.count(b"\x7e") // 2
@@ -154,24 +185,52 @@ class _Terminal(asyncio.Protocol):
         if not self._waiting:
             self._tally.latencies_s.append(time.monotonic() - self._since)
             self.answered.set()
+            self.then()
 
     def hang_up(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _frame(self, n: int) -> bytes:
-        report = Report(
-            _number(self._number), self._first_us + n * SECOND_US, True, 231_000_000 + 10 * n, 1_132_000_000 + self._number,
-            speed_mps=10.0, course_deg=float(n % 360), ignition=True, odometer_m=100_000 + 10 * n, fuel_l=40.0,
-            satellites=12, systems=("beidou",),
-        )  # fmt: skip
-        return encode.frame(Header(0x0200, _number(self._number), n & 0xFFFF, 0), encode.position_body(report))
+
+def _frames(terminals: int, each: int, first_us: int) -> list[list[bytes]]:
+    """Frames of 0x0200 by terminal: position, odometer, satellites; a second after each other."""
+    terminal = np.repeat(np.arange(terminals), each)
+    number = np.tile(np.arange(each), terminals)
+    count = len(terminal)
+    local = (first_us // SECOND_US + number).astype("datetime64[s]") + np.timedelta64(8, "h")
+    text = np.datetime_as_string(local).astype("S19").view(np.uint8).reshape(count, 19) - ord("0")
+    digits = text[:, [2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]]
+    fields = [
+        (np.full(count, 0x02000025), 4),
+        (np.array([int(_number(i), 16) for i in range(terminals)])[terminal], 6),
+        (number & 0xFFFF, 2),
+        (np.zeros(count, np.int64), 4),
+        (np.full(count, 0x0C0003), 4),
+        (23_100_000 + number % 1000, 4),
+        (113_200_000 + terminal, 4),
+        (np.full(count, 11), 2),
+        (np.full(count, 360), 2),
+        (number % 360, 2),
+    ]
+    columns = [value.astype(">i8").view(np.uint8).reshape(count, 8)[:, 8 - width :] for value, width in fields]
+    columns.append(digits[:, ::2] << 4 | digits[:, 1::2])
+    columns.append(np.tile(np.array([0x01, 4], np.uint8), (count, 1)))
+    columns.append((100_000 + number).astype(">u4").view(np.uint8).reshape(count, 4))
+    columns.append(np.tile(np.array([0x31, 1, 12], np.uint8), (count, 1)))
+    content = np.concatenate(columns, axis=1)
+    content = np.concatenate((content, np.bitwise_xor.reduce(content, axis=1)[:, None]), axis=1)
+    raw, size = content.tobytes(), content.shape[1]
+    sent = [
+        b"\x7e" + raw[at : at + size].replace(b"\x7d", b"\x7d\x01").replace(b"\x7e", b"\x7d\x02") + b"\x7e"
+        for at in range(0, len(raw), size)
+    ]
+    return [sent[at : at + each] for at in range(0, count, each)]
 
 
-async def _connect(port: int, count: int, first_us: int, tally: _Tally) -> list[_Terminal]:
+async def _connect(port: int, frames: list[list[bytes]], tally: _Tally) -> list[_Terminal]:
     loop = asyncio.get_running_loop()
-    terminals = [_Terminal(number, first_us, tally) for number in range(count)]
-    for at in range(0, count, _CONNECTING_AT_ONCE):
+    terminals = [_Terminal(each, tally) for each in frames]
+    for at in range(0, len(terminals), _CONNECTING_AT_ONCE):
         chosen = terminals[at : at + _CONNECTING_AT_ONCE]
         await asyncio.gather(
             *(loop.create_connection(lambda each=each: each, "127.0.0.1", port) for each in chosen)  # type: ignore[misc]
@@ -179,10 +238,10 @@ async def _connect(port: int, count: int, first_us: int, tally: _Tally) -> list[
     return terminals
 
 
-async def _city(port: int, asked: argparse.Namespace) -> _Tally:
+async def _city(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
     tally = _Tally()
-    first_us = (int(time.time()) - 100_000) * SECOND_US
-    terminals = await _connect(port, asked.terminals, first_us, tally)
+    rounds = int(asked.seconds / asked.interval) + 2
+    terminals = await _connect(port, _frames(asked.terminals, rounds, first_us), tally)
     turns = [terminals[at::97] for at in range(97)]  # so many turns in an interval
     start = time.monotonic()
     turn = 0
@@ -196,24 +255,38 @@ async def _city(port: int, asked: argparse.Namespace) -> _Tally:
     return tally
 
 
-async def _saturated(port: int, seconds: float) -> _Tally:
+async def _backlog(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
+    each = int(_MOST_A_S * asked.seconds / _BACKLOG_TERMINALS)
+    return await _as_fast_as_answered(port, _frames(_BACKLOG_TERMINALS, each, first_us), asked.seconds, _GO)
+
+
+async def _lockstep(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
+    each = int(_MOST_A_S * asked.seconds / asked.terminals) + 1
+    return await _as_fast_as_answered(port, _frames(asked.terminals, each, first_us), asked.seconds, 1)
+
+
+async def _as_fast_as_answered(port: int, frames: list[list[bytes]], seconds: float, go: int) -> _Tally:
     tally = _Tally()
-    first_us = (int(time.time()) - 1_000_000) * SECOND_US
-    terminals = await _connect(port, _SATURATING_TERMINALS, first_us, tally)
+    terminals = await _connect(port, frames, tally)
     end = time.monotonic() + seconds
 
-    async def drive(terminal: _Terminal) -> None:
-        while time.monotonic() < end:
-            terminal.report(_GO)
-            await terminal.answered.wait()
+    def next_of(terminal: _Terminal) -> Callable[[], None]:
+        def report() -> None:
+            if time.monotonic() < end and not terminal.report(go):
+                sys.exit("more was acknowledged than frames were made for: raise _MOST_A_S")
 
-    await asyncio.gather(*map(drive, terminals))
+        return report
+
+    for terminal in terminals:
+        terminal.then = next_of(terminal)
+        terminal.report(go)
+    await asyncio.sleep(seconds)
     await _last_answers(terminals)
     return tally
 
 
 async def _last_answers(terminals: list[_Terminal]) -> None:
-    for _ in range(100):
+    for _ in range(600):
         if all(terminal.answered.is_set() for terminal in terminals):
             break
         await asyncio.sleep(0.1)

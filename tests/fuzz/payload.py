@@ -26,7 +26,7 @@ def check(data: bytes) -> None:
         check_refusals(refused if payload else [])
         check_json([report.as_json() | report.note for report in reports])
         if payload[:1] not in {b"\x7e", b"$"}:
-            assert len(reports) + len(refused) == _objects(payload)
+            assert len(reports) + len(refused) == max(1, _objects(payload))
 
 
 def _mended(payload: bytes) -> bytes:

@@ -66,6 +66,7 @@ def jt808_reader() -> tuple[Callable[[bytes], None], Any]:
             if isinstance(frame, bytes):
                 with suppress(DecodeError):
                     decode(frame, store)
+        store.take_given_up()  # as a session does
 
     return feed, (splitter, store)
 
