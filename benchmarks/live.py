@@ -10,7 +10,8 @@ loopback that speak JT/T 808, all on this machine. Three times:
 
 A position counts once its 0x8001 is back, which the service sends after the commit; at the end the rows of the database
 are counted and must be exactly the positions that were sent. The latency is from sending to the answer. Frames are made
-before the clock starts; processor time is that of the receivers' process and of everything it started.
+before the clock starts, but for a terminal that is much faster than the others. Memory and processor time are those of
+the receivers' process.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ from gongche.home import open_home
 from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 
 _BACKLOG_TERMINALS, _GO = 400, 100
-_MOST_A_S = 100_000  # positions for which frames are made beforehand
+_MADE_A_S = 50_000  # positions for which frames are made beforehand
 PHASES = ("city", "backlog", "lockstep")
 _CONNECTING_AT_ONCE = 200
 
@@ -150,11 +151,11 @@ def _wait_for(port: int, service: subprocess.Popen[bytes]) -> None:
 class _Terminal(asyncio.Protocol):
     """Sends its frames one after the other; `answered` is set when all that was sent is."""
 
-    def __init__(self, frames: list[bytes], tally: _Tally) -> None:
+    def __init__(self, number: int, frames: list[bytes], first_us: int, tally: _Tally) -> None:
         self.answered = asyncio.Event()
         self.answered.set()
         self.then: Callable[[], None] = lambda: None
-        self._frames, self._tally = frames, tally
+        self._number, self._frames, self._first_us, self._tally = number, frames, first_us, tally
         self._transport: asyncio.Transport | None = None
         self._at = 0
         self._waiting = 0  # positions without an answer
@@ -164,19 +165,19 @@ class _Terminal(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def report(self, count: int) -> bool:
-        """Send the next positions; False when there are no more."""
+    def report(self, count: int) -> None:
+        """Send the next positions; one who is faster than the others needs more frames than were made beforehand."""
         assert self._transport is not None
+        if self._at + count > len(self._frames):
+            (more,) = _frames([self._number], len(self._frames), 20 * count, self._first_us)
+            self._frames += more
         frames = self._frames[self._at : self._at + count]
-        self._at += len(frames)
-        if not frames:
-            return False
+        self._at += count
         self.answered.clear()
         self._since = time.monotonic()
         self._waiting += len(frames)
         self._tally.sent += len(frames)
         self._transport.write(b"".join(frames))
-        return True
 
     def data_received(self, data: bytes) -> None:
         answers = data.count(b"\x7e") // 2
@@ -192,17 +193,17 @@ class _Terminal(asyncio.Protocol):
             self._transport.close()
 
 
-def _frames(terminals: int, each: int, first_us: int) -> list[list[bytes]]:
-    """Frames of 0x0200 by terminal: position, odometer, satellites; a second after each other."""
-    terminal = np.repeat(np.arange(terminals), each)
-    number = np.tile(np.arange(each), terminals)
+def _frames(terminals: Sequence[int], first: int, each: int, first_us: int) -> list[list[bytes]]:
+    """Frames of 0x0200 by terminal, from a number on: position, odometer, satellites; a second after each other."""
+    terminal = np.repeat(np.array(terminals), each)
+    number = np.tile(np.arange(first, first + each), len(terminals))
     count = len(terminal)
     local = (first_us // SECOND_US + number).astype("datetime64[s]") + np.timedelta64(8, "h")
     text = np.datetime_as_string(local).astype("S19").view(np.uint8).reshape(count, 19) - ord("0")
     digits = text[:, [2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]]
     fields = [
         (np.full(count, 0x02000025), 4),
-        (np.array([int(_number(i), 16) for i in range(terminals)])[terminal], 6),
+        (np.repeat(np.array([int(_number(i), 16) for i in terminals]), each), 6),
         (number & 0xFFFF, 2),
         (np.zeros(count, np.int64), 4),
         (np.full(count, 0x0C0003), 4),
@@ -227,9 +228,10 @@ def _frames(terminals: int, each: int, first_us: int) -> list[list[bytes]]:
     return [sent[at : at + each] for at in range(0, count, each)]
 
 
-async def _connect(port: int, frames: list[list[bytes]], tally: _Tally) -> list[_Terminal]:
+async def _connect(port: int, count: int, each: int, first_us: int, tally: _Tally) -> list[_Terminal]:
     loop = asyncio.get_running_loop()
-    terminals = [_Terminal(each, tally) for each in frames]
+    frames = _frames(range(count), 0, each, first_us)
+    terminals = [_Terminal(number, frames[number], first_us, tally) for number in range(count)]
     for at in range(0, len(terminals), _CONNECTING_AT_ONCE):
         chosen = terminals[at : at + _CONNECTING_AT_ONCE]
         await asyncio.gather(
@@ -241,7 +243,7 @@ async def _connect(port: int, frames: list[list[bytes]], tally: _Tally) -> list[
 async def _city(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
     tally = _Tally()
     rounds = int(asked.seconds / asked.interval) + 2
-    terminals = await _connect(port, _frames(asked.terminals, rounds, first_us), tally)
+    terminals = await _connect(port, asked.terminals, rounds, first_us, tally)
     turns = [terminals[at::97] for at in range(97)]  # so many turns in an interval
     start = time.monotonic()
     turn = 0
@@ -256,24 +258,22 @@ async def _city(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
 
 
 async def _backlog(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
-    each = int(_MOST_A_S * asked.seconds / _BACKLOG_TERMINALS)
-    return await _as_fast_as_answered(port, _frames(_BACKLOG_TERMINALS, each, first_us), asked.seconds, _GO)
+    return await _as_fast_as_answered(port, _BACKLOG_TERMINALS, first_us, asked.seconds, _GO)
 
 
 async def _lockstep(port: int, asked: argparse.Namespace, first_us: int) -> _Tally:
-    each = int(_MOST_A_S * asked.seconds / asked.terminals) + 1
-    return await _as_fast_as_answered(port, _frames(asked.terminals, each, first_us), asked.seconds, 1)
+    return await _as_fast_as_answered(port, asked.terminals, first_us, asked.seconds, 1)
 
 
-async def _as_fast_as_answered(port: int, frames: list[list[bytes]], seconds: float, go: int) -> _Tally:
+async def _as_fast_as_answered(port: int, count: int, first_us: int, seconds: float, go: int) -> _Tally:
     tally = _Tally()
-    terminals = await _connect(port, frames, tally)
+    terminals = await _connect(port, count, int(_MADE_A_S * seconds / count) + go, first_us, tally)
     end = time.monotonic() + seconds
 
     def next_of(terminal: _Terminal) -> Callable[[], None]:
         def report() -> None:
-            if time.monotonic() < end and not terminal.report(go):
-                sys.exit("more was acknowledged than frames were made for: raise _MOST_A_S")
+            if time.monotonic() < end:
+                terminal.report(go)
 
         return report
 

@@ -105,9 +105,11 @@ class Settings(BaseSettings):
         None, description="Folder for pictures, sound and film of terminals; empty: only what they are is kept."
     )
     intake_queue: int = Field(
-        50_000, ge=100, description="Positions that wait for the writer at most; then sockets wait."
+        100_000, ge=100, description="Positions that wait for the writer at most; then sockets wait."
     )
-    intake_group: int = Field(10_000, ge=1, description="Positions committed together at most.")
+    intake_group: int = Field(
+        25_000, ge=1, description="Positions committed together at most; what each vehicle costs is paid once a group."
+    )
     intake_wait_s: float = Field(0.2, gt=0, le=5, description="Seconds the writer waits to fill a group.")
 
     border_tolerance_m: float = Field(

@@ -70,8 +70,8 @@ class Intake:
         self,
         sink: Sink,
         *,
-        capacity: int = 50_000,
-        group_size: int = 10_000,
+        capacity: int = 100_000,
+        group_size: int = 25_000,
         group_wait_s: float = 0.2,
         close_timeout_s: float = 10.0,
     ) -> None:

@@ -127,8 +127,9 @@ class Jt808Session(Session):
 
     def rest(self) -> None:
         """Give up messages whose parts stopped coming."""
-        self._parts.expire()
-        self._quarantine(self._parts.take_given_up())
+        if len(self._parts):
+            self._parts.expire()
+            self._quarantine(self._parts.take_given_up())
 
     def end(self) -> None:
         """Nothing more will come."""

@@ -80,6 +80,9 @@ class PartStore:
         self._held = 0
         self._given_up: list[Refusal] = []
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def add(self, header: Header, frame: bytes) -> Joined | None:
         """The whole message once all parts are there, else None.
 
