@@ -10,6 +10,7 @@ from psycopg import Connection
 from geo.arrays import Int32Array, Int64Array
 from geo.localtime import local_day
 from geo.positions import SENT_BITS, Positions, Status, clock_fault
+from store.arrays import MICROSECONDS, array
 from store.partitions import time_text
 
 
@@ -43,7 +44,7 @@ def open_days(conn: Connection[Any], vehicle_id: Int32Array, fix_time: Int64Arra
         SELECT date '1970-01-01' + d, v FROM unnest(%s::int[], %s::int[]) AS pair(d, v) ORDER BY d, v
         ON CONFLICT (day, vehicle_id) DO UPDATE SET revision = open_day.revision + 1
         """,
-        ((pairs >> 32).tolist(), (pairs & 0xFFFFFFFF).tolist()),
+        (array((pairs >> 32).tolist()), array((pairs & 0xFFFFFFFF).tolist())),
     )
 
 
@@ -54,13 +55,14 @@ def move_latest(conn: Connection[Any], fresh: Positions, vehicle_id: Int32Array)
     if not len(order):
         return
     last = order[np.append(np.diff(vehicle_id[order]) != 0, True)]
-    columns = {name: getattr(fresh, name)[last].tolist() for name in ("lat_e7", "lon_e7", "speed_mps", "course_deg")}
+    names = ("fix_time", "lat_e7", "lon_e7", "speed_mps", "course_deg", "received_at")
     conn.execute(
-        """
+        f"""
         INSERT INTO latest (vehicle_id, fix_time, lat_e7, lon_e7, speed_mps, course_deg, status, received_at)
-        SELECT * FROM unnest(%(vehicle_id)s::int[], %(fix_time)s::timestamptz[], %(lat_e7)s::int[], %(lon_e7)s::int[],
-                             %(speed_mps)s::real[], %(course_deg)s::real[], %(status)s::int[],
-                             %(received_at)s::timestamptz[])
+        SELECT vehicle, {MICROSECONDS.format("fixed")}, lat, lon, speed, course, status, {MICROSECONDS.format("received")}
+        FROM unnest(%(vehicle_id)s::int[], %(fix_time)s::bigint[], %(lat_e7)s::int[], %(lon_e7)s::int[],
+                    %(speed_mps)s::real[], %(course_deg)s::real[], %(status)s::int[], %(received_at)s::bigint[])
+             AS w(vehicle, fixed, lat, lon, speed, course, status, received)
         ON CONFLICT (vehicle_id) DO UPDATE SET
             fix_time = excluded.fix_time, lat_e7 = excluded.lat_e7, lon_e7 = excluded.lon_e7,
             speed_mps = excluded.speed_mps, course_deg = excluded.course_deg, status = excluded.status,
@@ -68,10 +70,8 @@ def move_latest(conn: Connection[Any], fresh: Positions, vehicle_id: Int32Array)
         WHERE excluded.fix_time > latest.fix_time
         """,
         {
-            **columns,
-            "vehicle_id": vehicle_id[last].tolist(),
-            "fix_time": [time_text(when) for when in fresh.fix_time[last].tolist()],
-            "status": (fresh.status[last] & np.uint32(SENT_BITS)).tolist(),
-            "received_at": [time_text(when) for when in fresh.received_at[last].tolist()],
+            **{name: array(getattr(fresh, name)[last].tolist()) for name in names},
+            "vehicle_id": array(vehicle_id[last].tolist()),
+            "status": array((fresh.status[last] & np.uint32(SENT_BITS)).tolist()),
         },
     )

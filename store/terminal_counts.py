@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from geo.localtime import to_datetime
+from store.arrays import array
 
 
 @dataclass(slots=True)
@@ -69,10 +70,5 @@ def count_terminals(conn: Connection[Any], at_us: int, counts: Mapping[str, Term
             no_fix = c.no_fix + excluded.no_fix, clock_fault = c.clock_fault + excluded.clock_fault,
             late = c.late + excluded.late, heard_at = greatest(c.heard_at, excluded.heard_at)
         """,
-        (when.date(), when, keys, *(_array([getattr(counts[key], name) for key in keys]) for name in _COUNTED)),
+        (when.date(), when, keys, *(array([getattr(counts[key], name) for key in keys]) for name in _COUNTED)),
     )
-
-
-def _array(numbers: list[int]) -> str:
-    # psycopg takes five times as long for a list, and prepares the statement anew for each width of numbers.
-    return f"{{{','.join(map(str, numbers))}}}"
