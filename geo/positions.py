@@ -159,10 +159,6 @@ class Positions:
         """The same rows at other places."""
         return self._with(lat_e7=lat_e7, lon_e7=lon_e7)
 
-    def with_fix_time(self, fix_time: Int64Array) -> Self:
-        """The same rows at other times."""
-        return self._with(fix_time=fix_time)
-
     def _with(self, **columns: NDArray[Any]) -> Self:
         return type(self)(**{field.name: columns.get(field.name, getattr(self, field.name)) for field in fields(self)})
 

@@ -92,19 +92,18 @@ def read_bulk(data: bytes, received_at: int, dialect: Callable[[str], str] = lam
         rows, terminals = loops.read_frames(
             raw, marks, np.flatnonzero(raw == 0x7D), kinds, terminal, keys, headers, columns
         )
-    positions = Positions(
-        vehicle_ix=terminal[:rows],
-        received_at=np.full(rows, received_at, dtype=np.int64),
-        **{name: column[:rows] for name, column in columns._asdict().items()},
-    )
+    sent = {name: column[:rows] for name, column in columns._asdict().items()}
     number = np.flatnonzero(kinds != OTHER)
     noted = np.flatnonzero(kinds[number] == NOTED).tolist()
     notes = {row: position_note(data[begin[number[row]] : end[number[row]]], dialect) for row in noted}
-    fix_time, restored = restore_weeks(positions.fix_time, received_at)
-    note_sent_time(notes, positions.fix_time, restored)
+    fix_time, restored = restore_weeks(sent["fix_time"], received_at)
+    if fix_time is not sent["fix_time"]:
+        note_sent_time(notes, sent["fix_time"], restored)
+        sent["fix_time"] = fix_time
+    received = np.full(rows, received_at, dtype=np.int64)
     left = np.flatnonzero(kinds == OTHER).tolist()
     return Bulk(
-        positions.with_fix_time(fix_time),
+        Positions(vehicle_ix=terminal[:rows], received_at=received, **sent),
         number,
         keys[:terminals],
         headers[:rows],
