@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geo.localtime import SECOND_US
 from gongche.home import open_home
@@ -198,7 +199,7 @@ def _frames(terminals: Sequence[int], first: int, each: int, first_us: int) -> l
     terminal = np.repeat(np.array(terminals), each)
     number = np.tile(np.arange(first, first + each), len(terminals))
     count = len(terminal)
-    local = (first_us // SECOND_US + number).astype("datetime64[s]") + np.timedelta64(8, "h")
+    local = (first_us // SECOND_US + 8 * 3600 + number).astype("datetime64[s]")
     text = np.datetime_as_string(local).astype("S19").view(np.uint8).reshape(count, 19) - ord("0")
     digits = text[:, [2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]]
     fields = [
@@ -213,8 +214,10 @@ def _frames(terminals: Sequence[int], first: int, each: int, first_us: int) -> l
         (np.full(count, 360), 2),
         (number % 360, 2),
     ]
-    columns = [value.astype(">i8").view(np.uint8).reshape(count, 8)[:, 8 - width :] for value, width in fields]
-    columns.append(digits[:, ::2] << 4 | digits[:, 1::2])
+    columns: list[NDArray[np.uint8]] = [
+        value.astype(">i8").view(np.uint8).reshape(count, 8)[:, 8 - width :] for value, width in fields
+    ]
+    columns.append((digits[:, ::2] << 4 | digits[:, 1::2]).astype(np.uint8))
     columns.append(np.tile(np.array([0x01, 4], np.uint8), (count, 1)))
     columns.append((100_000 + number).astype(">u4").view(np.uint8).reshape(count, 4))
     columns.append(np.tile(np.array([0x31, 1, 12], np.uint8), (count, 1)))
