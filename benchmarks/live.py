@@ -17,7 +17,6 @@ the receivers' process.
 import argparse
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -32,9 +31,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.service import cpu_s, free_port, make_fleet, number_of, peak_mb
 from geo.localtime import SECOND_US
 from gongche.home import open_home
-from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 
 _BACKLOG_TERMINALS, _GO = 400, 100
 _MADE_A_S = 50_000  # positions for which frames are made beforehand
@@ -61,9 +60,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gongche-live-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         home.chmod(0o755)
-        port = _free_port()
+        port = free_port()
         (home / "gongche.toml").write_text(f"jt808_port = {port}\nnmea_port = 0\n")
-        _make_fleet(home, max(asked.terminals, _BACKLOG_TERMINALS))
+        with open_home(home) as gongche:
+            make_fleet(gongche, max(asked.terminals, _BACKLOG_TERMINALS), "jt808")
         facts: dict[str, Any] = {"terminals": asked.terminals, "seconds": asked.seconds}
         sent = 0
         for number, name in enumerate(PHASES):
@@ -97,24 +97,6 @@ def _figures(name: str, tally: _Tally, seconds: float) -> dict[str, Any]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _number(terminal: int) -> str:
-    return f"0139{terminal:08}"
-
-
-def _make_fleet(home: Path, count: int) -> None:
-    with open_home(home) as gongche, gongche.database.connection() as conn:
-        upsert_units(conn, [Unit("U", "局")])
-        upsert_vehicles(conn, [Vehicle(f"V{i}", f"粤A{i:05}", "U") for i in range(count)])
-        upsert_terminals(conn, [Terminal(_number(i), f"V{i}", "jt808") for i in range(count)])
-
-
 def _run(
     home: Path, port: int, name: str, asked: argparse.Namespace, *, first_us: int
 ) -> tuple[_Tally, dict[str, float]]:
@@ -123,20 +105,13 @@ def _run(
     with subprocess.Popen(command) as service:  # noqa: S603 - a command of our own
         try:
             _wait_for(port, service)
-            before = _cpu_s(service.pid)
+            before = cpu_s(service.pid)
             tally = asyncio.run(phases[name](port, asked, first_us))
-            cpu_s = _cpu_s(service.pid) - before
-            status = Path(f"/proc/{service.pid}/status").read_text()
-            peak_mb = int(status.partition("VmHWM:")[2].split()[0]) // 1024
+            used_us = (cpu_s(service.pid) - before) / tally.sent * 1e6
+            peak = peak_mb(service.pid)
         finally:
             service.terminate()
-    return tally, {"receiver_peak_rss_mb": peak_mb, "receiver_cpu_us_a_position": round(cpu_s / tally.sent * 1e6, 1)}
-
-
-def _cpu_s(pid: int) -> float:
-    """Processor time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return tally, {"receiver_peak_rss_mb": peak, "receiver_cpu_us_a_position": round(used_us, 1)}
 
 
 def _wait_for(port: int, service: subprocess.Popen[bytes]) -> None:
@@ -204,7 +179,7 @@ def _frames(terminals: Sequence[int], first: int, each: int, first_us: int) -> l
     digits = text[:, [2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]]
     fields = [
         (np.full(count, 0x02000025), 4),
-        (np.repeat(np.array([int(_number(i), 16) for i in terminals]), each), 6),
+        (np.repeat(np.array([int(number_of(i), 16) for i in terminals]), each), 6),
         (number & 0xFFFF, 2),
         (np.zeros(count, np.int64), 4),
         (np.full(count, 0x0C0003), 4),

@@ -19,7 +19,6 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import shutil
 import socket
 import subprocess
@@ -34,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.service import cpu_s, free_port, make_fleet, number_of, peak_mb
 from geo.localtime import SECOND_US, to_datetime
 from gongche.home import Gongche, open_home
 from ingest.intake import Intake
@@ -42,7 +42,6 @@ from ingest.mqtt_address import BrokerAddress
 from ingest.mqtt_link import Link
 from ingest.mqtt_packets import Hello
 from ingest.parcel import STORED, Outcome, Parcel
-from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 
 _CLIENT_ID = "gongche"
 _LOOK_S = 0.02
@@ -79,17 +78,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gongche-mqtt-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         home.chmod(0o755)
-        port = _free_port()
+        port = free_port()
         (home / "gongche.toml").write_text(
             f'jt808_port = 0\nnmea_port = 0\nmqtt_url = "mqtt://127.0.0.1:{port}"\nmqtt_client_id = "{_CLIENT_ID}"\n'
         )
         with _broker(home, port) as broker, open_home(home) as gongche:
-            _make_fleet(gongche, asked.terminals)
+            make_fleet(gongche, asked.terminals, "mqtt")
             facts: dict[str, Any] = {"terminals": asked.terminals, "seconds": asked.seconds}
             facts |= asyncio.run(_alone(port, asked))
             for number, name in enumerate(("city", "saturated")):
                 facts |= _run(gongche, port, name, number, asked)
-            facts["broker_peak_rss_mb"] = _peak_mb(broker.pid)
+            facts["broker_peak_rss_mb"] = peak_mb(broker.pid)
             facts["unacknowledged"] = asyncio.run(_come_again(port))
             facts["sent"] = facts["city_sent"] + facts["saturated_sent"]
             with gongche.database.connection() as conn:
@@ -151,7 +150,7 @@ def _run(gongche: Gongche, port: int, name: str, number: int, asked: argparse.Na
     with subprocess.Popen(command) as service:  # noqa: S603 - a command of our own
         try:
             _wait_for_session(gongche.home, number, service)
-            used_s = _cpu_s(service.pid)
+            used_s = cpu_s(service.pid)
             context = multiprocessing.get_context("spawn")
             progress = context.Value("q", 0)
             ours, theirs = context.Pipe()
@@ -162,13 +161,13 @@ def _run(gongche: Gongche, port: int, name: str, number: int, asked: argparse.Na
             generator.start()
             sent, ledger = _watch(gongche, service, ours, progress, asked.seconds)
             generator.join()
-            used_us = (_cpu_s(service.pid) - used_s) * 1e6 / sent.counts[-1]
-            peak_mb = _peak_mb(service.pid)
+            used_us = (cpu_s(service.pid) - used_s) * 1e6 / sent.counts[-1]
+            peak = peak_mb(service.pid)
         finally:
             service.terminate()
     return _figures(name, sent, ledger) | {
         f"{name}_receiver_cpu_us_per_position": round(used_us, 1),
-        f"{name}_receiver_peak_rss_mb": peak_mb,
+        f"{name}_receiver_peak_rss_mb": peak,
     }
 
 
@@ -259,7 +258,7 @@ _TIME_BYTES = len("2026-11-23T08:00:00+08:00")
 
 def _head(terminal: int) -> bytes:
     """A PUBLISH up to its number."""
-    topic = f"gongche/{_number(terminal)}/position".encode()
+    topic = f"gongche/{number_of(terminal)}/position".encode()
     size = 2 + len(topic) + 2 + len(b'{"fix_time": "') + _TIME_BYTES + len(_REST)
     return bytes([0x32, size & 127 | 128, size >> 7]) + len(topic).to_bytes(2) + topic
 
@@ -320,35 +319,6 @@ def _stored(gongche: Gongche) -> int:
     with gongche.database.connection() as conn:
         (rows,) = conn.execute("SELECT coalesce(sum(accepted), 0) FROM intake_count").fetchone() or (0,)
     return int(rows)
-
-
-def _peak_mb(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
-
-
-def _cpu_s(process: int) -> float:
-    """Processor time a process has used, its own and the kernel's for it."""
-    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _number(terminal: int) -> str:
-    return f"0139{terminal:08}"
-
-
-def _make_fleet(gongche: Gongche, count: int) -> None:
-    with gongche.database.connection() as conn:
-        upsert_units(conn, [Unit("U", "局")])
-        upsert_vehicles(conn, [Vehicle(f"V{i}", f"粤A{i:05}", "U") for i in range(count)])
-        upsert_terminals(conn, [Terminal(_number(i), f"V{i}", "mqtt") for i in range(count)])
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 import asyncio
 import socket
 import ssl
-from collections import Counter
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ingest.errors import ReceiverError
-from ingest.limits import AddressLimits
+from ingest.receiver import Receiver
 from ingest.session import Platform, Session
 
 READ_BYTES = 65_536
@@ -21,39 +20,18 @@ REST_S = 1.0
 BACKLOG = 4096
 
 
-class TcpReceiver:
-    """Listens on one TCP address. `async with receiver:` starts it; leaving it answers what is stored and hangs up.
-
-    Parameters
-    ----------
-    platform : speaks the protocol.
-    host, port : the address; port 0 takes a free one, then in `port`.
-    listener : a bound socket to listen on instead.
-    tls : speaks TLS where given.
-    idle_timeout_s : silence after which a connection is ended.
-    max_connections : more are closed as they come, and counted.
-    limits : what one address may take up.
-    """
+class TcpReceiver(Receiver):
+    """Listens on one TCP address, or on a bound socket `listener`; speaks TLS where `tls` is given. Leaving it hangs up."""
 
     def __init__(
         self,
         platform: Platform,
         *,
-        host: str = "127.0.0.1",
-        port: int = 0,
         listener: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
-        idle_timeout_s: float = 300.0,
-        max_connections: int = 20_000,
-        limits: AddressLimits | None = None,
+        **common: Any,
     ) -> None:
-        self.platform = platform
-        self.host = host
-        self.port = port
-        self.idle_timeout_s = idle_timeout_s
-        self.max_connections = max_connections
-        self.limits = limits or AddressLimits()
-        self.counts: Counter[str] = platform.counts
+        super().__init__(platform, **common)
         self.buffer = memoryview(bytearray(READ_BYTES))  # of all connections: a read is taken before the next
         self.open: set[_Connection] = set()
         self._listener = listener

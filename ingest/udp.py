@@ -1,44 +1,27 @@
 """UDP: a session for each address that sends, ended by silence. What the intake has no room for is not acknowledged."""
 
 import asyncio
-from collections import Counter
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, cast
 
 from ingest.errors import ReceiverError
-from ingest.limits import AddressLimits
+from ingest.receiver import Receiver
 from ingest.session import Platform, Session
 from ingest.tcp import CLOSE_TIMEOUT_S, REST_S
 
 Address = tuple[Any, ...]
 
 
-class UdpReceiver:
-    """Listens on one UDP address. `async with receiver:` starts it; leaving it answers what is stored.
+class UdpReceiver(Receiver):
+    """Listens on one UDP address; `max_connections` are addresses that are spoken with at once.
 
-    Parameters as those of `ingest.tcp.TcpReceiver`; `max_connections` are addresses that are spoken with at once.
     A datagram that finds its session busy, the intake full or its address ahead of its rate is dropped and counted
     (`dropped`): it is not acknowledged, so the terminal sends it again.
     """
 
-    def __init__(
-        self,
-        platform: Platform,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        idle_timeout_s: float = 300.0,
-        max_connections: int = 20_000,
-        limits: AddressLimits | None = None,
-    ) -> None:
-        self.platform = platform
-        self.host = host
-        self.port = port
-        self.idle_timeout_s = idle_timeout_s
-        self.max_connections = max_connections
-        self.limits = limits or AddressLimits()
-        self.counts: Counter[str] = platform.counts
+    def __init__(self, platform: Platform, **common: Any) -> None:
+        super().__init__(platform, **common)
         self.peers: dict[Address, _Peer] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._sweeper: asyncio.Task[None] | None = None
