@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ingest.errors import FieldError, Refusal
 from ingest.intake import Intake
 from ingest.nmea import EpochAssembler, Fix, LineSplitter
-from ingest.nmea.identity import terminal_for
+from ingest.nmea.identity import callers, terminal_for
 from ingest.parcel import Parcel
 from ingest.presence import Presence, Voice
 from ingest.session import Link, Platform, Session, now_us, silence
@@ -25,7 +25,7 @@ class NmeaPlatform(Platform):
 
     def __init__(self, intake: Intake, terminals: Mapping[str, str] | None = None) -> None:
         super().__init__(intake)
-        self.terminals = terminals or {}
+        self.terminals = callers(terminals or {})  # once: a reconnecting fleet asks thousands of times
         self.presence = Presence()
 
     def session(self, link: Link) -> "NmeaSession":

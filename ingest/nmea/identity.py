@@ -4,7 +4,6 @@ Keys of the table: an IPv4 or IPv6 address that one terminal calls from, or a po
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from ingest.errors import ReceiverError
@@ -14,13 +13,17 @@ MAX_TERMINAL_CHARACTERS = 40
 _PORTS = range(1, 65_536)
 
 
-def terminal_for(peer_host: str, local_port: int, table: Mapping[str, str]) -> str | None:
+def callers(table: Mapping[str, str]) -> dict[str | int, str]:
+    """The table with each address in its one form and each port as a number. ReceiverError on a key that is neither."""
+    return {_key(key): terminal for key, terminal in table.items()}
+
+
+def terminal_for(peer_host: str, local_port: int, by_key: Mapping[str | int, str]) -> str | None:
     """Number of the terminal that calls from this address, else of the one that calls this port; None where neither is known.
 
     `peer_host` as the socket tells it; an IPv4 address that came through an IPv6 socket (::ffff:10.0.0.5) is that address,
-    and a zone (fe80::1%eth0) counts for nothing. ReceiverError on a table that is none.
+    and a zone (fe80::1%eth0) counts for nothing. `by_key`: of `callers`.
     """
-    by_key = {_key(key): terminal for key, terminal in table.items()}
     try:
         found = by_key.get(_address(peer_host))
     except ValueError:  # no address, as of a Unix socket
@@ -43,7 +46,6 @@ def extra_ports(table: Mapping[str, str]) -> list[int]:
     return sorted(key for key in keys if isinstance(key, int))
 
 
-@lru_cache(maxsize=1 << 17)
 def _key(text: str) -> str | int:
     """A port, or an address in its one form."""
     if text.isascii() and text.isdecimal() and int(text) in _PORTS:

@@ -3,7 +3,7 @@
 import pytest
 
 from ingest.errors import ReceiverError
-from ingest.nmea.identity import extra_ports, terminal_for
+from ingest.nmea.identity import callers, extra_ports, terminal_for
 
 TABLE = {"10.0.0.5": "A1", "9001": "B2", "2001:DB8:0::7": "C3", "::ffff:10.0.0.6": "D4", "9000": "E5"}
 
@@ -26,7 +26,7 @@ TABLE = {"10.0.0.5": "A1", "9001": "B2", "2001:DB8:0::7": "C3", "::ffff:10.0.0.6
     ],
 )
 def test_an_address_counts_before_a_port(peer: str, port: int, terminal: str | None) -> None:
-    assert terminal_for(peer, port, TABLE) == terminal
+    assert terminal_for(peer, port, callers(TABLE)) == terminal
 
 
 def test_an_empty_table_knows_nobody() -> None:
@@ -40,7 +40,7 @@ def test_ports_of_their_own_are_listened_on() -> None:
 
 @pytest.mark.parametrize("key", ["", "0", "65536", "-1", "10.0.0", "10.0.0.5:9001", "gateway.example", "١", "9001 "])
 def test_a_key_that_is_neither_is_named(key: str) -> None:
-    for use in (lambda: extra_ports({key: "A1"}), lambda: terminal_for("10.0.0.5", 8809, {key: "A1"})):
+    for use in (lambda: extra_ports({key: "A1"}), lambda: callers({key: "A1"})):
         with pytest.raises(ReceiverError, match="expected an address or a port from 1 to 65535, got") as caught:
             use()
         assert repr(key) in str(caught.value)
