@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gongche.errors import GongcheError
@@ -19,6 +19,17 @@ FILE_NAME = "gongche.toml"
 _OTHER_ENV = {"GONGCHE_HOME", "GONGCHE_TRACKS"}
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _months(least: int) -> AfterValidator:
+    """Months that the rules of the field ask for at least, or 0 for ever."""
+
+    def check(months: int) -> int:
+        if 0 < months < least:
+            raise ValueError(f"expected 0 or at least {least} months")
+        return months
+
+    return AfterValidator(check)
 
 
 class Settings(BaseSettings):
@@ -33,6 +44,28 @@ class Settings(BaseSettings):
     database_pool: int = Field(8, ge=2, le=200, description="Connections to the database held open at most.")
     archive_dir: Path | None = Field(
         None, description="Folder of the sealed archive; empty: archive/ in the home folder."
+    )
+    archive_url: SecretStr = Field(
+        SecretStr(""),
+        description="Object store or other filesystem of the sealed archive, as s3://bucket/prefix; empty: archive_dir.",
+    )
+    chunk_days: int = Field(
+        1, ge=1, le=30, description="Days in a chunk of positions, where the database has TimescaleDB."
+    )
+    compress_after_days: int = Field(
+        7, ge=1, le=3650, description="Days after which chunks are compressed, where TimescaleDB can."
+    )
+    keep_positions_months: Annotated[int, _months(6)] = Field(
+        12,
+        ge=0,
+        le=1200,
+        description="Months that sealed positions stay in the database too; at least 6, 0: for ever.",
+    )
+    keep_flags_months: Annotated[int, _months(36)] = Field(
+        36, ge=0, le=1200, description="Months that flags of no case are kept; at least 36, 0: for ever."
+    )
+    keep_raw_frames: bool = Field(
+        False, description="Keep what terminals sent byte by byte too, and seal it beside the positions."
     )
 
     web_host: str = Field("127.0.0.1", description="Address the pages are served on.")

@@ -70,3 +70,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
     text = DOCS.read_text(encoding="utf-8")
     for name, default, sentence in settings_table():
         assert f"| `{name}` | {f'`{default}`' if default else ''} | {sentence} |" in text, name
+
+
+def test_retention_shorter_than_the_rules_of_the_field_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GongcheError, match=r"keep_positions_months .*expected 0 or at least 6 months"):
+        load_settings(tmp_path, keep_positions_months=3)
+    assert load_settings(tmp_path, keep_positions_months=0).keep_positions_months == 0
