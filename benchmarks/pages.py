@@ -1,0 +1,224 @@
+"""What a page costs when the database holds a city's month: a vehicle's day, lists and reports.
+
+    python -m benchmarks.pages --json [--vehicles 8628] [--days 30] [--seed 1] [--folder DIR] [--url URL] [--home DIR]
+
+The month is that of `benchmarks.month`, made there if it is not. It is taken in day by day, sealed, audited, and then
+the pages are asked over loopback as an inspector and as the manager of one unit would ask them. `--url` names an empty
+database on a server of one's own in place of the embedded one; `--home` keeps what was taken in for a further run.
+Times are of the second and later asks of the same kind, in milliseconds: warm, but never twice the same vehicle.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import httpx
+import numpy as np
+import uvicorn
+
+from benchmarks import month
+from benchmarks.city import read_city
+from geo.arrays import Int32Array
+from geo.localtime import SECOND_US, day_date, day_start_us
+from geo.positions import Positions
+from gongche.auditing import audit_days
+from gongche.home import Gongche, open_home
+from gongche.importing import FLEET_FILES, import_fleet
+from store.derived import summary
+from store.fleet import load_units, load_vehicles
+from store.parts import COLUMNS, decode_part
+from store.positions import merge_positions, read_track
+from store.users import add_user, user_names
+from web.app import create_app
+from web.settings import WebSettings
+
+BATCH = 50_000
+ASKS = 60
+PASSWORD = "benchmark-only"  # noqa: S105 - of a database that ends with the benchmark
+DISTRICTS = Path(__file__).parents[1] / "fixtures" / "districts.geojson"
+
+
+def main() -> None:
+    """Take the month in where it is not there yet, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vehicles", type=int, default=8628)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "gongche-month")
+    parser.add_argument("--url", default="")
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    folder = options.folder / f"{options.vehicles}x{options.days}-seed{options.seed}"
+    if not (folder / "made.json").exists():
+        month.make(folder, options.vehicles, options.days, options.seed)
+    home = options.home or Path(tempfile.mkdtemp(prefix="gongche-benchmark-"))
+    if options.home is None:
+        home.chmod(0o711)  # the server's own user must be able to pass
+    try:
+        with open_home(home, **({"database_url": options.url} if options.url else {})) as gongche:
+            figures = {"level": gongche.database.level, **fill(gongche, folder, options.days)}
+            figures |= ask(gongche, options.days, options.seed)
+    finally:
+        if options.home is None:
+            shutil.rmtree(home, ignore_errors=True)
+    print(
+        json.dumps(figures)
+        if options.json
+        else "\n".join(
+            f"{name:<36} {value if isinstance(value, str) else f'{value:,}':>16}" for name, value in figures.items()
+        )
+    )
+
+
+def fill(gongche: Gongche, folder: Path, days: int) -> dict[str, Any]:
+    """Take in, seal and audit what is not there yet; how fast each went, and what is there then."""
+    figures: dict[str, Any] = {}
+    with gongche.database.connection() as conn:
+        known = summary(conn)["vehicles"]
+    if not known:
+        for kind, name in FLEET_FILES.items():
+            if (folder / name).is_file():
+                import_fleet(gongche, kind, folder / name)
+        begun = perf_counter()
+        rows = sum(_take_day(gongche, *each) for each in _days(gongche, folder))
+        figures["taken_in_per_s"] = round(rows / (perf_counter() - begun))
+        begun = perf_counter()
+        sealed = gongche.archive.seal(gongche.database, month.FIRST + days + 400)
+        figures["seal_per_s"] = round(sealed.rows / (perf_counter() - begun))
+        begun = perf_counter()
+        audited = audit_days(gongche, month.FIRST, month.FIRST + days - 1)
+        figures["audit_and_store_s"] = round(perf_counter() - begun, 1)
+        figures["audit_and_store_positions_per_s"] = round(audited.positions / (perf_counter() - begun))
+        with gongche.database.alone() as conn:
+            conn.execute("VACUUM (ANALYZE)")
+    with gongche.database.connection() as conn:
+        row = conn.execute(
+            "SELECT count(*), pg_database_size(current_database()), (SELECT count(*) FROM trip) FROM position"
+        ).fetchone()
+    assert row is not None
+    return {**figures, "positions": row[0], "database_gb": round(row[1] / 1e9, 1), "trips": row[2]}
+
+
+def ask(gongche: Gongche, days: int, seed: int) -> dict[str, float]:
+    """Median and 95 % of each question, in milliseconds."""
+    rng = np.random.default_rng(seed)
+    with gongche.database.connection() as conn:
+        vehicles = rng.permutation([each.vehicle_id for each in load_vehicles(conn)]).tolist()
+        trips = [
+            trip
+            for (trip,) in conn.execute(
+                "SELECT trip_id FROM trip WHERE vehicle_id = ANY(%s) ORDER BY md5(trip_id) LIMIT %s",
+                (vehicles[: 4 * ASKS], ASKS),
+            ).fetchall()
+        ]
+        unit = max(load_units(conn), key=lambda each: each.code)
+        names = user_names(conn)
+        if "inspector" not in names:
+            add_user(conn, "inspector", "inspector", PASSWORD)
+            add_user(conn, "manager", "manager", PASSWORD, unit.unit_id)
+    figures = _spread("track_of_a_day", _tracks(gongche, vehicles, days, rng))
+    first, last = day_date(month.FIRST), day_date(month.FIRST + days - 1)
+    span = f"from_day={first}&to_day={last}"
+    with _served(create_app(WebSettings(districts_path=DISTRICTS), gongche.database)) as address:
+        inspector, manager = _signed_in(address, "inspector"), _signed_in(address, "manager")
+        for name, client, paths in (
+            ("overview", inspector, ["/"] * 10),
+            ("vehicles", inspector, [f"/vehicles?page={page}" for page in range(1, 21)]),
+            ("vehicle", inspector, [f"/vehicles/{each}?{span}" for each in vehicles[:ASKS]]),
+            ("trip", inspector, [f"/trips/{each}" for each in trips]),
+            ("track_for_the_map", inspector, [f"/api/trips/{each}/track" for each in trips]),
+            ("flags", inspector, [f"/flags?{span}&page={page}" for page in range(1, 21)]),
+            ("month_report_city", inspector, [f"/savings?from_month={last:%Y-%m}&to_month={last:%Y-%m}"] * 8),
+            ("month_report_unit", manager, [f"/savings?from_month={last:%Y-%m}&to_month={last:%Y-%m}"] * 8),
+            ("terminals", inspector, ["/terminals"] * 10),
+        ):
+            figures |= _spread(name, _pages(client, paths))
+    return figures
+
+
+def _days(gongche: Gongche, folder: Path) -> Iterator[tuple[Positions, Int32Array]]:
+    """A day of the month after the other, in order of receipt, with the vehicle_id of each vehicle_ix."""
+    fleet = read_city(folder)
+    code_of = {number: vehicle.code for number, vehicle in fleet.vehicles.items()}
+    with gongche.database.connection() as conn:
+        id_of = {vehicle.code: vehicle.vehicle_id for vehicle in load_vehicles(conn)}
+    ids = np.array([0] + [id_of[code_of[number]] for number in range(1, len(code_of) + 1)], dtype=np.int32)
+    for day in sorted(folder.glob("positions/day=*")):
+        parts = [decode_part(path.read_bytes(), path.name) for path in sorted(day.glob("part-*.parquet"))]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+        numbers = columns.pop("vehicle_id")
+        positions = Positions.from_columns(len(numbers), vehicle_ix=numbers, **columns)
+        yield positions.take(np.argsort(positions.received_at, kind="stable")), ids
+
+
+def _take_day(gongche: Gongche, positions: Positions, ids: Int32Array) -> int:
+    accepted = 0
+    for start in range(0, len(positions), BATCH):
+        with gongche.database.connection() as conn:
+            accepted += merge_positions(conn, positions.take(slice(start, start + BATCH)), ids).accepted
+    return accepted
+
+
+def _tracks(gongche: Gongche, vehicles: list[int], days: int, rng: np.random.Generator) -> Iterator[float]:
+    """Seconds to read a vehicle's day out of the database, after the same day of its neighbour was read."""
+    with gongche.database.connection() as conn:
+        for vehicle in vehicles[: 5 * ASKS]:
+            start = day_start_us(month.FIRST + int(rng.integers(days)))
+            end = start + 86_400 * SECOND_US
+            read_track(conn, vehicle + 1, start, end)
+            begun = perf_counter()
+            read_track(conn, vehicle, start, end)
+            yield perf_counter() - begun
+
+
+def _pages(client: httpx.Client, paths: list[str]) -> Iterator[float]:
+    for path in paths:
+        begun = perf_counter()
+        answer = client.get(path)
+        seconds = perf_counter() - begun
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path}: expected 200, got {answer.status_code}")
+        yield seconds
+
+
+def _spread(name: str, seconds: Iterator[float]) -> dict[str, float]:
+    warm = list(seconds)[1:]
+    return {
+        f"{name}_ms": round(1000 * float(np.median(warm)), 1),
+        f"{name}_p95_ms": round(1000 * float(np.quantile(warm, 0.95)), 1),
+    }
+
+
+def _signed_in(address: str, name: str) -> httpx.Client:
+    client = httpx.Client(base_url=address, timeout=120)
+    answer = client.post("/sign-in", data={"name": name, "password": PASSWORD}, headers={"origin": address})
+    if answer.status_code != 303:
+        raise RuntimeError(f"sign-in of {name}: expected 303, got {answer.status_code}")
+    return client
+
+
+@contextmanager
+def _served(app: Callable[..., Any]) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+if __name__ == "__main__":
+    main()
