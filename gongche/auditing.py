@@ -20,6 +20,7 @@ from rules import catalogue_path
 from rules.load import Rule, load_catalogue
 from store.archive import VEHICLES_PER_BUCKET
 from store.derived import replace_derived
+from store.rule_versions import RuleText, remember_rules
 from store.stale import take_waiting, waiting_days
 
 MARGIN_DAYS = 1
@@ -84,7 +85,8 @@ def audit_days(
     measured by the workers of a Dask cluster; this process weighs and stores what they found. Each bucket is a
     transaction of its own, which ends by taking the marks of its stale days.
     """
-    rules = load_catalogue(catalogue_path())
+    with gongche.database.connection() as conn:
+        rules = rules_in_use(conn)
     with gongche.database.connection() as conn:
         # Before the fleet and the archive: what changes from now on has a newer mark, which this audit does not take.
         waiting = waiting_days(conn, from_day, to_day)
@@ -124,6 +126,17 @@ def audit_days(
     with gongche.database.connection() as conn:
         settle(conn, fleet, rules, from_day, to_day)
     return done
+
+
+def rules_in_use(conn: Connection[Any]) -> list[Rule]:
+    """The rules of the catalogue, the text of each that may raise flags remembered.
+
+    RulesError carries faults of rule files; store.rule_versions.RuleChangedError names a rule whose text is not the one
+    used under its version before.
+    """
+    rules = load_catalogue(catalogue_path())
+    remember_rules(conn, [RuleText(each.rule_id, each.version, each.text) for each in rules if each.status == "stable"])
+    return rules
 
 
 def audit_stale(gongche: Gongche, progress: Progress = no_progress) -> Audited:

@@ -23,15 +23,13 @@ from fixtures.terminals import Addresses, Journey, Tally, run_terminals
 from geo.localtime import SECOND_US, day_date, day_start_us
 from gongche.auditing import Audited, audit_days
 from gongche.clock import now_us, today
-from gongche.console import progress
+from gongche.console import progress, say
 from gongche.errors import GongcheError
 from gongche.home import Gongche
-from gongche.importing import import_folder
+from gongche.importing import import_fleet, import_folder
 from ingest.broker import EmbeddedBroker
-from ingest.files.fleet import read_orders
 from ingest.mqtt import BrokerAddress
 from store.derived import summary
-from store.duty import upsert_orders
 from store.fleet import load_units
 from store.users import add_user, user_names
 
@@ -147,8 +145,8 @@ def _journeys_from_now(gongche: Gongche) -> list[Journey]:
 def _allow_rounds(gongche: Gongche, fleet: Fleet, day: int) -> None:
     path = demo_folder(gongche.home) / "live_orders.csv"
     pd.DataFrame(live_orders(fleet, day)).to_csv(path, index=False)
-    with gongche.database.connection() as conn:
-        upsert_orders(conn, read_orders(path))
+    for fault in import_fleet(gongche, "orders", path).faults:
+        say(fault)
 
 
 def _make_history(gongche: Gongche, state: State, first_day: int, days: int) -> Audited:
@@ -165,7 +163,9 @@ def _make_history(gongche: Gongche, state: State, first_day: int, days: int) -> 
             progress=report,
         )
     with progress("importing positions") as report:
-        import_folder(gongche, folder, lambda done, _total: report(done, made.positions))
+        imported = import_folder(gongche, folder, lambda done, _total: report(done, made.positions))
+    for fault in imported.faults:
+        say(fault)
     with progress("sealing days") as report:
         gongche.archive.seal(gongche.database, first_day + days, report)
     with progress("auditing vehicles") as report:

@@ -17,16 +17,9 @@ from geo.arrays import Int32Array
 from geo.distance import apart_m
 from geo.localtime import day_start_us
 from geo.zones import Circle, Zone, ZoneIndex
-from store.duty import (
-    DispatchOrder,
-    DriverSwipe,
-    DutyDay,
-    load_duty_days,
-    load_orders,
-    load_swipes,
-    vehicle_calendars,
-)
+from store.duty import DriverSwipe, DutyDay, load_duty_days, load_swipes, vehicle_calendars
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, load_zones
+from store.orders import DispatchOrder, load_orders
 
 MARGIN_DAYS = 2
 """Calendar days, orders and swipes are read so far beyond the days asked for: trips and shifts run over midnight."""

@@ -1,7 +1,7 @@
 """Files into the store: the fleet's own data, and positions with every row accounted for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
 
@@ -12,7 +12,7 @@ from gongche.console import Progress, no_progress
 from gongche.errors import GongcheError
 from gongche.home import Gongche
 from ingest.files import Batch, read_positions
-from ingest.files.fleet import import_file
+from ingest.files.fleet import Taken, import_file
 from store.fleet import ensure_vehicle, load_terminals, load_vehicles
 from store.intake import add_quarantine, count_intake
 from store.positions import merge_positions
@@ -24,6 +24,7 @@ FLEET_FILES = {
     "units": "units.csv",
     "terminal-types": "terminal-types.csv",
     "vehicles": "vehicles.csv",
+    "drivers": "drivers.csv",
     "orders": "orders.csv",
     "swipes": "swipes.csv",
     "prices": "prices.csv",
@@ -42,6 +43,12 @@ class Imported:
     accepted: int = 0
     duplicate: int = 0
     quarantined: int = 0
+    faults: list[str] = field(default_factory=list)
+    """Of a folder: a line for each row of the fleet's own data that was refused alone."""
+
+    def facts(self) -> dict[str, int]:
+        """The counts."""
+        return {name: getattr(self, name) for name in ("received", "accepted", "duplicate", "quarantined")}
 
 
 def is_simulated(folder: Path) -> bool:
@@ -49,10 +56,11 @@ def is_simulated(folder: Path) -> bool:
     return (folder / FLEET_FILES["vehicles"]).is_file() and (folder / POSITIONS_FILE).is_file()
 
 
-def import_fleet(gongche: Gongche, kind: str, path: Path) -> int:
-    """Take units, vehicles, types of terminals, zones, orders, a calendar, swipes or prices from a file; returns how many.
+def import_fleet(gongche: Gongche, kind: str, path: Path) -> Taken:
+    """Take units, vehicles, types of terminals, drivers, zones, orders, a calendar, swipes or prices from a file.
 
-    One transaction: a fault in any row (GongcheError with file, line, expected and got) leaves everything as it was.
+    One transaction: a fault in any row (GongcheError with file, line, expected and got) leaves everything as it was. An
+    order that meets another of its vehicle, or a card that has a driver already, is refused alone.
     """
     with gongche.database.connection() as conn:
         return import_file(conn, kind, path)
@@ -60,10 +68,13 @@ def import_fleet(gongche: Gongche, kind: str, path: Path) -> int:
 
 def import_folder(gongche: Gongche, folder: Path, progress: Progress = no_progress) -> Imported:
     """Take a folder that `simulate` wrote: zones, calendar, units, vehicles, orders, swipes, prices, then the positions."""
+    faults: list[str] = []
     for kind, name in FLEET_FILES.items():
         if (folder / name).is_file():
-            import_fleet(gongche, kind, folder / name)
-    return import_positions(gongche, [folder / POSITIONS_FILE], progress=progress)
+            faults += import_fleet(gongche, kind, folder / name).faults
+    counts = import_positions(gongche, [folder / POSITIONS_FILE], progress=progress)
+    counts.faults = faults
+    return counts
 
 
 def import_positions(

@@ -20,13 +20,12 @@ from analytics.stream import Stream
 from geo.arrays import BoolArray, Int32Array, Int64Array
 from geo.localtime import SECOND_US, day_start_us
 from geo.positions import Positions
-from gongche.auditing import MARGIN_DAYS, Audited, store_measured
+from gongche.auditing import MARGIN_DAYS, Audited, rules_in_use, store_measured
 from gongche.fleet import Fleet, load_fleet
 from gongche.home import Gongche
 from gongche.measuring import Measured
 from gongche.weighing import settle
-from rules import catalogue_path
-from rules.load import Rule, load_catalogue
+from rules.load import Rule
 from store.opened import NOTHING_OPEN, Revisions, count_day, open_revisions, read_since
 from store.positions import read_day
 
@@ -53,8 +52,8 @@ class OpenDay:
     _waiting: dict[int, float] = field(init=False, default_factory=dict)  # vehicle_ix → since when
 
     def __post_init__(self) -> None:
-        self._rules = load_catalogue(catalogue_path())
         with self.gongche.database.connection() as conn:
+            self._rules = rules_in_use(conn)
             self._rebuild(conn, self._load(conn))
 
     def look(self) -> Audited:

@@ -49,6 +49,8 @@ class Rule:
     tests: tuple[Test, ...]
     subject: str = "trip"
     """One of SUBJECTS."""
+    text: str = ""
+    """The whole file."""
 
 
 def load_catalogue(folder: Path) -> list[Rule]:
@@ -85,6 +87,7 @@ class _Reader:
 
     def __init__(self, path: Path, text: str, fields: dict[str, Any]) -> None:
         self.path = path
+        self.text = text
         self.lines = text.splitlines()
         self.fields = fields
         self.faults: list[RuleFault] = []
@@ -187,6 +190,7 @@ def _rule(reader: _Reader) -> Rule:
         effective_to,
         tests,
         subject,
+        reader.text,
     )
 
 

@@ -1,4 +1,4 @@
-"""Duty calendars and permissions in time: duty days and shifts, dispatch orders, drivers' card swipes."""
+"""Duty calendars: duty days and shifts, which vehicle follows which; drivers' card swipes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from geo.localtime import day_date, day_number, to_datetime, to_us
-from store.fleet import UnknownReferenceError, refer
+from store.fleet import refer
 from store.judged import SEALED
 from store.stale import MARK
 
@@ -23,23 +23,6 @@ class DutyDay:
     kind: str  # workday, adjusted_workday, weekend, holiday
     name: str = ""
     shifts: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchOrder:
-    """Permission to use a vehicle (by its code) from `starts` to `ends`, µs UTC."""
-
-    order_no: str
-    vehicle: str
-    starts: int
-    ends: int
-    driver_card: str = ""
-    purpose: str = ""
-    destination: str = ""
-    destination_lat: float | None = None
-    destination_lon: float | None = None
-    approved_by: str = ""
-    vehicle_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,61 +157,6 @@ def _changed_days(conn: Connection[Any], calendar: str, days: Sequence[DutyDay])
 def vehicle_calendars(conn: Connection[Any]) -> dict[int, str]:
     """vehicle_id → code of the duty calendar that applies to it, by its class or its unit; vehicles without are left out."""
     return dict(conn.execute("SELECT vehicle_id, calendar FROM vehicle_calendar WHERE calendar IS NOT NULL").fetchall())
-
-
-def upsert_orders(conn: Connection[Any], orders: Iterable[DispatchOrder]) -> int:
-    """Add dispatch orders or bring them up to date by number. UnknownReferenceError names a vehicle that is not there."""
-    ids = dict(conn.execute("SELECT code, vehicle_id FROM vehicle").fetchall())
-    rows = []
-    for order in orders:
-        if order.vehicle not in ids:
-            raise UnknownReferenceError(f"order {order.order_no}: no vehicle has the code {order.vehicle!r}")
-        rows.append(
-            (
-                order.order_no,
-                ids[order.vehicle],
-                to_datetime(order.starts),
-                to_datetime(order.ends),
-                order.driver_card,
-                order.purpose,
-                order.destination,
-                order.destination_lat,
-                order.destination_lon,
-                order.approved_by,
-            )
-        )
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO dispatch_order (order_no, vehicle_id, starts, ends, driver_card, purpose, destination,
-                                        destination_lat, destination_lon, approved_by)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (order_no) DO UPDATE SET
-                vehicle_id = excluded.vehicle_id, starts = excluded.starts, ends = excluded.ends,
-                driver_card = excluded.driver_card, purpose = excluded.purpose, destination = excluded.destination,
-                destination_lat = excluded.destination_lat, destination_lon = excluded.destination_lon,
-                approved_by = excluded.approved_by
-            """,
-            rows,
-        )
-    return len(rows)
-
-
-def load_orders(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DispatchOrder]:
-    """Orders whose time overlaps [from_us, to_us_), by number, as they come from the server: to be read in the transaction."""
-    with conn.cursor("orders") as cursor:
-        cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(
-            """
-            SELECT o.order_no, v.code, o.starts, o.ends, o.driver_card, o.purpose, o.destination, o.destination_lat,
-                   o.destination_lon, o.approved_by, o.vehicle_id
-            FROM dispatch_order o JOIN vehicle v USING (vehicle_id)
-            WHERE o.starts < %s AND o.ends > %s ORDER BY o.order_no
-            """,
-            (to_datetime(to_us_), to_datetime(from_us)),
-        )
-        for row in cursor:
-            yield DispatchOrder(row[0], row[1], to_us(row[2]), to_us(row[3]), *row[4:])
 
 
 def add_swipes(conn: Connection[Any], swipes: Iterable[DriverSwipe]) -> int:

@@ -48,6 +48,7 @@ class Vehicle:
     baseline_km_month: float | None = None
     baseline_source: str = ""
     consumption_source: str = ""
+    fuel: str = "petrol"
     vehicle_id: int = 0
 
 
@@ -144,17 +145,17 @@ def upsert_vehicles(conn: Connection[Any], vehicles: Sequence[Vehicle]) -> int:
         cursor.executemany(
             """
             INSERT INTO vehicle (code, plate, unit_id, class, model, base_zone_id, area_zone_id, consumption_l_100km,
-                                 tank_l, baseline_km_month, baseline_source, consumption_source)
+                                 tank_l, baseline_km_month, baseline_source, consumption_source, fuel)
             VALUES (%(code)s, %(plate)s, (SELECT unit_id FROM unit WHERE code = %(unit)s), %(vehicle_class)s,
                     %(model)s, (SELECT zone_id FROM zone WHERE code = %(base)s),
                     (SELECT zone_id FROM zone WHERE code = %(area)s), %(consumption_l_100km)s, %(tank_l)s,
-                    %(baseline_km_month)s, %(baseline_source)s, %(consumption_source)s)
+                    %(baseline_km_month)s, %(baseline_source)s, %(consumption_source)s, %(fuel)s)
             ON CONFLICT (code) DO UPDATE SET
                 plate = excluded.plate, unit_id = excluded.unit_id, class = excluded.class, model = excluded.model,
                 base_zone_id = excluded.base_zone_id, area_zone_id = excluded.area_zone_id,
                 consumption_l_100km = excluded.consumption_l_100km, tank_l = excluded.tank_l,
                 baseline_km_month = excluded.baseline_km_month, baseline_source = excluded.baseline_source,
-                consumption_source = excluded.consumption_source
+                consumption_source = excluded.consumption_source, fuel = excluded.fuel
             """,
             [asdict(vehicle) for vehicle in vehicles],
         )
@@ -256,7 +257,7 @@ def load_vehicles(conn: Connection[Any]) -> list[Vehicle]:
         """
         SELECT v.code, v.plate, u.code, v.class, v.model, coalesce(b.code, ''), coalesce(a.code, ''),
                v.consumption_l_100km, v.tank_l, v.baseline_km_month, v.baseline_source,
-               v.consumption_source, v.vehicle_id
+               v.consumption_source, v.fuel, v.vehicle_id
         FROM vehicle v JOIN unit u USING (unit_id)
         LEFT JOIN zone b ON b.zone_id = v.base_zone_id LEFT JOIN zone a ON a.zone_id = v.area_zone_id
         ORDER BY v.code
@@ -311,6 +312,7 @@ _CODES = {
     "zone": "SELECT code FROM zone WHERE code = ANY(%s)",
     "duty_calendar": "SELECT code FROM duty_calendar WHERE code = ANY(%s)",
     "vehicle": "SELECT code FROM vehicle WHERE code = ANY(%s)",
+    "driver": "SELECT code FROM driver WHERE code = ANY(%s)",
     "terminal_type": "SELECT code FROM terminal_type WHERE code = ANY(%s)",
 }
 

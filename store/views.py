@@ -86,6 +86,7 @@ class VehicleFacts:
     area_zh: str
     area_en: str
     duty_calendar: str
+    fuel: str
     consumption_l_100km: float | None
     tank_l: float | None
     baseline_km_month: float | None
@@ -298,7 +299,7 @@ def vehicle_facts(conn: Connection[Any], vehicle_id: int) -> VehicleFacts:
             SELECT coalesce(b.name_zh, '') AS base_zh, coalesce(b.name_en, '') AS base_en,
                    coalesce(a.name_zh, '') AS area_zh, coalesce(a.name_en, '') AS area_en,
                    coalesce(nullif(d.name, ''), d.code, '') AS duty_calendar,
-                   consumption_l_100km, tank_l, baseline_km_month, baseline_source,
+                   fuel, consumption_l_100km, tank_l, baseline_km_month, baseline_source,
                    ARRAY(SELECT terminal_no || ' (' || protocol || ')' FROM terminal t
                          WHERE t.vehicle_id = v.vehicle_id ORDER BY terminal_no LIMIT 10) AS terminals
             FROM vehicle v JOIN unit u USING (unit_id)

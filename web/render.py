@@ -36,7 +36,7 @@ from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
 from web.terminal_words import COMMAND_KINDS, COMMAND_STATES, EVENT_KINDS, facts_line
-from web.terms import DARK_CAUSES, DAY_KINDS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
+from web.terms import DARK_CAUSES, DAY_KINDS, FUELS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles")
@@ -305,7 +305,7 @@ def _environment(texts: NullTranslations) -> Environment:
     )
     environment.globals |= {
         "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "dark_causes": DARK_CAUSES,
-        "day_kinds": DAY_KINDS, "event_kinds": EVENT_KINDS, "command_kinds": COMMAND_KINDS,
+        "fuels": FUELS, "day_kinds": DAY_KINDS, "event_kinds": EVENT_KINDS, "command_kinds": COMMAND_KINDS,
         "command_states": COMMAND_STATES, "facts_line": facts_line, "leaflet": LEAFLET, "plotly": PLOTLY,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]

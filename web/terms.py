@@ -122,6 +122,15 @@ VEHICLE_CLASSES = {
     "special_technical": _("special technical"),
 }
 
+FUELS = {
+    "petrol": _("petrol"),
+    "diesel": _("diesel"),
+    "electric": _("electric"),
+    "hybrid": _("hybrid"),
+    "lpg": _("liquefied petroleum gas"),
+    "cng": _("compressed natural gas"),
+}
+
 ZONE_KINDS = {
     "district": _("district"),
     "city": _("city"),

@@ -1,6 +1,6 @@
 """`gongche import`: positions, or the fleet's own data, from files."""
 
-from dataclasses import asdict
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -30,12 +30,15 @@ def import_command(
 
     Example: gongche import track.gpx --vehicle 粤A12345
 
-    Prints received = accepted + duplicate + quarantined. Importing twice changes nothing.
+    Prints received = accepted + duplicate + quarantined. Importing twice changes nothing. A dispatch order that overlaps
+    another of its vehicle, and a card that has a driver at that time, are refused by file and line while the rest is
+    taken; the exit code is then 1.
     """
     with open_home(home_folder(home)) as gongche:
         if file_format and file_format.value in FLEET_FILES:
-            rows = {path.name: import_fleet(gongche, file_format.value, path) for path in expand(paths)}
-            print_facts({"rows": rows}, as_json)
+            taken = {path.name: import_fleet(gongche, file_format.value, path) for path in expand(paths)}
+            print_facts({"rows": {name: each.rows for name, each in taken.items()}}, as_json)
+            _tell([fault for each in taken.values() for fault in each.faults])
             return
         with progress("positions") as report:
             if len(paths) == 1 and is_simulated(paths[0]):
@@ -52,4 +55,14 @@ def import_command(
                 )
         if counts.quarantined:
             say(f"{counts.quarantined} rows were quarantined; the page Quarantine and the table tell why")
-        print_facts(asdict(counts), as_json)
+        print_facts(counts.facts(), as_json)
+        _tell(counts.faults)
+
+
+def _tell(faults: list[str]) -> None:
+    """Say which rows were refused, and end with 1 where any was."""
+    for fault in faults:
+        say(fault)
+    if faults:
+        say(f"{len(faults)} rows were refused, the others taken")
+        sys.exit(1)

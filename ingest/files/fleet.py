@@ -1,7 +1,8 @@
-"""The fleet's own data from files: units, vehicles with their terminals, zones, orders, calendar, card swipes, fuel prices.
+"""The fleet's own data from files: units, vehicles with their terminals, drivers, zones, orders, calendar, swipes, prices.
 
 Unlike positions, a table is taken whole or not at all: the error names file, line, column, what was expected and what
-was there.
+was there. Only what is right by itself and meets another row, an order of its vehicle or a card's period, is refused
+alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,15 +16,14 @@ from geo.zones import Zone, read_zones
 from ingest.errors import FileFormatError
 from ingest.files.tables import Row, read_table
 from ingest.jt808.dialects import DIALECTS
+from store.drivers import Driver, DriverCard, put_cards, upsert_drivers
 from store.duty import (
-    DispatchOrder,
     DriverSwipe,
     DutyDay,
     add_swipes,
     mark_stale,
     replace_duty_days,
     set_class_calendar,
-    upsert_orders,
     vehicle_calendars,
 )
 from store.fleet import (
@@ -40,12 +40,14 @@ from store.fleet import (
     upsert_zones,
 )
 from store.judged import mark_zones
+from store.orders import DispatchOrder, upsert_orders
 from store.savings import OPEN_END, FuelPrice, put_prices
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 PROTOCOLS = ("jt808", "nmea", "mqtt")
+FUELS = ("petrol", "diesel", "electric", "hybrid", "lpg", "cng")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
 DAY_KINDS = ("workday", "adjusted_workday", "weekend", "holiday")
 MAX_YUAN_PER_L = 1000
@@ -81,14 +83,23 @@ class Swipe:
     inserted: bool
 
 
-def import_file(conn: "Connection[Any]", kind: str, path: Path) -> int:
-    """Take a file of a kind (one of `IMPORTERS`) in the caller's transaction; returns how many rows.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Rows of a file that were taken, and for each that was refused alone a line: file and line, expected and got."""
+
+    rows: int
+    faults: tuple[str, ...] = ()
+
+
+def import_file(conn: "Connection[Any]", kind: str, path: Path) -> Taken:
+    """Take a file of a kind (one of `IMPORTERS`) in the caller's transaction.
 
     FileFormatError on an unknown kind or a fault in the file; store.fleet.UnknownReferenceError on a code not there.
     """
     if kind not in IMPORTERS:
         raise FileFormatError(f"format: expected one of {', '.join(IMPORTERS)}, got {kind!r}")
-    return IMPORTERS[kind](conn, path)
+    taken = IMPORTERS[kind](conn, path)
+    return taken if isinstance(taken, Taken) else Taken(taken)
 
 
 def read_units(path: Path) -> list[Unit]:
@@ -132,7 +143,7 @@ def read_prices(path: Path) -> list[FuelPrice]:
 
 
 def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
-    """vehicle, plate, unit; class, model, base, area, consumption, baseline; terminal_no, protocol, terminal_type, datum.
+    """vehicle, plate, unit; class, model, fuel, base, area, consumption, baseline; terminal_no, protocol, terminal_type, datum.
 
     An empty datum is that of the terminal's type.
     """
@@ -151,6 +162,7 @@ def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
             baseline_km_month=row.number("baseline_km_month"),
             baseline_source=row.text("baseline_source"),
             consumption_source=row.text("consumption_source"),
+            fuel=row.one_of("fuel", FUELS, "petrol"),
         )
         for row in rows
     ]
@@ -184,11 +196,17 @@ def read_terminal_types(path: Path) -> list[TerminalType]:
 
 def read_orders(path: Path) -> Iterator[DispatchOrder]:
     """order_no, vehicle, starts, ends; driver_card, purpose, destination with lat and lon, approved_by."""
+    for _, order in _numbered_orders(path):
+        yield order
+
+
+def _numbered_orders(path: Path) -> Iterator[tuple[int, DispatchOrder]]:
+    """Orders with their lines."""
     for row in read_table(path, ("order_no", "vehicle", "starts", "ends")):
         starts, ends = row.instant("starts"), row.instant("ends")
         if ends <= starts:
             raise row.fault("ends", f"a time after {row.text('starts')}")
-        yield DispatchOrder(
+        order = DispatchOrder(
             row.text("order_no", needed=True),
             row.text("vehicle", needed=True),
             starts,
@@ -200,6 +218,22 @@ def read_orders(path: Path) -> Iterator[DispatchOrder]:
             row.number("destination_lon"),
             row.text("approved_by"),
         )
+        yield row.line, order
+
+
+def read_drivers(path: Path) -> tuple[list[Driver], list[tuple[int, DriverCard]]]:
+    """code, name, unit; card, valid_from, valid_to. A driver has a row for each card; cards come with their lines."""
+    drivers: dict[str, Driver] = {}
+    cards = []
+    for row in read_table(path, ("code", "name", "unit")):
+        code = row.text("code", needed=True)
+        drivers[code] = Driver(code, row.text("name", needed=True), row.text("unit", needed=True))
+        begins, ends = (row.instant(name) if row.text(name) else None for name in ("valid_from", "valid_to"))
+        if begins is not None and ends is not None and ends <= begins:
+            raise row.fault("valid_to", f"a time after {row.text('valid_from')}")
+        if row.text("card"):
+            cards.append((row.line, DriverCard(row.text("card"), code, begins, ends)))
+    return list(drivers.values()), cards
 
 
 def read_calendars(path: Path) -> list[Calendar]:
@@ -266,8 +300,23 @@ def _import_terminal_types(conn: "Connection[Any]", path: Path) -> int:
     return upsert_terminal_types(conn, read_terminal_types(path))
 
 
-def _import_orders(conn: "Connection[Any]", path: Path) -> int:
-    return upsert_orders(conn, read_orders(path))
+def _import_drivers(conn: "Connection[Any]", path: Path) -> Taken:
+    drivers, cards = read_drivers(path)
+    upsert_drivers(conn, drivers)
+    refused = put_cards(conn, [card for _, card in cards])
+    return Taken(len(drivers), tuple(f"{path.name}:{cards[each.row][0]}: {each}" for each in refused))
+
+
+def _import_orders(conn: "Connection[Any]", path: Path) -> Taken:
+    lines: list[int] = []
+
+    def orders() -> Iterator[DispatchOrder]:
+        for line, order in _numbered_orders(path):
+            lines.append(line)
+            yield order
+
+    refused = upsert_orders(conn, orders())
+    return Taken(len(lines) - len(refused), tuple(f"{path.name}:{lines[each.row]}: {each}" for each in refused))
 
 
 def _import_calendar(conn: "Connection[Any]", path: Path) -> int:
@@ -290,12 +339,13 @@ def _import_prices(conn: "Connection[Any]", path: Path) -> int:
     return put_prices(conn, read_prices(path))
 
 
-IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int]"] = {
+IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int | Taken]"] = {
     "zones": _import_zones,
     "calendar": _import_calendar,
     "units": _import_units,
     "terminal-types": _import_terminal_types,
     "vehicles": _import_vehicles,
+    "drivers": _import_drivers,
     "orders": _import_orders,
     "swipes": _import_swipes,
     "prices": _import_prices,

@@ -1,6 +1,7 @@
 """What an audit takes as done is what it has read; what is sealed meanwhile is audited again."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,18 +18,21 @@ from geo.localtime import day_start_us
 from geo.positions import Positions
 from geo.zone import Zone
 from geo.zone_files import zone_features
-from gongche import cluster
+from gongche import auditing, cluster
 from gongche.auditing import audit_days, audit_stale
 from gongche.fleet import Fleet
 from gongche.home import Gongche
 from gongche.measuring import Job, Measured, measure_job
 from gongche.settings import load_settings
 from ingest.files.fleet import import_file
+from rules import catalogue_path
+from rules.load import load_catalogue
 from store.archive import Archive
 from store.database import Database
 from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles, upsert_zones
 from store.positions import merge_positions
+from store.rule_versions import RuleChangedError, used_versions
 from store.stale import waiting_days
 from tests.analytics.tracks import MONDAY, Car, at
 
@@ -253,3 +257,26 @@ def test_a_zone_that_is_new_or_another_makes_its_days_stale(
         path.write_text(json.dumps(zone_features([zone])), encoding="utf-8")
         import_file(conn, "zones", path)
     assert stale(home) == waits
+
+
+def test_an_audit_keeps_the_texts_of_its_rules_and_refuses_one_that_changed(
+    home: Gongche, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = tmp_path / "catalogue"
+    shutil.copytree(catalogue_path(), catalogue)
+    monkeypatch.setattr(auditing, "catalogue_path", lambda: catalogue)
+    audit_days(home, MONDAY, MONDAY)
+    path = catalogue / "no-card.toml"
+    text = path.read_text(encoding="utf-8")
+    with home.database.connection() as conn:
+        stable = [each.rule_id for each in load_catalogue(catalogue) if each.status == "stable"]
+        kept = {each.rule: each.text for each in used_versions(conn, stable)}
+    assert set(kept) == set(stable)
+    assert kept["no-card"] == text
+    path.write_text(text + "# otherwise\n", encoding="utf-8")
+    with pytest.raises(RuleChangedError, match="rule no-card version 1: its text is not the one used before"):
+        audit_days(home, MONDAY, MONDAY)
+    path.write_text(text.replace("version = 1", "version = 2") + "# otherwise\n", encoding="utf-8")
+    audit_days(home, MONDAY, MONDAY)
+    with home.database.connection() as conn:
+        assert [each.version for each in used_versions(conn, ["no-card"])] == [1, 2]

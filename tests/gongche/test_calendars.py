@@ -122,7 +122,7 @@ def test_next_year_is_proposed_edited_and_imported(opened: Gongche, tmp_path: Pa
         rows = read_rows(conn, "calendar", first, last, None)
         path = tmp_path / "calendar.csv"
         write_rows(conn, "calendar", rows, "csv", path.write_bytes)
-        assert import_file(conn, "calendar", path) == 20
+        assert import_file(conn, "calendar", path).rows == 20
         again = read_rows(conn, "calendar", first, last, None)
     of_whole = rows[rows["calendar"] == "whole"]
     assert rows["proposed"].all()

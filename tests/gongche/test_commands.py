@@ -70,6 +70,17 @@ def test_audit_counts_vehicles_positions_and_speed(audited_home: Path) -> None:
     assert facts["positions_per_s"] > 0
 
 
+def test_an_order_that_overlaps_is_told_by_line_and_the_rest_is_taken(in_city: Run, tmp_path: Path) -> None:
+    table = tmp_path / "orders.csv"
+    rows = ("A,V0001,2030-01-01T08:00,2030-01-01T10:00", "B,V0001,2030-01-01T09:00,2030-01-01T11:00")
+    table.write_text("\n".join(["order_no,vehicle,starts,ends", *rows]), encoding="utf-8")
+    done = in_city("import", str(table), "--format", "orders", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"rows": {"orders.csv": 1}}
+    assert "orders.csv:3: order B: expected no other order of V0001 from 2030-01-01T09:00:00+08:00" in done.stderr
+    assert "1 rows were refused, the others taken" in done.stderr
+
+
 def test_importing_twice_changes_nothing(in_city: Run, city: Path) -> None:
     counts = result(in_city("import", str(city), "--json"))
     assert counts["accepted"] == 0

@@ -10,19 +10,18 @@ from analytics.audit import audit_ordered
 from analytics.duty import on_known_days
 from geo.positions import Positions, join
 from gongche import open_day
-from gongche.auditing import store_measured
+from gongche.auditing import rules_in_use, store_measured
 from gongche.fleet import load_fleet
 from gongche.home import Gongche
 from gongche.housekeeping import House
 from gongche.measuring import Measured
 from gongche.open_day import OpenDay
 from gongche.settings import load_settings
-from rules import catalogue_path
-from rules.load import load_catalogue
 from store.archive import Archive
 from store.database import Database
-from store.duty import DispatchOrder, DutyDay, replace_duty_days, upsert_orders
+from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
+from store.orders import DispatchOrder, upsert_orders
 from store.positions import merge_positions, read_day
 from tests.analytics.tracks import MONDAY, Car, at
 from tests.gongche.test_weighing import standing
@@ -85,7 +84,7 @@ def audited(home: Gongche) -> dict[str, Any]:
         )
         tables = audit_ordered(positions if known is None else positions.take(known), context, TODAY, TODAY)
         measured = Measured(ids, len(positions), tables, (), 0.0)
-        store_measured(conn, fleet, load_catalogue(catalogue_path()), measured, TODAY, TODAY)
+        store_measured(conn, fleet, rules_in_use(conn), measured, TODAY, TODAY)
     return rows(home)
 
 

@@ -10,8 +10,10 @@ from geo.localtime import day_number, to_datetime
 from ingest.errors import FileFormatError
 from ingest.files import fleet
 from store.database import Database
-from store.duty import class_calendars, load_duty_days, load_orders
+from store.drivers import DriverCard, load_cards, load_drivers
+from store.duty import class_calendars, load_duty_days
 from store.fleet import UnknownReferenceError, load_terminals, load_units, load_vehicles, load_zones
+from store.orders import load_orders
 
 FILES = {
     "zones.geojson": """{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"code": "Z1",
@@ -21,10 +23,12 @@ FILES = {
     "office,Office,2026-11-23,workday,,08:30-12:00 14:00-17:30\noffice,Office,2026-11-24,holiday,Day,\n"
     "night,Night,2026-11-23,workday,,20:00-08:00\n",
     "units.csv": "unit,name_zh,name_en,parent,area,duty_calendar\nU1,一局,One,U0,Z1,office\nU0,市,City,,,\n",
-    "vehicles.csv": "vehicle,plate,unit,class,model,base,area,consumption_l_100km,tank_l,baseline_km_month,"
-    "baseline_source,terminal_no,protocol,datum\nV1,粤A1,U1,ordinary,,,,8.5,60,1769.97,2011,013900000001,jt808,gcj02\n"
-    "V2,粤A2,U1,,,,Z1,,,,,,,\n",
+    "vehicles.csv": "vehicle,plate,unit,class,model,fuel,base,area,consumption_l_100km,tank_l,baseline_km_month,"
+    "baseline_source,terminal_no,protocol,datum\nV1,粤A1,U1,ordinary,,,,,8.5,60,1769.97,2011,013900000001,jt808,gcj02\n"
+    "V2,粤A2,U1,,,electric,,Z1,,,,,,,\n",
     "terminal-types.csv": "code,maker,model,datum,dialect\nbsj,70105,BSJ-A6,bd09,bsj\nplain,,,,\n",
+    "drivers.csv": "code,name,unit,card,valid_from,valid_to\nD1,李,U1,C1,2026-01-01,2026-06-01\nD2,王,U1,C1,2026-06-01,\n"
+    "D1,李,U1,C2,,\nD3,赵,U0,,,\n",
     "orders.csv": "order_no,vehicle,starts,ends,driver_card,purpose,destination,destination_lat,destination_lon,"
     "approved_by\nO1,V1,2026-11-23T09:00:00+08:00,2026-11-23 11:00:00,C1,会议,市政府,23.1,113.2,主任\n",
     "swipes.csv": "vehicle,time,driver_card,inserted\nV1,2026-11-23T08:55:00+08:00,C1,true\n粤A2,2026-11-23T12:00:00,C1,0\n",
@@ -42,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 def take_all(database: Database, folder: Path) -> dict[str, int]:
     names = {kind: next(name for name in FILES if name.startswith(kind)) for kind in fleet.IMPORTERS}
     with database.connection() as conn:
-        return {kind: fleet.import_file(conn, kind, folder / name) for kind, name in names.items()}
+        return {kind: fleet.import_file(conn, kind, folder / name).rows for kind, name in names.items()}
 
 
 def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Database, folder: Path) -> None:
@@ -52,6 +56,7 @@ def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Databa
         "units": 2,
         "terminal-types": 2,
         "vehicles": 2,
+        "drivers": 3,
         "orders": 1,
         "swipes": 2,
         "prices": 2,
@@ -64,6 +69,13 @@ def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Databa
         assert (one.parent, one.area, one.duty_calendar) == ("U0", "Z1", "office")
         first, second = load_vehicles(conn)
         assert (first.plate, second.area) == ("粤A1", "Z1")
+        assert (first.fuel, second.fuel) == ("petrol", "electric")
+        assert [(driver.code, driver.name, driver.unit) for driver in load_drivers(conn)] == [
+            ("D1", "李", "U1"),
+            ("D2", "王", "U1"),
+            ("D3", "赵", "U0"),
+        ]
+        assert [(card.card_no, card.driver) for card in load_cards(conn)] == [("C1", "D1"), ("C1", "D2"), ("C2", "D1")]
         assert first.consumption_l_100km == pytest.approx(8.5)
         (terminal,) = load_terminals(conn)
         assert (terminal.terminal_no, terminal.vehicle, terminal.datum) == ("013900000001", "V1", "gcj02")
@@ -80,7 +92,7 @@ def test_a_circle_with_a_period_is_taken(database: Database, tmp_path: Path) -> 
         encoding="utf-8",
     )
     with database.connection() as conn:
-        assert fleet.import_file(conn, "zones", path) == 1
+        assert fleet.import_file(conn, "zones", path).rows == 1
         golf = next(zone for zone in load_zones(conn) if zone.code == "golf")
     assert golf.circle is not None
     assert golf.circle.radius_m == 400.0
@@ -112,6 +124,22 @@ def test_shifts_run_over_midnight(database: Database, folder: Path) -> None:
             "orders.csv:2: ends: expected a time after",
         ),
         ("orders", "orders.csv", "23.1", "north", "orders.csv:2: destination_lat: expected a number, got 'north'"),
+        (
+            "vehicles",
+            "vehicles.csv",
+            "electric",
+            "steam",
+            "vehicles.csv:3: fuel: expected one of petrol, diesel, electric",
+        ),
+        ("drivers", "drivers.csv", "王", "", "drivers.csv:3: name: expected a value, got ''"),
+        (
+            "drivers",
+            "drivers.csv",
+            "2026-01-01,2026-06-01",
+            "2026-07-01,2026-06-01",
+            "drivers.csv:2: valid_to: expected a time after 2026-07-01, got '2026-06-01'",
+        ),
+        ("drivers", "drivers.csv", "2026-01-01", "winter", "drivers.csv:2: valid_from: expected a time in ISO 8601"),
         ("vehicles", "vehicles.csv", "gcj02", "mars", "vehicles.csv:2: datum: expected one of wgs84, gcj02, bd09"),
         ("terminal-types", "terminal-types.csv", "bd09", "mars", "terminal-types.csv:2: datum: expected one of wgs84"),
         (
@@ -228,3 +256,45 @@ def test_a_terminal_follows_its_type_where_the_table_leaves_the_datum_open(datab
         "1": ("bd09", "bsj"),
         "2": ("gcj02", "bsj"),
     }
+
+
+def test_an_order_that_meets_another_of_its_vehicle_is_refused_alone(database: Database, folder: Path) -> None:
+    take_all(database, folder)
+    table = folder / "orders.csv"
+    rows = ["O2,V1,2026-11-23T10:00:00,2026-11-23T12:00:00", "O3,V1,2026-11-23T11:00:00,2026-11-23T13:00:00"]
+    rows += ["O4,V2,2026-11-23T10:00:00,2026-11-23T12:00:00", "O5,V1,2026-11-23T12:59:00,2026-11-23T14:00:00"]
+    table.write_text("\n".join(["order_no,vehicle,starts,ends", *rows]), encoding="utf-8")
+    with database.connection() as conn:
+        taken = fleet.import_file(conn, "orders", table)
+        assert taken == fleet.import_file(conn, "orders", table), "again, the same are taken and the same refused"
+        assert [order.order_no for order in load_orders(conn, 0, 2**52)] == ["O1", "O3", "O4"]
+    assert taken.rows == 2
+    assert taken.faults == (
+        (
+            "orders.csv:2: order O2: expected no other order of V1 from 2026-11-23T10:00:00+08:00 to "
+            "2026-11-23T12:00:00+08:00, got order O1 from 2026-11-23T09:00:00+08:00 to 2026-11-23T11:00:00+08:00"
+        ),
+        (
+            "orders.csv:5: order O5: expected no other order of V1 from 2026-11-23T12:59:00+08:00 to "
+            "2026-11-23T14:00:00+08:00, got order O3 from 2026-11-23T11:00:00+08:00 to 2026-11-23T13:00:00+08:00"
+        ),
+    )
+
+
+def test_a_card_that_has_a_driver_is_refused_alone(database: Database, folder: Path) -> None:
+    take_all(database, folder)
+    table = folder / "drivers.csv"
+    table.write_text("code,name,unit,card,valid_from\nD4,孙,U1,C1,2026-03-01\nD4,孙,U1,C4,\n", encoding="utf-8")
+    with database.connection() as conn:
+        taken = fleet.import_file(conn, "drivers", table)
+        assert DriverCard("C4", "D4") in load_cards(conn)
+        assert len(load_cards(conn)) == 4
+    assert (taken.rows, taken.faults) == (
+        1,
+        (
+            (
+                "drivers.csv:2: card C1: expected one that no other period holds from 2026-03-01T00:00:00+08:00 until "
+                "further notice, got one of driver D1 from 2026-01-01T00:00:00+08:00 to 2026-06-01T00:00:00+08:00"
+            ),
+        ),
+    )

@@ -64,6 +64,15 @@ def vehicles(conn: Connection[Any], count: int = 3) -> Int32Array:
     return np.array([ensure_vehicle(conn, f"粤A{number:05}") for number in range(count)], dtype=np.int32)
 
 
+def person(conn: Connection[Any], name: str = "inspector") -> int:
+    """user_id of an inspector who is made for it."""
+    row = conn.execute(
+        "INSERT INTO app_user (name, role, password_hash) VALUES (%s, 'inspector', '-') RETURNING user_id", (name,)
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def as_set(batch: Positions, vehicle_ids: Int32Array) -> set[tuple[Any, ...]]:
     """Rows as tuples, NaN equal to NaN; asserts that no row stands twice."""
     columns = [vehicle_ids[batch.vehicle_ix].tolist()]

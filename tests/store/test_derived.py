@@ -19,6 +19,7 @@ from store.derived import (
     summary,
 )
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
+from store.rule_versions import RuleText, remember_rules
 from tests.store.rows import DAY, START
 
 WHAT = ("trips", "stops", "vehicle-days", "flags")
@@ -88,6 +89,7 @@ def flags(ids: Int32Array, day: int = DAY, level: str = "yellow") -> pd.DataFram
 def fill(conn: Connection[Any]) -> Int32Array:
     ids = register(conn)
     replace_derived(conn, ids, DAY, DAY, **tables(ids))
+    remember_rules(conn, [RuleText("off-hours", 1, "")])
     raise_flags(conn, ids, DAY, DAY, flags(ids))
     return ids
 

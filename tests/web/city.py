@@ -17,11 +17,13 @@ from geo.positions import Positions, Status
 from geo.zones import Zone
 from store.database import Database
 from store.derived import raise_flags, replace_derived
-from store.duty import DispatchOrder, DutyDay, replace_duty_days, upsert_orders
+from store.duty import DutyDay, replace_duty_days
 from store.evidence import replace_evidence
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, upsert_units, upsert_vehicles, upsert_zones
 from store.intake import Refused, add_quarantine, count_intake
+from store.orders import DispatchOrder, upsert_orders
 from store.positions import merge_positions
+from store.rule_versions import RuleText, remember_rules
 from store.users import add_user
 from tests.web.terminals import add_terminals
 
@@ -199,6 +201,7 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
             for vehicle in ids.values()
         ]
     )  # fmt: skip
+    remember_rules(conn, [RuleText(rule, 1, "") for rule in ("private-use-no-order", "dark-kilometres-no-order")])
     raise_flags(conn, vehicles, number, number, flags)
     _weigh(conn, ids["V1"], number)
 
