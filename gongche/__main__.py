@@ -25,7 +25,7 @@ COMMANDS = {
     "terminals": "Terminals: list, show, approve; ask them something and wait for the answer.",
     "rules": "The rule catalogue: list, show, check.",
     "simulate": "A simulated fleet with its ground truth, as files.",
-    "verify": "Check the sealed archive; name the first broken link.",
+    "verify": "Check the sealed archive and the log; name the first broken link.",
     "user": "Who may sign in.",
     "store": "The database and the archive: migrate, status, seal.",
 }

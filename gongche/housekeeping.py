@@ -11,6 +11,7 @@ from geo.localtime import SECOND_US, day_start_us
 from gongche.auditing import audit_stale
 from gongche.clock import now_us, today
 from gongche.home import Gongche
+from gongche.log_files import export_log_heads
 from gongche.open_day import OpenDay
 from store.errors import UnreachableError
 from store.sole import sole
@@ -69,6 +70,7 @@ class House:
         wait_us = int(self.gongche.settings.close_day_after_h * 3600 * SECOND_US)
         closed_before = day if now_us() - day_start_us(day) >= wait_us else day - 1
         self.gongche.archive.seal(self.gongche.database, closed_before)
+        export_log_heads(self.gongche, closed_before)
         left_out = audit_stale(self.gongche).left_out
         with self._following(day) as followed:
             followed.check()

@@ -1,5 +1,6 @@
 """Files into the store: the fleet's own data, and positions with every row accounted for."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from geo.arrays import Int32Array
 from gongche.console import Progress, no_progress
 from gongche.errors import GongcheError
 from gongche.home import Gongche
+from gongche.logbook import log_command
 from ingest.files import Batch, read_positions
 from ingest.files.fleet import Taken, import_file
 from store.fleet import ensure_vehicle, load_terminals, load_vehicles
@@ -59,11 +61,17 @@ def is_simulated(folder: Path) -> bool:
 def import_fleet(gongche: Gongche, kind: str, path: Path) -> Taken:
     """Take units, vehicles, types of terminals, drivers, zones, orders, a calendar, swipes or prices from a file.
 
-    One transaction: a fault in any row (GongcheError with file, line, expected and got) leaves everything as it was. An
-    order that meets another of its vehicle, or a card that has a driver already, is refused alone.
+    One transaction, with its entry in the log: a fault in any row (GongcheError with file, line, expected and got) leaves
+    everything as it was. An order that meets another of its vehicle, or a card that has a driver already, is refused
+    alone.
     """
     with gongche.database.connection() as conn:
-        return import_file(conn, kind, path)
+        taken = import_file(conn, kind, path)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        facts = {"format": kind, "rows": taken.rows, "refused": len(taken.faults), "sha256": sha256}
+        log_command(conn, "setting", "imported", path.name, **facts)
+    return taken
 
 
 def import_folder(gongche: Gongche, folder: Path, progress: Progress = no_progress) -> Imported:

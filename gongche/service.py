@@ -10,6 +10,7 @@ from typing import Any
 
 from gongche import processes, receiving
 from gongche.home import Gongche
+from gongche.logbook import log_in_force
 from gongche.sockets import bind
 
 GC_THRESHOLDS = (50_000, 20, 20)
@@ -25,8 +26,10 @@ async def run_service(
 
     Housekeeping runs with the receivers, in a process of its own, so that an audit never keeps a terminal waiting for its
     acknowledgement. With more than one worker the pages run in processes of their own, too.
+    Settings and rules that changed since the last start are logged before anything runs.
     GongcheError when an address cannot be bound; an error in any part stops the whole and is raised.
     """
+    log_in_force(gongche)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -101,11 +101,11 @@ class Database:
         return conn
 
 
-def migrate(conn: Connection[Any], folder: Path = MIGRATIONS) -> list[str]:
+def migrate(conn: Connection[Any], folder: Path = MIGRATIONS, upto: int | None = None) -> list[str]:
     """Apply the numbered SQL files that this database has not seen, each in a transaction; returns their names.
 
-    One process migrates at a time. SchemaError when the database knows a migration that this release does not, or
-    when a file differs from what was applied under its number.
+    With `upto` none of a higher number is applied. One process migrates at a time. SchemaError when the database knows a
+    migration that this release does not, or when a file differs from what was applied under its number.
     """
     conn.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
     conn.commit()
@@ -127,11 +127,13 @@ def migrate(conn: Connection[Any], folder: Path = MIGRATIONS) -> list[str]:
             raise SchemaError(
                 f"the database has schema {newer[-1]:04}, this release knows {max(files):04}: use the newer release"
             )
-        return [_apply(conn, number, path) for number, path in files.items() if _missing(applied, number, path)]
+        wanted = {number: path for number, path in files.items() if upto is None or number <= upto}
+        return [_apply(conn, number, path) for number, path in wanted.items() if _missing(applied, number, path)]
     finally:
-        conn.rollback()
-        conn.execute("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
-        conn.commit()
+        if not conn.closed:  # the lock of a connection that is gone went with it
+            conn.rollback()
+            conn.execute("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+            conn.commit()
 
 
 def schema_number(conn: Connection[Any]) -> int:

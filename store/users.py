@@ -1,4 +1,4 @@
-"""People who sign in, their sessions, and what they looked at."""
+"""People who sign in, and their sessions."""
 
 import hashlib
 import secrets
@@ -53,6 +53,16 @@ class User:
     def may_see_quarantine(self) -> bool:
         """Whether what was refused is shown: it names terminals of all units."""
         return self.role in {"auditor", "admin"}
+
+    @property
+    def may_read_log(self) -> bool:
+        """Whether the whole log is shown: looks, decisions, settings and rules of all units."""
+        return self.role in {"auditor", "admin"}
+
+    @property
+    def may_see_looks(self) -> bool:
+        """Whether it is shown who looked at a vehicle or trip that this person may see: the unit sees who looked."""
+        return self.role in {"manager", "auditor", "admin"}
 
     @property
     def may_locate(self) -> bool:
@@ -122,11 +132,6 @@ def user_of(conn: Connection[Any], token: str) -> User | None:
 def sign_out(conn: Connection[Any], token: str) -> None:
     """End a session."""
     conn.execute("DELETE FROM web_session WHERE token_sha256 = %s", (_digest(token),))
-
-
-def log_access(conn: Connection[Any], user_id: int, action: str, subject: str) -> None:
-    """Write down a look at a track. Call it before the data is read, and commit."""
-    conn.execute("INSERT INTO access_log (user_id, action, subject) VALUES (%s, %s, %s)", (user_id, action, subject))
 
 
 def _digest(token: str) -> bytes:

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from store.database import Database
 from store.errors import UnreachableError
-from web import assets, calendar_pages, pages, savings_page, sign_in, terminal_pages, trip_page
+from web import assets, calendar_pages, log_page, pages, savings_page, sign_in, terminal_pages, trip_page
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
 from web.security import FailedSignIns, SecurityHeaders
@@ -60,6 +60,7 @@ def create_app(settings: WebSettings, database: Database, desk: TerminalDesk | N
     app.include_router(savings_page.router)
     app.include_router(calendar_pages.router)
     app.include_router(terminal_pages.router)
+    app.include_router(log_page.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

@@ -13,7 +13,7 @@ from geo.shifts import parse_shifts, shifts_text
 from store.calendar_views import calendars
 from store.duty import DutyDay, class_calendars, load_duty_days, replace_duty_days, set_class_calendar
 from store.fleet import UnknownReferenceError
-from store.users import log_access
+from store.log import append
 from store.views import units_of
 from web.access import Administrator, Data, Show, own_form
 from web.render import CalendarDay, CalendarPage, CalendarsPage
@@ -82,8 +82,11 @@ def save_day(
         raise HTTPException(400, f"shifts: {error}") from None
     with data.connection() as conn:
         title = _name(code, data)
-        log_access(conn, user.user_id, "calendar edited", f"{code} {day} {kind} {shifts}".strip())
-        replace_duty_days(conn, code, title, [DutyDay(number, kind, name.strip(), parsed)])
+        before = load_duty_days(conn, number, number).get(code, [])
+        edited = DutyDay(number, kind, name.strip(), parsed)
+        replace_duty_days(conn, code, title, [edited])
+        facts = {"day": str(day), "old": _said(before[0]) if before else None, "new": _said(edited)}
+        append(conn, "setting", "calendar edited", code, user_id=user.user_id, facts=facts)
     return _back(code, f"{day:%Y-%m}", f"#d{day}")
 
 
@@ -103,8 +106,9 @@ def fill_year(user: Administrator, data: Data, code: Text, year: Annotated[int, 
             days = propose(known, first, last)
         except UnannouncedYearError as error:
             raise HTTPException(400, str(error)) from None
-        log_access(conn, user.user_id, "calendar edited", f"{code} {year}: {len(days)} days proposed and taken")
         replace_duty_days(conn, code, title, [DutyDay(each.day, each.kind, each.name, each.shifts) for each in days])
+        facts = {"year": year, "days": len(days)}
+        append(conn, "setting", "calendar filled", code, user_id=user.user_id, facts=facts)
     return _back(code, f"{year}-01")
 
 
@@ -116,14 +120,19 @@ def choose_for_class(
     if vehicle_class not in VEHICLE_CLASSES:
         raise HTTPException(400, f"class: expected one of {', '.join(VEHICLE_CLASSES)}, got {vehicle_class!r}")
     with data.connection() as conn:
-        log_access(conn, user.user_id, "calendar edited", f"{unit} {vehicle_class}: {calendar or 'as the unit'}")
         try:
             set_class_calendar(
                 conn, unit, vehicle_class, None if calendar == NONE else calendar, inherit=calendar == UNITS_OWN
             )
         except UnknownReferenceError as error:
             raise HTTPException(400, str(error)) from None
+        facts = {"class": vehicle_class, "calendar": calendar or "as the unit"}
+        append(conn, "setting", "calendar of a class", unit, user_id=user.user_id, facts=facts)
     return RedirectResponse("/calendars", status_code=303)
+
+
+def _said(day: DutyDay) -> dict[str, str]:
+    return {"kind": day.kind, "name": day.name, "shifts": shifts_text(day.shifts, day.day)}
 
 
 def _name(code: str, data: Data) -> str:

@@ -12,7 +12,8 @@ from analytics.evidence_thresholds import DEFAULT
 from geo.localtime import FLEET_ZONE
 from store import evidence_views, trip_views, views
 from store.calendar_views import calendars
-from store.users import log_access
+from store.log import append
+from store.log_views import looks
 from store.views import PAGE_ROWS, Intake
 from web.access import Data, Person, Settings, Show
 from web.geometry import base_map
@@ -96,7 +97,7 @@ def vehicle(
         found = views.vehicle(conn, user, vehicle_id)
         if found is None:
             raise HTTPException(404, "no such vehicle")
-        log_access(conn, user.user_id, "vehicle", str(vehicle_id))
+        append(conn, "access", "vehicle", str(vehicle_id), user_id=user.user_id, facts={"plate": found.plate})
     with data.connection() as conn:
         facts = views.vehicle_facts(conn, vehicle_id)
         days = views.vehicle_days(conn, vehicle_id, first, last)
@@ -104,8 +105,10 @@ def vehicle(
         flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id)
         nights = evidence_views.nights(conn, vehicle_id, first, last, DEFAULT.away_m, DEFAULT.same_place_m)
         dark = evidence_views.dark_entries(conn, vehicle_id, first, last)
+        of_trips = [trip.trip_id for trip in trips]
+        seen = looks(conn, vehicle_id=vehicle_id, trip_ids=of_trips) if user.may_see_looks else None
     dark_m = sum(entry.dark_m for entry in dark)
-    page = VehiclePage(found, facts, days, trips, flags, nights, dark, dark_m, first, last)
+    page = VehiclePage(found, facts, days, trips, flags, nights, dark, dark_m, seen, first, last)
     return show.render(request, page, user)
 
 

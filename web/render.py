@@ -16,6 +16,7 @@ from rules.load import Rule, load_catalogue
 from store.calendar_views import CalendarRow
 from store.commands import CommandRow
 from store.evidence_views import DarkRow, NightsRow
+from store.log_views import LogRow, LookRow
 from store.media import MediaRow
 from store.terminal_views import CountRow, EventRow, TerminalFacts, TerminalRow, TerminalTotals
 from store.trip_views import OrderRow, StopRow, TripRow
@@ -32,6 +33,7 @@ from store.views import (
 )
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
+from web.log_words import LOG_ACTIONS, LOG_KINDS, ROLES, log_facts, shown_subject, subject_link
 from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
@@ -111,6 +113,7 @@ class VehiclePage(Page):
     nights: NightsRow | None
     dark: Sequence[DarkRow]
     dark_m: float  # of them all
+    looks: Sequence[LookRow] | None  # at it and at these trips; None where it is not shown
     from_day: date
     to_day: date
 
@@ -131,6 +134,7 @@ class TripPage(Page):
     positions: int
     doubtful: int
     innocent_causes: Sequence[str]
+    looks: Sequence[LookRow] | None  # None where it is not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +253,23 @@ class QuarantinePage(Page):
 
 
 @dataclass(frozen=True, slots=True)
+class LogPage(Page):
+    """Entries of the log."""
+
+    template: ClassVar[str] = "log.html"
+    rows: Sequence[LogRow]
+    count: int
+    page: int
+    pages: int
+    kind: str
+    person: str
+    people: Sequence[str]
+    subject: str
+    from_day: date
+    to_day: date
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorPage(Page):
     """Something that is not there, or not for this person."""
 
@@ -307,6 +328,8 @@ def _environment(texts: NullTranslations) -> Environment:
         "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "dark_causes": DARK_CAUSES,
         "fuels": FUELS, "day_kinds": DAY_KINDS, "event_kinds": EVENT_KINDS, "command_kinds": COMMAND_KINDS,
         "command_states": COMMAND_STATES, "facts_line": facts_line, "leaflet": LEAFLET, "plotly": PLOTLY,
+        "log_kinds": LOG_KINDS, "log_actions": LOG_ACTIONS, "roles": ROLES, "log_facts": log_facts,
+        "shown_subject": shown_subject, "subject_link": subject_link,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

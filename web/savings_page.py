@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from analytics.months import month_days, month_name
 from geo.localtime import FLEET_ZONE, day_number
+from store.log import append
 from store.savings import OPEN_END, FuelPrice, PriceOverlapError, put_prices, read_savings, remove_price
-from store.users import log_access
 from store.views import units_of
 from web.access import Administrator, Data, Person, Show, own_form
 from web.render import SavingsPage
@@ -79,11 +79,12 @@ def save_price(
         raise HTTPException(400, f"valid_to: expected a day not before {valid_from}, got {valid_to}")
     last = OPEN_END if valid_to is None else day_number(valid_to)
     with data.connection() as conn:
-        log_access(conn, user.user_id, "price edited", f"{valid_from} – {valid_to or ''}: {yuan_per_l:g}")
         try:
             put_prices(conn, [FuelPrice(day_number(valid_from), yuan_per_l, source.strip(), last)])
         except PriceOverlapError as error:
             raise HTTPException(400, str(error)) from None
+        facts = {"valid_to": str(valid_to or ""), "yuan_per_l": yuan_per_l, "source": source.strip()}
+        append(conn, "setting", "price edited", str(valid_from), user_id=user.user_id, facts=facts)
     return RedirectResponse("/savings", status_code=303)
 
 
@@ -91,9 +92,9 @@ def save_price(
 def take_price_away(user: Administrator, data: Data, valid_from: Annotated[date, Form()]) -> Response:
     """Take away the price that begins on a day; its days then have none."""
     with data.connection() as conn:
-        log_access(conn, user.user_id, "price edited", f"{valid_from}: removed")
         if not remove_price(conn, day_number(valid_from)):
             raise HTTPException(404, "no such price")
+        append(conn, "setting", "price removed", str(valid_from), user_id=user.user_id)
     return RedirectResponse("/savings", status_code=303)
 
 

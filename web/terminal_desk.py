@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from store.log import Kind
+
+_LOOKS = {"locate", "track", "query_parameters", "query_properties"}
+"""Commands that only ask."""
+
 
 class DeskError(Exception):
     """Something that cannot be asked or approved as it was said; the message is one line for the person."""
@@ -16,6 +21,13 @@ class Approval:
     accepted: int
     duplicate: int
     left: int
+
+
+def log_kind(command: str) -> Kind:
+    """Kind of the log's entry for a command to a terminal."""
+    if command in _LOOKS:
+        return "access"
+    return "setting" if command == "set_parameters" else "decision"
 
 
 class TerminalDesk(Protocol):

@@ -18,6 +18,7 @@ from geo.terminal_key import terminal_key
 from store.commands import OPEN, ask, commands_of
 from store.fleet import load_terminal_types
 from store.held import held_count, refuse_terminal
+from store.log import append
 from store.media import MediaRow, media_of, read_media
 from store.quality import fleet_quality
 from store.terminal_views import (
@@ -30,11 +31,11 @@ from store.terminal_views import (
     terminal_totals,
     terminals,
 )
-from store.users import User, log_access
+from store.users import User
 from store.views import PAGE_ROWS, rules_and_units
 from web.access import Administrator, Data, Desk, Person, Settings, Show, own_form
 from web.render import TerminalPage, TerminalsPage
-from web.terminal_desk import DeskError
+from web.terminal_desk import DeskError, log_kind
 from web.terminal_words import SAYINGS, flat
 
 router = APIRouter()
@@ -113,7 +114,7 @@ def show_terminal(request: Request, user: Person, data: Data, show: Show, key: s
     today = _today()
     with data.connection() as conn:
         row = _seen(conn, user, key)
-        log_access(conn, user.user_id, "terminal", row.terminal_key)
+        append(conn, "access", "terminal", row.terminal_key, user_id=user.user_id)
     since = datetime.now(FLEET_ZONE) - timedelta(days=SHOWN_DAYS)
     with data.connection() as conn:
         facts = terminal_facts(conn, row.terminal_key)
@@ -152,7 +153,8 @@ def send_media(user: Person, data: Data, settings: Settings, media_row: int) -> 
         path = _file_of(found, settings.media_dir)
         if found is None or path is None:
             raise HTTPException(404, "no such file")
-        log_access(conn, user.user_id, "terminal media", f"{found.terminal_key} {found.media_row}")
+        facts = {"media_row": found.media_row}
+        append(conn, "access", "terminal media", found.terminal_key, user_id=user.user_id, facts=facts)
     media_type, ending = FORMATS.get(str(found.facts.get("format")), _OTHER_FORMAT)
     return FileResponse(
         path,
@@ -177,9 +179,9 @@ def ask_terminal(user: Person, data: Data, desk: Desk, form: Annotated[Asked, Fo
         row = _seen(conn, user, form.key)
         if row.protocol not in COMMANDED or row.vehicle_id is None:
             raise HTTPException(400, f"terminal {row.terminal_no}: expected one of a vehicle that speaks JT/T 808")
-        log_access(conn, user.user_id, f"terminal {form.kind}", row.terminal_key)
-    with data.connection() as conn:
-        ask(conn, row.terminal_no, form.kind, arguments, asked_by=user.user_id, wait_s=form.wait_s)
+        number = ask(conn, row.terminal_no, form.kind, arguments, asked_by=user.user_id, wait_s=form.wait_s)
+        kind, facts = log_kind(form.kind), {"command_id": number}
+        append(conn, kind, f"terminal {form.kind}", row.terminal_key, user_id=user.user_id, facts=facts)
     return _back(row.terminal_key, "#commands")
 
 
@@ -199,7 +201,8 @@ def approve_terminal(
         raise HTTPException(404, "no receivers here")
     with data.connection() as conn:
         row = _seen(conn, user, key)
-        log_access(conn, user.user_id, "terminal approved", f"{row.terminal_key} {vehicle.strip()}")
+        facts = {"vehicle": vehicle.strip()}
+        append(conn, "decision", "terminal approved", row.terminal_key, user_id=user.user_id, facts=facts)
     try:
         desk.approve(row.terminal_no, vehicle.strip(), protocol or row.protocol, terminal_type, datum)
     except DeskError as error:
@@ -212,9 +215,10 @@ def refuse(user: Administrator, data: Data, key: Field100, undo: Annotated[bool,
     """Refuse an unknown terminal for good, or let it wait again."""
     with data.connection() as conn:
         row = _seen(conn, user, key)
-        log_access(conn, user.user_id, "terminal refusal undone" if undo else "terminal refused", row.terminal_key)
         if not refuse_terminal(conn, row.terminal_key, refused=not undo):
             raise HTTPException(400, f"terminal {row.terminal_no}: a vehicle is bound to it")
+        action = "terminal refusal undone" if undo else "terminal refused"
+        append(conn, "decision", action, row.terminal_key, user_id=user.user_id)
     return _back(row.terminal_key)
 
 

@@ -14,9 +14,11 @@ from geo.distance import step_distance_m
 from geo.localtime import SECOND_US, to_datetime, to_us
 from geo.positions import Positions, Status
 from store import trip_views, views
+from store.log import append
+from store.log_views import looks
 from store.positions import read_track
 from store.trip_views import TripRow
-from store.users import User, log_access
+from store.users import User
 from web.access import Data, Person, Settings, Show
 from web.geometry import base_map, shown
 from web.render import TripPage
@@ -48,6 +50,7 @@ def trip_page(request: Request, user: Person, data: Data, show: Show, settings: 
         order = trip_views.order(conn, trip.dispatch_order) if trip.dispatch_order else None
         stops = trip_views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
         before, after = trip_views.neighbours(conn, trip.vehicle_id, trip.start_time)
+        seen = looks(conn, trip_ids=[trip_id]) if user.may_see_looks else None
     words = show.words_of(request)
     allow_inline_styles(request)
     page = TripPage(
@@ -62,6 +65,7 @@ def trip_page(request: Request, user: Person, data: Data, show: Show, settings: 
         positions=len(track),
         doubtful=int(doubtful(mark_doubt(track)).sum()),
         innocent_causes=show.innocent_causes(request, [flag.rule for flag in flags]),
+        looks=seen,
     )
     return show.render(request, page, user)
 
@@ -122,7 +126,7 @@ def _logged(conn: "Connection[Any]", user: User, trip_id: str) -> TripRow:
     trip = trip_views.trip(conn, user, trip_id)
     if trip is None:
         raise HTTPException(404, "no such trip")
-    log_access(conn, user.user_id, "trip", trip_id)
+    append(conn, "access", "trip", trip_id, user_id=user.user_id, facts={"plate": trip.plate})
     return trip
 
 

@@ -9,6 +9,7 @@ from gongche.clock import today as local_today
 from gongche.console import HomeOption, JsonOption, day_option, home_folder, print_facts, progress, say
 from gongche.errors import WrongUseError
 from gongche.home import open_home
+from gongche.log_files import export_log_heads
 from store.database import schema_number
 from store.status import status as store_status
 
@@ -57,4 +58,5 @@ def seal(
         raise WrongUseError(f"--before {before}: a day that is not over cannot be sealed")
     with open_home(home_folder(home)) as gongche, progress("days") as report:
         done = gongche.archive.seal(gongche.database, limit, report)
+        export_log_heads(gongche, limit)
     print_facts(asdict(done), as_json)

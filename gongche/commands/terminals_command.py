@@ -12,6 +12,7 @@ from geo.terminal_key import terminal_key
 from gongche.console import HomeOption, JsonOption, home_folder, print_facts, print_json, print_table, say
 from gongche.errors import GongcheError, WrongUseError
 from gongche.home import Gongche, open_home
+from gongche.logbook import log_command
 from gongche.terminal_desk import SETTLE_S, Desk
 from ingest.commands import check_arguments
 from ingest.errors import FieldError
@@ -22,7 +23,7 @@ from store.media import media_of
 from store.receivers import living_receivers
 from store.terminal_views import TerminalRow, terminal, terminal_days, terminal_events, terminal_facts, terminals
 from store.users import User
-from web.terminal_desk import DeskError
+from web.terminal_desk import DeskError, log_kind
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -127,6 +128,7 @@ def approve(
         with gongche.database.connection() as conn:
             row = terminal(conn, EVERYTHING, terminal_key(number), _today())
             receivers = living_receivers(conn)
+            log_command(conn, "decision", "terminal approved", terminal_key(number), vehicle=vehicle)
         try:
             done = desk.approve(number, vehicle, protocol or (row.protocol if row else ""), terminal_type, datum)
             if receivers:
@@ -153,6 +155,7 @@ def refuse(number: NumberArgument, home: HomeOption = "") -> None:
     with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
         if not refuse_terminal(conn, terminal_key(number)):
             raise GongcheError(f"no terminal with the number {number} waits for approval")
+        log_command(conn, "decision", "terminal refused", terminal_key(number))
     say(f"refused {number}")
 
 
@@ -274,6 +277,7 @@ def _ask(home: str, number: str, kind: str, arguments: dict[str, Any], wait_s: f
             say(f"{number} is offline: it is asked when it comes, within {wait_s:g} s")
         with gongche.database.connection() as conn:
             command_id = ask(conn, number, kind, checked, asked_by=None, wait_s=wait_s)
+            log_command(conn, log_kind(kind), f"terminal {kind}", row.terminal_key, command_id=command_id)
         answered = await_answer(gongche.database, command_id, wait_s)
     _print_answer(answered, as_json)
     if answered.state != "done":

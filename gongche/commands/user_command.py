@@ -10,6 +10,7 @@ import typer
 from gongche.console import HomeOption, home_folder, say
 from gongche.errors import GongcheError, WrongUseError
 from gongche.home import open_home
+from gongche.logbook import log_command
 from store.fleet import load_units
 from store.users import add_user
 
@@ -53,6 +54,7 @@ def add(
             if unit_id is None:
                 raise GongcheError(f"--unit: no unit has the code {unit!r}")
         add_user(conn, name, role.value, password, unit_id)
+        log_command(conn, "setting", "user added", name, role=role.value, unit=unit)
     say(f"added {name}, {role.value}")
 
 

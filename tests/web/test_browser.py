@@ -43,6 +43,7 @@ PAGES = (
     "/terminals/13900000001",
     "/terminals/13900000099",
     "/quarantine",
+    "/log",
 )
 
 

@@ -80,8 +80,15 @@ def test_a_day_is_edited_and_its_closed_days_are_audited_again(city: City, signe
     assert "<i>节" not in text
     assert "announced: " in text
     with city.database.connection() as conn:
-        logged = conn.execute("SELECT action, subject FROM access_log ORDER BY entry_id DESC LIMIT 1").fetchone()
-    assert logged == ("calendar edited", f"office {DAY} holiday 20:00-08:00")
+        logged = conn.execute(
+            "SELECT kind, action, subject, facts FROM log_entry ORDER BY entry_id DESC LIMIT 1"
+        ).fetchone()
+    facts = {
+        "day": str(DAY),
+        "old": {"kind": "workday", "name": "", "shifts": "08:30-18:00"},
+        "new": {"kind": "holiday", "name": "<i>节</i>", "shifts": "20:00-08:00"},
+    }
+    assert logged == ("setting", "calendar edited", "office", facts)
     _send(client, "/calendar/days", DAY_FORM)
     assert _day(city) == ("workday", "", "08:30-18:00")
 

@@ -27,6 +27,10 @@ TABLE = {
     "/calendar?code=office": ADMIN,
     "/calendar?code=nowhere": {**ADMIN, "admin": 404},
     "/quarantine": OFFICE,
+    "/log": OFFICE,
+    "/log?kind=rule&person=admin&subject=x&from_day=&to_day=2026-03-02": OFFICE,
+    "/log?kind=gossip": {**OFFICE, "auditor": 400, "admin": 400},
+    "/log?to_day=9999-12-31": {**OFFICE, "auditor": 400, "admin": 400},
     "/terminals": EVERYBODY,
     "/terminals?state=unknown": EVERYBODY,
     "/terminals?state=lost": dict.fromkeys(EVERYBODY, 400),
@@ -183,6 +187,6 @@ def test_a_look_that_is_refused_is_no_look(city: City, signed_in: SignedIn) -> N
 def _looks(city: City, name: str) -> list[tuple[str, str]]:
     with city.database.connection() as conn:
         return conn.execute(
-            "SELECT action, subject FROM access_log JOIN app_user USING (user_id) WHERE name = %s ORDER BY entry_id",
+            "SELECT action, subject FROM log_entry JOIN app_user USING (user_id) WHERE name = %s ORDER BY entry_id",
             (name,),
         ).fetchall()

@@ -100,9 +100,13 @@ def asked(city: City) -> list[tuple[Any, ...]]:
 def last_looks(city: City, count: int = 1) -> list[tuple[Any, ...]]:
     with city.database.connection() as conn:
         return conn.execute(
-            "SELECT name, action, subject FROM access_log JOIN app_user USING (user_id) ORDER BY entry_id DESC LIMIT %s",
+            "SELECT name, action, subject FROM log_entry JOIN app_user USING (user_id) ORDER BY entry_id DESC LIMIT %s",
             (count,),
         ).fetchall()
+
+
+def last_facts(city: City) -> tuple[Any, ...]:
+    return rows(city, "SELECT kind, facts FROM log_entry ORDER BY entry_id DESC LIMIT 1")[0]
 
 
 @pytest.mark.parametrize(
@@ -353,7 +357,8 @@ def test_an_unknown_terminal_is_approved_and_what_receivers_still_refuse_is_take
             break
         time.sleep(0.01)
     assert desk.settled == [STRANGER]
-    assert last_looks(city) == [("admin", "terminal approved", f"{KEY_STRANGER} V2")]
+    assert last_looks(city) == [("admin", "terminal approved", KEY_STRANGER)]
+    assert last_facts(city) == ("decision", {"vehicle": "V2"})
     wrong = send(client, "/terminals/approve", form, vehicle="nowhere")
     assert (wrong.status_code, "no vehicle has the code or plate" in wrong.text) == (400, True)
 
@@ -405,7 +410,8 @@ def test_a_file_is_sent_to_be_kept_and_the_look_is_written_down(city: City, sign
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["content-disposition"] == f'attachment; filename="{KEY}-7.jpg"'
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert last_looks(city) == [("auditor", "terminal media", f"{KEY} {number}")]
+    assert last_looks(city) == [("auditor", "terminal media", KEY)]
+    assert last_facts(city) == ("access", {"media_row": number})
 
 
 def test_a_file_of_another_format_is_bytes_whatever_it_calls_itself(city: City, signed_in: SignedIn) -> None:

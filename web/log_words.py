@@ -1,0 +1,64 @@
+"""How entries of the log read on a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from web.terminal_words import COMMAND_KINDS, facts_line
+
+
+def _(text: str) -> str:
+    """Mark a text for translation; it is translated where it is shown."""
+    return text
+
+
+LOG_KINDS = {"access": _("Look"), "decision": _("Decision"), "setting": _("Setting"), "rule": _("Rule")}
+
+ROLES = {
+    "manager": _("manager"),
+    "inspector": _("inspector"),
+    "auditor": _("auditor"),
+    "admin": _("administrator"),
+}
+
+_SHOWN_APART = {"plate", "who"}
+_TERMINAL = "terminal "
+LOG_ACTIONS = {
+    "vehicle": _("looked at a vehicle"),
+    "trip": _("looked at a trip"),
+    "terminal": _("looked at a terminal"),
+    "terminal media": _("fetched a file of a terminal"),
+    "terminal approved": _("approved a terminal"),
+    "terminal refused": _("refused a terminal"),
+    "terminal refusal undone": _("let a refused terminal wait again"),
+    "calendar edited": _("edited a duty calendar"),
+    "calendar filled": _("filled a year of a duty calendar"),
+    "calendar of a class": _("chose the calendar of a class"),
+    "price edited": _("edited a price of fuel"),
+    "price removed": _("removed a price of fuel"),
+    "imported": _("imported a file"),
+    "user added": _("added a person"),
+    "in force": _("in force since this start"),
+    **{_TERMINAL + kind: text for kind, text in COMMAND_KINDS.items()},
+}
+"""Action of an entry → what it says; an action of another release says itself."""
+
+
+def subject_link(action: str, subject: str) -> str:
+    """Where the subject of an entry is shown; empty where it has no page."""
+    if action in {"vehicle", "trip"}:
+        return f"/{action}s/{subject}"
+    if action == "terminal" or action.startswith(_TERMINAL):
+        return f"/terminals/{subject}" if " " not in subject else ""
+    return ""
+
+
+def shown_subject(subject: str, facts: Mapping[str, Any]) -> str:
+    """The subject of an entry as a person knows it: a plate in place of a number of ours."""
+    plate = facts.get("plate")
+    return str(plate) if plate else subject
+
+
+def log_facts(facts: Mapping[str, Any]) -> str:
+    """The facts of an entry that stand in no column of their own, in one line, what was before what is."""
+    names = sorted(facts, key=lambda name: (name != "old", name != "new"))
+    return facts_line({name: facts[name] for name in names if name not in _SHOWN_APART})
