@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from analytics.months import ancestors, grouped
 from geo.arrays import Columns, FloatArray, Int32Array
 
-FORMULA_VERSION = 1
+FORMULA_VERSION = 2
 """Raised with every change of what a rate means: of `rates`, or of what is counted into the sums."""
 
 FLEET = -1

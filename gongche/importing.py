@@ -1,21 +1,27 @@
 """Files into the store: the fleet's own data, and positions with every row accounted for."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
+from typing import Any
 
 import numpy as np
+from psycopg import Connection
 
 from geo.arrays import Int32Array
+from geo.positions import Positions
+from geo.terminal_key import terminal_key
 from gongche.console import Progress, no_progress
 from gongche.errors import GongcheError
 from gongche.home import Gongche
 from gongche.logbook import log_command
 from ingest.files import Batch, read_positions
 from ingest.files.fleet import Taken, import_file
-from store.fleet import ensure_vehicle, load_terminals, load_vehicles
+from ingest.periods import NO_VEHICLE
+from ingest.roster import Binding, load_roster
+from store.fleet import ensure_vehicle, load_vehicles
 from store.intake import add_quarantine, count_intake
 from store.positions import merge_positions
 
@@ -33,7 +39,6 @@ FLEET_FILES = {
 }
 """The fleet's own data: format → its file in a folder that `simulate` wrote, in the order one needs the other."""
 
-_TERMINAL = "terminal\0"  # names of terminals beside those of vehicles; no plate begins so
 POSITIONS_FILE = "positions.parquet"
 
 
@@ -95,16 +100,17 @@ def import_positions(
 ) -> Imported:
     """Take the positions of files into the store; a batch is one transaction with its counts.
 
-    A vehicle is named by its code or plate; one that is not known is made, in the unit `unassigned`. Rows that cannot
-    be positions go to quarantine with file, line and reason.
+    A vehicle is named by its code or plate; one that is not known is made, in the unit `unassigned`. So is one by the
+    number of a terminal that was in no vehicle at the time of a position; else that goes to the vehicle it was in then.
+    Rows that cannot be positions go to quarantine with file, line and reason.
     """
     counts = Imported()
     with gongche.database.connection() as conn:
         known = {name: each.vehicle_id for each in load_vehicles(conn) for name in (each.plate, each.code)}
-        known |= {_TERMINAL + each.terminal_no.lstrip("0"): each.vehicle_id for each in load_terminals(conn)}
+        roster = load_roster(conn)
     for path in files:
         for batch in read_positions(path, file_format, vehicle):
-            _merge(gongche, batch, known, counts)
+            _merge(gongche, batch, known, roster, counts)
             progress(counts.received, 0)
     return counts
 
@@ -122,14 +128,12 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def _merge(gongche: Gongche, batch: Batch, known: dict[str, int], counts: Imported) -> None:
+def _merge(
+    gongche: Gongche, batch: Batch, known: dict[str, int], roster: Mapping[str, Binding], counts: Imported
+) -> None:
     with gongche.database.connection() as conn:
-        keys = [_TERMINAL + name.lstrip("0") if batch.named_by == "terminal" else name for name in batch.vehicles]
-        for key, name in zip(keys, batch.vehicles, strict=True):
-            if key not in known:
-                known[key] = ensure_vehicle(conn, name)
-        vehicle_ids: Int32Array = np.array([known[key] for key in keys], dtype=np.int32)
-        merged = merge_positions(conn, batch.positions, vehicle_ids, notes=batch.notes)
+        positions, vehicle_ids = _of_vehicles(conn, batch, known, roster)
+        merged = merge_positions(conn, positions, vehicle_ids, notes=batch.notes)
         add_quarantine(conn, batch.refused)
         refused = len(batch.refused)
         count_intake(
@@ -145,3 +149,34 @@ def _merge(gongche: Gongche, batch: Batch, known: dict[str, int], counts: Import
     counts.accepted += merged.accepted
     counts.duplicate += merged.duplicate
     counts.quarantined += refused
+
+
+def _of_vehicles(
+    conn: Connection[Any], batch: Batch, known: dict[str, int], roster: Mapping[str, Binding]
+) -> tuple[Positions, Int32Array]:
+    """The positions of a batch, and the vehicle_id of each vehicle_ix."""
+
+    def named(name: str) -> int:
+        if name not in known:
+            known[name] = ensure_vehicle(conn, name)
+        return known[name]
+
+    sent = batch.positions
+    bindings = [roster.get(terminal_key(name)) if batch.named_by == "terminal" else None for name in batch.vehicles]
+    of_name = [
+        named(name) if binding is None else binding.periods.only
+        for name, binding in zip(batch.vehicles, bindings, strict=True)
+    ]
+    vehicle_ids: Int32Array = np.array(of_name, dtype=np.int32)
+    if (vehicle_ids != NO_VEHICLE).all():
+        return sent, vehicle_ids
+    vehicle = vehicle_ids[sent.vehicle_ix]
+    for number, binding in enumerate(bindings):
+        if binding is not None and binding.periods.only == NO_VEHICLE:
+            rows = np.flatnonzero(sent.vehicle_ix == number)
+            then = binding.periods.vehicles_at(sent.fix_time[rows], sent.received_at[rows])
+            if (then == NO_VEHICLE).any():
+                then[then == NO_VEHICLE] = named(batch.vehicles[number])
+            vehicle[rows] = then
+    ids, vehicle_ix = np.unique(vehicle, return_inverse=True)
+    return sent.with_vehicle_ix(vehicle_ix.astype(np.int32)), ids

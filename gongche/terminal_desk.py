@@ -10,13 +10,15 @@ from ingest.commands import check_arguments
 from ingest.errors import IngestError
 from ingest.files.fleet import PROTOCOLS
 from ingest.release import Released, approve, release
+from store.bindings import Bound, bind
 from store.database import Database
 from store.errors import StoreError
+from store.fleet import vehicle_code
 from store.receivers import living_receivers
 from web.terminal_desk import Approval, DeskError
 
 SETTLE_S = 8.0
-"""Receivers look up a number they do not know every five seconds; then what they had waiting is stored."""
+"""Receivers look every second whether a binding changed; then what they had waiting is stored."""
 
 
 class Desk:
@@ -45,6 +47,18 @@ class Desk:
         except (IngestError, StoreError) as error:
             raise DeskError(str(error)) from error
         return _approval(done)
+
+    def bind(self, terminal_no: str, vehicle: str, since: int | None = None) -> tuple[Bound, Approval]:
+        """Bind a registered terminal to a vehicle by code or plate from an instant (µs UTC) on, else from now on.
+
+        What waits of the time in quarantine is taken. DeskError names what is wrong.
+        """
+        try:
+            with self._database.connection() as conn:
+                bound = bind(conn, terminal_no, vehicle_code(conn, vehicle), since)
+            return bound, _approval(release(self._database, terminal_no))
+        except (IngestError, StoreError) as error:
+            raise DeskError(str(error)) from error
 
     def settle(self, terminal_no: str) -> Approval:
         """Once all receivers know of a binding, take what they still refused until then; at once where none runs."""

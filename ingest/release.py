@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,9 @@ from ingest.jt808.header import Header
 from ingest.jt808.position import read_position
 from ingest.jt808_session import CARD, card_swipe
 from ingest.payload import read_payload
+from ingest.periods import NO_VEHICLE, Periods
 from ingest.report import Report, to_columns
+from store.bindings import bind, bindings_of, load_bindings
 from store.database import Database
 from store.duty import DriverSwipe, add_swipes
 from store.fleet import Terminal, load_terminals, upsert_terminals, vehicle_code
@@ -35,7 +37,10 @@ class ApprovalError(IngestError):
 
 @dataclass(slots=True)
 class Released:
-    """What became of a terminal's rows in quarantine; `left` could not be decoded and stays there."""
+    """What became of a terminal's rows in quarantine.
+
+    `left` stays there: it could not be decoded, or the terminal was in no vehicle then.
+    """
 
     accepted: int = 0
     duplicate: int = 0
@@ -47,46 +52,45 @@ def approve(
 ) -> Released:
     """Bind a terminal to a vehicle (by code or plate) and take what waits of it in quarantine.
 
-    Receivers learn of the binding within seconds; what they refuse until then is taken by `release`, or by approving
-    again, which changes nothing else. ApprovalError when the terminal is bound to another vehicle or a number cannot
-    be one; store.fleet.UnknownReferenceError when there is no such vehicle or type.
+    The binding begins where the last one ended, else it has no beginning, so that all that waits is taken. Receivers
+    learn of it within seconds; what they refuse until then is taken by `release`, or by approving again, which changes
+    nothing else. ApprovalError when the terminal is bound to another vehicle or a number cannot be one;
+    store.fleet.UnknownReferenceError when there is no such vehicle or type.
     """
     key = terminal_key(terminal_no.strip())
     if not terminal_no.strip():
         raise ApprovalError("terminal: expected a number, got nothing")
     with database.connection() as conn:
         code = vehicle_code(conn, vehicle)
-        bound = next((each for each in load_terminals(conn) if terminal_key(each.terminal_no) == key), None)
-        if bound is not None and bound.vehicle != code:
+        known = _known(conn, key)
+        if known is not None and known.vehicle not in {"", code}:
             raise ApprovalError(
-                f"terminal {bound.terminal_no}: expected one that waits, it is bound to {bound.vehicle}"
+                f"terminal {known.terminal_no}: expected one that waits, it is bound to {known.vehicle}"
             )
-        if bound is None:
+        if known is None or not known.vehicle:
             refuse_terminal(conn, key, refused=False)
-            upsert_terminals(
-                conn, [Terminal(terminal_no.strip(), code, protocol or "jt808", datum, terminal_type=terminal_type)]
-            )
+            _bind(conn, known, Terminal(terminal_no.strip(), code, protocol, datum, terminal_type=terminal_type))
     return release(database, terminal_no)
 
 
 def release(database: Database, terminal_no: str) -> Released:
-    """Take what lies in quarantine of a terminal that is bound; pieces of bounded size, each in a transaction.
+    """Take what lies in quarantine of a terminal of times when it was in a vehicle, in pieces, each in a transaction.
 
     Each row is decoded again from its bytes. Its receipt stays what it was, and the ledger's hour and the terminal's
-    day count it as accepted or duplicate from now on. ApprovalError when no vehicle is bound to it.
+    day count it as accepted or duplicate from now on. ApprovalError when it never was in a vehicle.
     """
     key = terminal_key(terminal_no.strip())
     total, after = Released(), 0
     while True:
         with database.connection() as conn:
-            bound = next((each for each in load_terminals(conn) if terminal_key(each.terminal_no) == key), None)
-            if bound is None:
+            known, bindings = _known(conn, key), bindings_of(conn, key)
+            if known is None or not bindings:
                 raise ApprovalError(f"terminal {terminal_no}: expected one that a vehicle is bound to")
             rows = held_rows(conn, key, after, PIECE_ROWS)
             if not rows:
                 return total
             after = rows[-1].quarantine_id
-            taken = _take(conn, rows, bound)
+            taken = _take(conn, rows, known, Periods.of((each.since, each.until, each.vehicle_id) for each in bindings))
             mark_released(conn, [row.quarantine_id for row, _ in taken])
             _count(conn, key, taken)
         accepted = sum(each.accepted for _, each in taken)
@@ -125,21 +129,66 @@ def _read_frame(raw: bytes, terminal_no: str, dialect: str) -> list[Report | Dri
     return [read_position(raw, header, raw=raw, dialect=dialect)]
 
 
-def _take(conn: Any, rows: Sequence[HeldRow], bound: Terminal) -> list[tuple[HeldRow, Taken]]:
-    read = [(row, read_held(row, bound.terminal_no, bound.dialect)) for row in rows]
-    reports = [(row, found) for row, found in read if isinstance(found, Report)]
+def _known(conn: Any, key: str) -> Terminal | None:
+    return next((each for each in load_terminals(conn) if terminal_key(each.terminal_no) == key), None)
+
+
+def _bind(conn: Any, known: Terminal | None, asked: Terminal) -> None:
+    """Bind a terminal that is in no vehicle; of one that was in one before all holds, unless a type or datum is said."""
+    if known is None:
+        upsert_terminals(conn, [replace(asked, protocol=asked.protocol or "jt808")])
+        return
+    history = load_bindings(conn, [known.terminal_no])
+    since = history[-1].until if history else None
+    if asked.terminal_type or asked.datum:
+        anew = replace(
+            asked,
+            terminal_no=known.terminal_no,
+            protocol=asked.protocol or known.protocol,
+            terminal_type=asked.terminal_type or known.terminal_type,
+            since=since,
+        )
+        upsert_terminals(conn, [anew])
+    else:
+        bind(conn, known.terminal_no, asked.vehicle, since)
+
+
+def _take(conn: Any, rows: Sequence[HeldRow], known: Terminal, periods: Periods) -> list[tuple[HeldRow, Taken]]:
+    read = [(row, read_held(row, known.terminal_no, known.dialect)) for row in rows]
     swipes = [(row, found) for row, found in read if isinstance(found, DriverSwipe)]
-    add_swipes(conn, [DriverSwipe(bound.vehicle_id, s.swiped_at, s.driver_card, s.inserted) for _, s in swipes])
-    taken = [(row, Taken(accepted=True)) for row, _ in swipes]
-    if not reports:
-        return taken
-    batch, notes = to_columns(
-        [report for _, report in reports],
-        [row.received_at for row, _ in reports],
-        lambda _: 0,
-        lambda _: bound.datum,
+    return _take_swipes(conn, swipes, periods) + _take_reports(
+        conn, [(row, found) for row, found in read if isinstance(found, Report)], known.datum, periods
     )
-    merged = merge_positions(conn, batch, np.array([bound.vehicle_id], dtype=np.int32), notes=notes)
+
+
+def _take_swipes(
+    conn: Any, swipes: Sequence[tuple[HeldRow, DriverSwipe]], periods: Periods
+) -> list[tuple[HeldRow, Taken]]:
+    swiped_at = np.array([swipe.swiped_at for _, swipe in swipes], dtype=np.int64)
+    received_at = np.array([row.received_at for row, _ in swipes], dtype=np.int64)
+    vehicles = periods.vehicles_at(swiped_at, received_at).tolist()
+    credited = [
+        (row, replace(swipe, vehicle_id=vehicle))
+        for (row, swipe), vehicle in zip(swipes, vehicles, strict=True)
+        if vehicle != NO_VEHICLE
+    ]
+    add_swipes(conn, [swipe for _, swipe in credited])
+    return [(row, Taken(accepted=True)) for row, _ in credited]
+
+
+def _take_reports(
+    conn: Any, reports: Sequence[tuple[HeldRow, Report]], datum: str, periods: Periods
+) -> list[tuple[HeldRow, Taken]]:
+    batch, notes = to_columns(
+        [report for _, report in reports], [row.received_at for row, _ in reports], lambda _: 0, lambda _: datum
+    )
+    vehicle = periods.vehicles_at(batch.fix_time, batch.received_at)
+    chosen = np.flatnonzero(vehicle != NO_VEHICLE)
+    vehicle_ids, vehicle_ix = np.unique(vehicle[chosen], return_inverse=True)
+    batch = batch.take(chosen).with_vehicle_ix(vehicle_ix.astype(np.int32))
+    place = {row: number for number, row in enumerate(chosen.tolist())}
+    notes = {place[row]: note for row, note in notes.items() if row in place}
+    merged = merge_positions(conn, batch, vehicle_ids, notes=notes)
     marks = (
         merged.fresh,
         merged.fresh & ~batch.has(Status.FIX_VALID),
@@ -147,7 +196,7 @@ def _take(conn: Any, rows: Sequence[HeldRow], bound: Terminal) -> list[tuple[Hel
         merged.fresh & batch.has(Status.LATE),
     )
     of_each = zip(*(mark.tolist() for mark in marks), strict=True)
-    return taken + [(row, Taken(*marked)) for (row, _), marked in zip(reports, of_each, strict=True)]
+    return [(reports[row][0], Taken(*marked)) for row, marked in zip(chosen.tolist(), of_each, strict=True)]
 
 
 def _count(conn: Any, key: str, taken: Sequence[tuple[HeldRow, Taken]]) -> None:

@@ -3,6 +3,7 @@
 StoreError
 ├── UnreachableError   no database answers, or it refuses us
 ├── SchemaError        the database's schema and this release do not fit
+├── BindingError       a terminal would be in two vehicles at once (store.bindings)
 ├── ArchiveError       a sealed part cannot be written, or read as it was sealed
 └── ServerError        the embedded server cannot run here
 """

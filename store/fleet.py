@@ -10,6 +10,7 @@ from psycopg import Connection
 from geo.localtime import to_datetime, to_us
 from geo.zone_files import drawn, ground
 from geo.zones import Zone
+from store.bindings import bind_all
 from store.errors import StoreError
 
 UNASSIGNED = "unassigned"
@@ -54,9 +55,10 @@ class Vehicle:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The box that speaks a protocol, by the number it sends, and the code of the vehicle it is bound to.
+    """The box that speaks a protocol, by the number it sends, and the code of the vehicle it is in now, if it is in one.
 
     An empty datum is that of its type, WGS-84 without one. A loaded terminal has the datum and dialect that hold.
+    since : µs UTC, from when it is bound to the vehicle; `store.bindings.bind_all` says what None means. Never loaded.
     """
 
     terminal_no: str
@@ -66,6 +68,7 @@ class Terminal:
     vehicle_id: int = 0
     terminal_type: str = ""
     dialect: str = ""
+    since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,21 +181,26 @@ def upsert_terminal_types(conn: Connection[Any], types: Sequence[TerminalType]) 
 
 
 def upsert_terminals(conn: Connection[Any], terminals: Sequence[Terminal]) -> int:
-    """Bind terminals to vehicles; a terminal that moves to another vehicle keeps its authentication code."""
+    """Add terminals or bring them up to date, and bind them to their vehicles, as `store.bindings.bind_all` does.
+
+    One without a vehicle stays where it is. A terminal that moves keeps its authentication code. UnknownReferenceError
+    names a code that is not there; store.bindings.BindingError a binding that would overlap another.
+    """
     refer(conn, "vehicle", {terminal.vehicle for terminal in terminals})
     refer(conn, "terminal_type", {terminal.terminal_type for terminal in terminals})
     with conn.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO terminal (terminal_no, vehicle_id, protocol, datum, type)
-            VALUES (%(terminal_no)s, (SELECT vehicle_id FROM vehicle WHERE code = %(vehicle)s), %(protocol)s,
-                    nullif(%(datum)s, ''), nullif(%(terminal_type)s, ''))
+            INSERT INTO terminal (terminal_no, protocol, datum, type)
+            VALUES (%(terminal_no)s, %(protocol)s, nullif(%(datum)s, ''), nullif(%(terminal_type)s, ''))
             ON CONFLICT (terminal_no) DO UPDATE SET
-                vehicle_id = excluded.vehicle_id, protocol = excluded.protocol, datum = excluded.datum,
-                type = excluded.type
+                protocol = excluded.protocol, datum = excluded.datum, type = excluded.type
             """,
             [asdict(terminal) for terminal in terminals],
         )
+    codes = [terminal.vehicle for terminal in terminals]
+    ids = dict(conn.execute("SELECT code, vehicle_id FROM vehicle WHERE code = ANY(%s)", (codes,)).fetchall())
+    bind_all(conn, [(each.terminal_no, ids[each.vehicle], each.since) for each in terminals if each.vehicle])
     return len(terminals)
 
 
@@ -267,12 +275,13 @@ def load_vehicles(conn: Connection[Any]) -> list[Vehicle]:
 
 
 def load_terminals(conn: Connection[Any]) -> list[Terminal]:
-    """All terminals with the vehicle each is bound to, and the datum and dialect that hold for each."""
+    """All terminals, the vehicle each is in now (empty and 0: in none), and the datum and dialect that hold for each."""
     rows = conn.execute(
         """
-        SELECT t.terminal_no, v.code, t.protocol, coalesce(t.datum, y.datum, 'wgs84'), t.vehicle_id,
-               coalesce(t.type, ''), coalesce(y.dialect, '')
-        FROM terminal t JOIN vehicle v USING (vehicle_id) LEFT JOIN terminal_type y ON y.code = t.type
+        SELECT t.terminal_no, coalesce(v.code, ''), t.protocol, coalesce(t.datum, y.datum, 'wgs84'),
+               coalesce(b.vehicle_id, 0), coalesce(t.type, ''), coalesce(y.dialect, '')
+        FROM terminal t LEFT JOIN bound_terminal b USING (terminal_no) LEFT JOIN vehicle v USING (vehicle_id)
+        LEFT JOIN terminal_type y ON y.code = t.type
         ORDER BY t.terminal_no
         """
     ).fetchall()

@@ -75,7 +75,7 @@ def held(conn: Connection[Any], *, refused: bool = False, limit: int = 500) -> l
                 SELECT count(*) AS positions, min(received_at) AS first_at, max(received_at) AS last_at
                 FROM quarantine WHERE {_OF_TERMINAL.format(key="s.terminal_key")}
             ) q
-            WHERE NOT EXISTS (SELECT FROM terminal t WHERE t.terminal_key = s.terminal_key)
+            WHERE NOT EXISTS (SELECT FROM bound_terminal t WHERE t.terminal_key = s.terminal_key)
               AND (s.refused_at IS NOT NULL) = %s
             ORDER BY s.heard_at DESC, s.terminal_key LIMIT %s
             """,
@@ -98,7 +98,7 @@ def refuse_terminal(conn: Connection[Any], key: str, *, refused: bool = True) ->
     row = conn.execute(
         """
         UPDATE terminal_state s SET refused_at = CASE WHEN %s THEN coalesce(refused_at, now()) END
-        WHERE terminal_key = %s AND NOT EXISTS (SELECT FROM terminal t WHERE t.terminal_key = s.terminal_key)
+        WHERE terminal_key = %s AND NOT EXISTS (SELECT FROM bound_terminal t WHERE t.terminal_key = s.terminal_key)
         RETURNING 1
         """,
         (refused, key),

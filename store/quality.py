@@ -19,7 +19,7 @@ class QualitySums:
     """Numerators and denominators of a period, summed over days: `vehicles` are vehicle-days."""
 
     vehicles: int
-    """With a terminal bound."""
+    """With a terminal bound that day."""
     online_vehicles: int
     """Of which a position was taken that day."""
     received: int
@@ -36,30 +36,37 @@ class QualitySums:
     """Of the online vehicles: with at least DRIFT_POSITIONS misplaced positions."""
 
 
-# A terminal's number without leading zeros, as table terminal_count has it.
-_KEY = "coalesce(nullif(ltrim(terminal_no, '0'), ''), '0')"
-
 _UNIT_DAYS = (
     VISIBLE
-    + f"""
-    , bound AS MATERIALIZED (
-        SELECT DISTINCT vehicle_id, unit_id, {_KEY} AS terminal_key FROM terminal JOIN mine USING (vehicle_id)
-    ), owner AS MATERIALIZED (
-        SELECT DISTINCT vehicle_id, unit_id FROM bound
+    + """
+    , binding AS (
+        SELECT terminal_no, vehicle_id,
+               coalesce((lower(valid) AT TIME ZONE 'Asia/Shanghai')::date, '-infinity') AS first_day,
+               coalesce(((upper(valid) - interval '1 microsecond') AT TIME ZONE 'Asia/Shanghai')::date, 'infinity')
+                   AS last_day,
+               lead((lower(valid) AT TIME ZONE 'Asia/Shanghai')::date) OVER one_after_the_other AS next_day
+        FROM terminal_binding
+        WINDOW one_after_the_other AS (PARTITION BY terminal_no ORDER BY lower(valid) NULLS FIRST)
+    ), bound AS MATERIALIZED (
+        SELECT DISTINCT vehicle_id, unit_id, terminal_key, first_day, least(last_day, next_day - 1) AS last_day
+        FROM binding JOIN terminal USING (terminal_no) JOIN mine USING (vehicle_id)
     ), unit_day AS (
         SELECT span.day::date AS day, of_day.*
         FROM generate_series(%(from)s::timestamp, %(to)s::timestamp, '1 day') AS span(day)
         CROSS JOIN LATERAL (
+            WITH used AS MATERIALIZED (
+                SELECT vehicle_id, unit_id, terminal_key FROM bound WHERE span.day::date BETWEEN first_day AND last_day
+            )
             SELECT unit_id, count(*) AS vehicles, count(*) FILTER (WHERE online) AS online_vehicles,
                    coalesce(sum(received), 0)::bigint AS received, coalesce(sum(duplicate), 0)::bigint AS duplicate,
                    coalesce(sum(passed), 0)::bigint AS passed, coalesce(sum(distance_m), 0) AS distance_m,
                    coalesce(sum(greatest(distance_m - gap_m, 0)), 0) AS complete_m,
                    count(*) FILTER (WHERE online AND misplaced >= %(drift)s) AS drift_vehicles
-            FROM owner
+            FROM (SELECT DISTINCT vehicle_id, unit_id FROM used) AS owner
             LEFT JOIN (
                 SELECT vehicle_id, sum(received) > sum(quarantined) AS online, sum(received) AS received,
                        sum(duplicate) AS duplicate, sum(accepted - clock_fault) AS passed
-                FROM terminal_count c JOIN bound USING (terminal_key) WHERE c.day = span.day::date GROUP BY vehicle_id
+                FROM terminal_count c JOIN used USING (terminal_key) WHERE c.day = span.day::date GROUP BY vehicle_id
             ) AS counted USING (vehicle_id)
             LEFT JOIN (
                 SELECT vehicle_id, distance_m, gap_m, misplaced FROM vehicle_day d WHERE d.day = span.day::date
@@ -87,7 +94,7 @@ def read_quality(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
 
     Notes
     -----
-    Terminals count for the vehicle that they are bound to now, whenever a position came.
+    What came of a terminal on a day counts for the vehicle it was in that day, the last one where it was in several.
     """
     cursor = _query(
         conn,

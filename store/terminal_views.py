@@ -100,6 +100,17 @@ class CountRow:
     late: int
 
 
+@dataclass(frozen=True, slots=True)
+class BindingRow:
+    """A vehicle a terminal was in: since ≤ t < until, None where that side has no end."""
+
+    vehicle_id: int
+    code: str
+    plate: str
+    since: datetime | None
+    until: datetime | None
+
+
 # `listed`: one row for each terminal the person may see. A terminal that never spoke has no state.
 _LISTED = (
     VISIBLE
@@ -108,12 +119,12 @@ _LISTED = (
     SELECT t.terminal_key, coalesce(s.terminal_no, t.terminal_no) AS terminal_no, m.vehicle_id, m.code, m.plate,
            m.unit_code, m.unit_zh, m.unit_en, coalesce(t.type, '') AS terminal_type, t.protocol, s.online, s.since,
            s.heard_at, false AS refused
-    FROM terminal t JOIN mine m USING (vehicle_id) LEFT JOIN terminal_state s USING (terminal_key)
+    FROM bound_terminal t JOIN mine m USING (vehicle_id) LEFT JOIN terminal_state s USING (terminal_key)
     UNION ALL
-    SELECT s.terminal_key, s.terminal_no, NULL, '', '', '', '', '', '', s.source, s.online, s.since,
-           s.heard_at, s.refused_at IS NOT NULL
-    FROM terminal_state s
-    WHERE %(strangers)s AND NOT EXISTS (SELECT FROM terminal t WHERE t.terminal_key = s.terminal_key)
+    SELECT terminal_key, coalesce(s.terminal_no, t.terminal_no), NULL, '', '', '', '', '', coalesce(t.type, ''),
+           coalesce(s.source, t.protocol), s.online, s.since, s.heard_at, s.refused_at IS NOT NULL
+    FROM terminal_state s FULL JOIN terminal t USING (terminal_key)
+    WHERE %(strangers)s AND terminal_key NOT IN (SELECT terminal_key FROM bound_terminal)
 ), found AS (
     SELECT DISTINCT terminal_key FROM terminal_event
     WHERE kind IN ('twice', 'wrong_code', 'unknown', 'gap') AND at > now() - make_interval(days => %(finding_days)s)
@@ -201,6 +212,20 @@ def terminal_facts(conn: Connection[Any], key: str) -> TerminalFacts:
         ).fetchone()
     assert row is not None
     return row
+
+
+def terminal_bindings(conn: Connection[Any], user: User, key: str) -> list[BindingRow]:
+    """The vehicles a terminal was in, of those this person may see, the last one first."""
+    with conn.cursor(row_factory=class_row(BindingRow)) as cursor:
+        return cursor.execute(
+            VISIBLE
+            + """
+            SELECT vehicle_id, code, plate, lower(valid) AS since, upper(valid) AS until
+            FROM terminal JOIN terminal_binding USING (terminal_no) JOIN mine USING (vehicle_id)
+            WHERE terminal_key = %(key)s ORDER BY lower(valid) DESC NULLS LAST LIMIT 1000
+            """,
+            {"own_unit": user.sees_unit, "key": key},
+        ).fetchall()
 
 
 def terminal_events(conn: Connection[Any], key: str, since: datetime, limit: int) -> list[EventRow]:

@@ -20,7 +20,9 @@ def register_terminal(conn: Connection, terminal_no: str) -> str | None:
         UPDATE terminal
            SET auth_code = CASE WHEN auth_code = '' THEN %(code)s ELSE auth_code END,
                registered_at = now()
-         WHERE ltrim(terminal_no, '0') = ltrim(%(terminal_no)s, '0')
+         WHERE terminal_no IN (
+                   SELECT terminal_no FROM bound_terminal WHERE ltrim(terminal_no, '0') = ltrim(%(terminal_no)s, '0')
+               )
         RETURNING auth_code
         """,
         {"code": secrets.token_hex(CODE_BYTES), "terminal_no": terminal_no},
@@ -31,7 +33,7 @@ def register_terminal(conn: Connection, terminal_no: str) -> str | None:
 def authenticate_terminal(conn: Connection, terminal_no: str, code: str) -> bool | None:
     """Whether `code` is the one this terminal was given; False for one that never registered, None for a stranger."""
     row = conn.execute(
-        "SELECT auth_code FROM terminal WHERE ltrim(terminal_no, '0') = ltrim(%s, '0')", (terminal_no,)
+        "SELECT auth_code FROM bound_terminal WHERE ltrim(terminal_no, '0') = ltrim(%s, '0')", (terminal_no,)
     ).fetchone()
     if row is None:
         return None

@@ -300,7 +300,7 @@ def vehicle_facts(conn: Connection[Any], vehicle_id: int) -> VehicleFacts:
                    coalesce(a.name_zh, '') AS area_zh, coalesce(a.name_en, '') AS area_en,
                    coalesce(nullif(d.name, ''), d.code, '') AS duty_calendar,
                    fuel, consumption_l_100km, tank_l, baseline_km_month, baseline_source,
-                   ARRAY(SELECT terminal_no || ' (' || protocol || ')' FROM terminal t
+                   ARRAY(SELECT terminal_no || ' (' || protocol || ')' FROM bound_terminal t
                          WHERE t.vehicle_id = v.vehicle_id ORDER BY terminal_no LIMIT 10) AS terminals
             FROM vehicle v JOIN unit u USING (unit_id)
             LEFT JOIN zone b ON b.zone_id = v.base_zone_id

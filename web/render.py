@@ -18,7 +18,7 @@ from store.commands import CommandRow
 from store.evidence_views import DarkRow, NightsRow
 from store.log_views import LogRow, LookRow
 from store.media import MediaRow
-from store.terminal_views import CountRow, EventRow, TerminalFacts, TerminalRow, TerminalTotals
+from store.terminal_views import BindingRow, CountRow, EventRow, TerminalFacts, TerminalRow, TerminalTotals
 from store.trip_views import OrderRow, StopRow, TripRow
 from store.users import User
 from store.views import (
@@ -229,6 +229,7 @@ class TerminalPage(Page):
     terminal: TerminalRow
     facts: TerminalFacts
     sayings: Sequence[tuple[str, Sequence[tuple[str, str]]]]  # a title, and names with values
+    bindings: Sequence[BindingRow]
     days: Sequence[CountRow]
     events: Sequence[EventRow]
     waiting: int  # rows in quarantine that an approval takes

@@ -25,6 +25,7 @@ from store.terminal_views import (
     STATES,
     TerminalRow,
     terminal,
+    terminal_bindings,
     terminal_days,
     terminal_events,
     terminal_facts,
@@ -118,6 +119,7 @@ def show_terminal(request: Request, user: Person, data: Data, show: Show, key: s
     since = datetime.now(FLEET_ZONE) - timedelta(days=SHOWN_DAYS)
     with data.connection() as conn:
         facts = terminal_facts(conn, row.terminal_key)
+        bindings = terminal_bindings(conn, user, row.terminal_key)
         days = terminal_days(conn, row.terminal_key, today - timedelta(days=SHOWN_DAYS - 1), today)
         events = terminal_events(conn, row.terminal_key, since, SHOWN_EVENTS)
         waiting = held_count(conn, row.terminal_key) if user.may_see_quarantine else 0
@@ -128,7 +130,7 @@ def show_terminal(request: Request, user: Person, data: Data, show: Show, key: s
     plate = str(facts.facts.get("registered", {}).get("plate", ""))
     askable = desk is not None and row.protocol in COMMANDED and row.vehicle_id is not None
     page = TerminalPage(
-        row, facts, sayings, days, events, waiting, commands, any(each.state in OPEN for each in commands), media,
+        row, facts, sayings, bindings, days, events, waiting, commands, any(each.state in OPEN for each in commands), media,
         [each.code for each in types], plate, askable, desk is not None,
     )  # fmt: skip
     return show.render(request, page, user)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from geo.localtime import FLEET_ZONE
+from geo.localtime import FLEET_ZONE, to_datetime, to_us
 from geo.terminal_key import terminal_key
 from gongche.console import HomeOption, JsonOption, home_folder, print_facts, print_json, print_table, say
 from gongche.errors import GongcheError, WrongUseError
@@ -16,12 +16,21 @@ from gongche.logbook import log_command
 from gongche.terminal_desk import SETTLE_S, Desk
 from ingest.commands import check_arguments
 from ingest.errors import FieldError
+from store.bindings import BindingError, end
 from store.commands import CommandRow, ask, await_answer, commands_of
 from store.fleet import load_units
 from store.held import held, held_count, refuse_terminal
 from store.media import media_of
 from store.receivers import living_receivers
-from store.terminal_views import TerminalRow, terminal, terminal_days, terminal_events, terminal_facts, terminals
+from store.terminal_views import (
+    TerminalRow,
+    terminal,
+    terminal_bindings,
+    terminal_days,
+    terminal_events,
+    terminal_facts,
+    terminals,
+)
 from store.users import User
 from web.terminal_desk import DeskError, log_kind
 
@@ -42,7 +51,7 @@ WaitOption = Annotated[
 
 @app.callback()
 def terminals_group() -> None:
-    """Look after terminals: list and show them, approve unknown ones, ask them something and wait for the answer."""
+    """Look after terminals: list and show them, bind them to vehicles, ask them something and wait for the answer."""
 
 
 @app.command("list")
@@ -82,7 +91,7 @@ def list_terminals(
 
 @app.command()
 def show(number: NumberArgument, as_json: JsonOption = False, home: HomeOption = "") -> None:
-    """Show one terminal: how it stands, what it says of itself, its days, events, commands and files.
+    """Show one terminal: how it stands, what it says of itself, its vehicles, days, events, commands and files.
 
     Example: gongche terminals show 013912345678
     """
@@ -93,6 +102,7 @@ def show(number: NumberArgument, as_json: JsonOption = False, home: HomeOption =
         since = datetime.now(FLEET_ZONE) - timedelta(days=SHOWN_DAYS)
         facts = {**asdict(row), **asdict(terminal_facts(conn, key)), "held": held_count(conn, key)}
         lists = {
+            "bindings": [asdict(each) for each in terminal_bindings(conn, EVERYTHING, key)],
             "days": [asdict(each) for each in terminal_days(conn, key, today - timedelta(days=SHOWN_DAYS - 1), today)],
             "events": [asdict(each) for each in terminal_events(conn, key, since, SHOWN_ROWS)],
             "commands": [asdict(each) for each in commands_of(conn, key, SHOWN_ROWS)],
@@ -144,6 +154,65 @@ def approve(
             },
             as_json,
         )
+
+
+@app.command()
+def bind(
+    number: NumberArgument,
+    vehicle: Annotated[str, typer.Argument(metavar="CODE|PLATE", help="The vehicle it is in.")],
+    since: Annotated[str, typer.Option(metavar="TIME", help="From when on, in ISO 8601; else from now on.")] = "",
+    as_json: JsonOption = False,
+    home: HomeOption = "",
+) -> None:
+    """Bind a terminal to another vehicle, as it was moved there.
+
+    Example: gongche terminals bind 013912345678 粤A12345 --since 2026-11-23T08:00
+
+    What it took before is credited to the vehicle it was in then, whenever it is sent. Positions that are stored stay
+    where they are: with a time in the past it is told how many of them are filed under the vehicle before.
+    """
+    with open_home(home_folder(home)) as gongche:
+        try:
+            bound, taken = Desk(gongche.database).bind(number, vehicle, _instant("--since", since))
+        except DeskError as error:
+            raise GongcheError(str(error)) from None
+    if bound.filed_elsewhere:
+        say(f"{bound.filed_elsewhere} positions taken since then are stored under the vehicle before, and stay there")
+    told = {"changed": bound.changed, "since": None if bound.since is None else to_datetime(bound.since)}
+    print_facts({**told, "filed_elsewhere": bound.filed_elsewhere, **asdict(taken)}, as_json)
+
+
+@app.command()
+def unbind(
+    number: NumberArgument,
+    at: Annotated[str, typer.Option(metavar="TIME", help="When it was taken out, in ISO 8601; else now.")] = "",
+    home: HomeOption = "",
+) -> None:
+    """Say that a terminal was taken out of its vehicle: what it takes from then on is that of an unknown one.
+
+    Example: gongche terminals unbind 013912345678
+    """
+    instant = _instant("--at", at)
+    with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
+        try:
+            ended = end(conn, number, instant)
+        except BindingError as error:
+            raise GongcheError(str(error)) from None
+    if not ended:
+        raise GongcheError(f"terminal {number}: expected one that is in a vehicle, it is in none")
+    say(f"{number} is in no vehicle any more")
+
+
+@app.command()
+def bindings(number: NumberArgument, as_json: JsonOption = False, home: HomeOption = "") -> None:
+    """List the vehicles a terminal was in, and from when to when; the last one first.
+
+    Example: gongche terminals bindings 013912345678
+    """
+    with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
+        key = _known(gongche, number).terminal_key
+        rows = [asdict(each) for each in terminal_bindings(conn, EVERYTHING, key)]
+    _print_rows(rows, _LISTS["bindings"], as_json)
 
 
 @app.command()
@@ -256,6 +325,7 @@ def resend(
 
 
 _LISTS = {
+    "bindings": ("plate", "code", "since", "until"),
     "days": ("day", "received", "accepted", "duplicate", "quarantined", "no_fix", "clock_fault", "late"),
     "events": ("at", "kind", "source", "place", "facts"),
     "commands": ("command_id", "kind", "arguments", "asked_by", "asked_at", "state", "answer"),
@@ -311,6 +381,14 @@ def _known(gongche: Gongche, number: str) -> TerminalRow:
     if row is None:
         raise GongcheError(f"no terminal has the number {number!r}")
     return row
+
+
+def _instant(option: str, text: str) -> int | None:
+    """µs UTC of a time in ISO 8601, without an offset the fleet's; None where there is none."""
+    try:
+        return to_us(datetime.fromisoformat(text)) if text else None
+    except ValueError:
+        raise WrongUseError(f"{option}: expected a time in ISO 8601, got {text!r}") from None
 
 
 def _today() -> Any:

@@ -145,7 +145,8 @@ def read_prices(path: Path) -> list[FuelPrice]:
 def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
     """vehicle, plate, unit; class, model, fuel, base, area, consumption, baseline; terminal_no, protocol, terminal_type, datum.
 
-    An empty datum is that of the terminal's type.
+    An empty datum is that of the terminal's type. terminal_since: from when the terminal is in the vehicle; where it is
+    empty `store.bindings.bind_all` says from when.
     """
     rows = list(read_table(path, ("vehicle", "plate", "unit")))
     vehicles = [
@@ -173,6 +174,7 @@ def read_vehicles(path: Path) -> tuple[list[Vehicle], list[Terminal]]:
             row.one_of("protocol", PROTOCOLS, "jt808"),
             row.one_of("datum", DATUMS, DATUMS[0]) if row.text("datum") else "",
             terminal_type=row.text("terminal_type"),
+            since=row.instant("terminal_since") if row.text("terminal_since") else None,
         )
         for row in rows
         if row.text("terminal_no")

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from geo.localtime import FLEET_ZONE, SECOND_US, to_us
@@ -26,13 +27,16 @@ from store.fleet import (
     TerminalType,
     Unit,
     Vehicle,
+    load_vehicles,
     upsert_terminal_types,
     upsert_terminals,
     upsert_units,
     upsert_vehicles,
 )
 from store.intake import count_intake
+from store.positions import merge_positions
 from store.terminal_events import Event, add_events
+from tests.store.rows import positions
 from web.terminal_desk import Approval, DeskError
 
 NO, STRANGER = "013900000001", "013900000099"
@@ -209,6 +213,12 @@ def test_a_terminal_that_does_not_come_in_time_exits_with_1(call: Call, database
         (("approve", STRANGER, "--vehicle", "V1", "--datum", "mars"), 1, "datum: expected one of wgs84"),
         (("approve", NO, "--vehicle", "V2"), 1, "it is bound to V1"),
         (("refuse", NO), 1, "waits for approval"),
+        (("bind", NO, "nowhere"), 1, "no vehicle has the code or plate"),
+        (("bind", STRANGER, "V1"), 1, "no terminal is registered with the number"),
+        (("bind", NO, "V2", "--since", "soon"), 2, "--since: expected a time in ISO 8601, got 'soon'"),
+        (("unbind", NO, "--at", "soon"), 2, "--at: expected a time in ISO 8601"),
+        (("unbind", "404"), 1, "no terminal is registered with the number"),
+        (("bindings", "404"), 1, "no terminal has the number"),
         (("refuse", "404"), 1, "waits for approval"),
         (("locate",), 2, ""),
     ],
@@ -239,6 +249,45 @@ def test_an_unknown_terminal_is_refused_and_approved(call: Call, database: Datab
     (row,) = [each for each in call("list", "--json").json if each["terminal_no"] == STRANGER]
     assert (row["code"], row["terminal_type"], row["protocol"]) == ("V2", "bsj", "jt808")
     assert call("approve", STRANGER, "--vehicle", "V2", "--json").json["accepted"] == 0
+
+
+def test_a_terminal_is_bound_to_another_vehicle_from_a_time_on_and_taken_out(call: Call, database: Database) -> None:
+    with database.connection() as conn:
+        ids = {car.code: car.vehicle_id for car in load_vehicles(conn)}
+        stored = positions(to_us(datetime(2026, 3, 2, 9, tzinfo=FLEET_ZONE)))
+        merge_positions(conn, stored, np.array([ids["V1"]], dtype=np.int32))
+    done = call("bind", NO, "粤A2", "--since", "2026-03-02T08:00", "--json")
+    assert done.json == {
+        "changed": True,
+        "since": "2026-03-02T08:00:00+08:00",
+        "filed_elsewhere": 1,
+        "accepted": 0,
+        "duplicate": 0,
+        "left": 0,
+    }
+    assert "1 positions taken since then are stored under the vehicle before" in done.err
+    again = call("bind", "00" + NO, "V2", "--json")
+    assert (again.json["changed"], again.err) == (False, "")
+    early = call("bind", NO, "V1", "--since", "2026-03-01")
+    assert (early.code, "expected a start after 2026-03-02 08:00:00+08:00" in early.err) == (0, False), (
+        "it was there then"
+    )
+    early = call("bind", NO, "V1", "--since", "2026-03-02T08:00")
+    assert (early.code, "expected a start after 2026-03-02 08:00:00+08:00" in early.err) == (1, True)
+    assert call("unbind", NO, "--at", "2026-03-03T00:00:00+08:00").code == 0
+    again = call("unbind", NO)
+    assert (again.code, "it is in none" in again.err) == (1, True)
+    rows = call("bindings", NO, "--json").json
+    assert [(row["code"], row["since"], row["until"]) for row in rows] == [
+        ("V2", "2026-03-02T08:00:00+08:00", "2026-03-03T00:00:00+08:00"),
+        ("V1", None, "2026-03-02T08:00:00+08:00"),
+    ]
+    assert call("show", NO, "--json").json["bindings"] == rows
+    assert "粤A2" in call("bindings", NO).out
+    (row,) = [each for each in call("list", "--json").json if each["terminal_no"] == NO]
+    assert (row["vehicle_id"], row["code"]) == (None, "")
+    assert call("approve", NO, "--vehicle", "V1", "--json").code == 0
+    assert [row["code"] for row in call("bindings", NO, "--json").json] == ["V1", "V2", "V1"]
 
 
 @pytest.mark.usefixtures("call")

@@ -149,7 +149,7 @@ def look(home: Path) -> Kept:
 
         rows = ask(
             "SELECT terminal_no, (extract(epoch FROM fix_time) * 1000000)::bigint FROM position "
-            "JOIN terminal USING (vehicle_id)"
+            "JOIN bound_terminal USING (vehicle_id)"
         )
         sums = ask(
             "SELECT source, sum(received)::int, sum(accepted)::int, sum(duplicate)::int, sum(quarantined)::int "

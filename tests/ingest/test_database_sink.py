@@ -165,7 +165,7 @@ async def test_terminals_of_every_protocol_reach_the_database(fleet: Database, m
         await until(lambda: intake.counts.stored == 320)
     assert (tally.sent, tally.acked, tally.refused) == (320, 240, 0)
     with fleet.connection() as conn:
-        ids = dict(conn.execute("SELECT terminal_no, vehicle_id FROM terminal").fetchall())
+        ids = dict(conn.execute("SELECT terminal_no, vehicle_id FROM bound_terminal").fetchall())
         for walk in walks:
             found = read_track(conn, ids[walk.terminal_no], START_US, START_US + 10**12)
             assert found.fix_time.tolist() == walk.fix_time.tolist()
@@ -219,7 +219,7 @@ async def test_a_receiver_killed_under_load_loses_nothing_it_acknowledged(
         process.kill()
         promised = {number: set(times) for number, times in tally.acked_times.items()}
         by_terminal = "SELECT t.terminal_no, (extract(epoch FROM p.fix_time) * 1000000)::bigint FROM position p"
-        kept = set(ask(fleet, f"{by_terminal} JOIN terminal t USING (vehicle_id)"))
+        kept = set(ask(fleet, f"{by_terminal} JOIN bound_terminal t USING (vehicle_id)"))
         assert {(number, time) for number, times in promised.items() for time in times} <= kept
         process = Process(conninfo, unused_tcp_port)
         await process.ready()
@@ -228,7 +228,7 @@ async def test_a_receiver_killed_under_load_loses_nothing_it_acknowledged(
         process.kill()
     assert tally.reconnects >= 2
     assert tally.acked == 3000
-    rows = ask(fleet, f"{by_terminal} JOIN terminal t USING (vehicle_id)")
+    rows = ask(fleet, f"{by_terminal} JOIN bound_terminal t USING (vehicle_id)")
     assert sorted(rows) == sorted((walk.terminal_no, int(time)) for walk in walks for time in walk.fix_time)
 
 

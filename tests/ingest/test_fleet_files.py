@@ -1,18 +1,27 @@
 """The fleet's own data from files into the store."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from geo.localtime import day_number, to_datetime
+from geo.localtime import day_number, to_datetime, to_us
 from ingest.errors import FileFormatError
 from ingest.files import fleet
+from store.bindings import BindingError, load_bindings
 from store.database import Database
 from store.drivers import DriverCard, load_cards, load_drivers
 from store.duty import class_calendars, load_duty_days
-from store.fleet import UnknownReferenceError, load_terminals, load_units, load_vehicles, load_zones
+from store.fleet import (
+    Unit,
+    UnknownReferenceError,
+    load_terminals,
+    load_units,
+    load_vehicles,
+    load_zones,
+    upsert_units,
+)
 from store.orders import load_orders
 
 FILES = {
@@ -298,3 +307,34 @@ def test_a_card_that_has_a_driver_is_refused_alone(database: Database, folder: P
             ),
         ),
     )
+
+
+def test_a_terminal_may_say_since_when_it_is_in_its_vehicle(database: Database, tmp_path: Path) -> None:
+    head = "vehicle,plate,unit,terminal_no,terminal_since\n"
+    rows = ("V1,粤A1,U1,1,2026-03-02T08:00\n", "V2,粤A2,U1,1,2026-03-04\n")
+    file = _write(tmp_path, "v.csv", head + rows[0] + rows[1] + "V3,粤A3,U1,3,\n")
+    with database.connection() as conn:
+        upsert_units(conn, [Unit("U1", "局")])
+        for _ in range(2):  # a second time changes nothing
+            fleet.import_file(conn, "vehicles", file)
+            found = [(each.terminal_no, each.vehicle, each.since, each.until) for each in load_bindings(conn)]
+            moved = to_us(datetime(2026, 3, 4))
+            assert found == [
+                ("1", "V1", to_us(datetime(2026, 3, 2, 8)), moved),
+                ("1", "V2", moved, None),
+                ("3", "V3", None, None),
+            ]
+    with pytest.raises(FileFormatError, match=r"v.csv:2: terminal_since: expected a time in ISO 8601, got 'soon'"):
+        fleet.read_vehicles(_write(tmp_path, "v.csv", head + "V1,粤A1,U1,1,soon\n"))
+    late = _write(tmp_path, "v.csv", head + "V3,粤A3,U1,1,2026-03-03\n")
+    with (
+        database.connection() as conn,
+        pytest.raises(BindingError, match="terminal 1: expected a start after 2026-03-04"),
+    ):
+        fleet.import_file(conn, "vehicles", late)
+
+
+def _write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -78,10 +78,10 @@ def test_an_alarm_sent_with_a_position_that_is_known_is_kept(fleet: Database) ->
 
 
 def test_a_terminal_that_was_bound_to_another_vehicle_reports_for_that_one(fleet: Database) -> None:
-    sink = DatabaseSink(fleet, Roster(fleet, refresh_s=0, reload_s=0))
+    sink = DatabaseSink(fleet, Roster(fleet, refresh_s=0))
     sink.write([parcel(report("013900000001"))])
     with fleet.connection() as conn:
-        upsert_terminals(conn, [Terminal("013900000001", "V4", "jt808")])
+        upsert_terminals(conn, [Terminal("013900000001", "V4", "jt808", since=START_US + 5_000_000)])
     sink.write([parcel(report("013900000001", 10))])
     by_vehicle = "SELECT code FROM position JOIN vehicle USING (vehicle_id) ORDER BY fix_time"
     assert ask(fleet, by_vehicle) == [("V0",), ("V4",)]

@@ -102,7 +102,7 @@ def rows(conninfo: str) -> list[tuple[str, int]]:
     with psycopg.connect(conninfo) as conn:
         return conn.execute(
             "SELECT t.terminal_no, (extract(epoch FROM p.fix_time) * 1000000)::bigint "
-            "FROM position p JOIN terminal t USING (vehicle_id)"
+            "FROM position p JOIN bound_terminal t USING (vehicle_id)"
         ).fetchall()
 
 

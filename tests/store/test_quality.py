@@ -12,6 +12,7 @@ import pytest
 from psycopg import Connection
 
 from geo.localtime import DAY_US, day_date
+from store.bindings import bind, end
 from store.database import MIGRATIONS, Database, migrate
 from store.derived import VEHICLE_DAY_COLUMNS, copy_rows
 from store.fleet import (
@@ -179,6 +180,42 @@ def test_a_silent_day_has_a_row_and_no_days_have_none(database: Database) -> Non
         assert of(conn, DAY + 1, DAY) == NOTHING
 
 
+def test_a_terminal_counts_each_day_for_the_vehicle_it_was_in_last_that_day(database: Database) -> None:
+    with database.connection() as conn:
+        fleet(conn, {"V1": "office", "V2": "other"}, {KEY: "V1"})
+        bind(conn, KEY, "V2", START + DAY_US + DAY_US // 2)
+        for day in range(DAY, DAY + 3):
+            sent(conn, day, KEY, 10 + day - DAY, 10 + day - DAY, 0)
+            driven(conn, "V1", day, 100.0)
+        by_day = [(of(conn, day, day, "office"), of(conn, day, day, "other")) for day in range(DAY, DAY + 3)]
+    assert [(office.vehicles, office.received, office.distance_m) for office, _ in by_day] == [
+        (1, 10, 100.0),
+        (0, 0, 0.0),
+        (0, 0, 0.0),
+    ]
+    assert [(other.vehicles, other.received) for _, other in by_day] == [(0, 0), (1, 11), (1, 12)]
+
+
+def test_a_binding_that_ends_at_midnight_is_not_one_of_the_day_that_begins(database: Database) -> None:
+    with database.connection() as conn:
+        fleet(conn, *ONE)
+        end(conn, KEY, START + DAY_US)
+        assert [of(conn, day, day).vehicles for day in (DAY - 400, DAY, DAY + 1)] == [1, 1, 0]
+        bind(conn, KEY, "V1", START + 2 * DAY_US)
+        assert [of(conn, day, day).vehicles for day in range(DAY, DAY + 3)] == [1, 0, 1]
+
+
+def test_several_moves_within_a_day_count_it_once_and_for_the_last_vehicle(database: Database) -> None:
+    with database.connection() as conn:
+        fleet(conn, {f"V{i}": "office" for i in range(4)}, {KEY: "V0"})
+        for hour, vehicle in ((9, "V1"), (10, "V2"), (11, "V3")):
+            bind(conn, KEY, vehicle, START + hour * DAY_US // 24)
+        sent(conn, DAY, KEY, 5, 5, 0)
+        driven(conn, "V3", DAY, 100.0)
+        found = of(conn)
+    assert (found.vehicles, found.online_vehicles, found.received, found.distance_m) == (1, 1, 5, 100.0)
+
+
 def _random_fleet(conn: Connection[Any]) -> list[dict[str, Any]]:
     """Twelve vehicles in three units over five days, as plain rows for the slow twin."""
     rng = np.random.default_rng(8)
@@ -258,7 +295,8 @@ def test_days_audited_before_misplaced_positions_were_counted_are_audited_again_
     try:
         with psycopg.connect(postgres.conninfo, dbname="before_quality") as conn:
             migrate(conn, tmp_path)
-            fleet(conn, *ONE)
+            conn.execute("INSERT INTO unit (code, name_zh) VALUES ('U', '局')")
+            conn.execute("INSERT INTO vehicle (code, plate, unit_id) SELECT 'V1', 'V1', unit_id FROM unit")
             conn.execute(
                 """
                 INSERT INTO vehicle_day (vehicle_id, day, positions, doubtful, trips, distance_m, distance_low_m,

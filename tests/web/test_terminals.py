@@ -1,8 +1,11 @@
 """Terminals on the pages: who sees which, who asks and approves, and what is written down before it is done."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -10,10 +13,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from geo.localtime import to_us
 from gongche.terminal_desk import Desk
 from store import terminal_events
 from store.commands import CommandQueue, ask
-from tests.web.city import City
+from store.fleet import Terminal, upsert_terminals
+from tests.web.city import EVIL_PLATE, City
 from tests.web.conftest import DISTRICTS, SignedIn
 from tests.web.terminals import EVIL, PICTURE, STRANGER, T1, T2, T11
 from web.app import create_app
@@ -23,6 +28,7 @@ from web.terminal_words import COMMAND_KINDS, COMMAND_STATES, EVENT_KINDS, SAYIN
 
 KEY, KEY_2, KEY_STRANGER = (number.lstrip("0") for number in (T1, T2, STRANGER))
 ASK = "/terminals/ask"
+MOVED_US = to_us(datetime(2026, 3, 2, 8))
 LOCATE = {"key": KEY, "kind": "locate"}
 FORMS = {
     ASK: {"key": KEY, "kind": "query_properties"},
@@ -401,6 +407,25 @@ def _media_row(city: City, media_no: int) -> int:
         row = conn.execute("SELECT media_row FROM terminal_media WHERE media_no = %s", (media_no,)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_a_terminal_shows_the_vehicles_it_was_in_of_those_one_may_see(city: City, signed_in: SignedIn) -> None:
+    with city.database.connection() as conn:
+        upsert_terminals(conn, [Terminal("N-77", "V2", "nmea"), Terminal("N-77", "V1", "nmea", since=MOVED_US)])
+    try:
+        seen = signed_in("auditor").get("/terminals/N-77").text
+        own = signed_in("manager").get("/terminals/N-77").text
+    finally:
+        with city.database.connection() as conn:
+            conn.execute("DELETE FROM terminal_binding WHERE terminal_no = 'N-77'")
+            conn.execute("DELETE FROM terminal WHERE terminal_no = 'N-77'")
+    table = seen[seen.index("Vehicles it was in") : seen.index("Positions by day")]
+    words = " ".join(re.sub(r"<[^>]*>", " ", table).split())
+    assert words == (
+        "Vehicles it was in Vehicle From To 粤A10001 2026-03-02 08:00:00 until further notice "
+        f"{escape(EVIL_PLATE)} from the beginning 2026-03-02 08:00:00"
+    )
+    assert ("粤A10001" in own, escape(EVIL_PLATE) in own) == (True, False)
 
 
 def test_a_file_is_sent_to_be_kept_and_the_look_is_written_down(city: City, signed_in: SignedIn) -> None:
