@@ -39,6 +39,7 @@ from rules import catalogue_path
 from rules.evaluate import evaluate
 from rules.load import load_catalogue
 from store.archive import VEHICLES_PER_BUCKET
+from store.depot import Folder
 from store.parts import encode_part, part_columns
 
 FIRST = day_number(FIRST_DAY)
@@ -185,7 +186,7 @@ def audit_bucket(folder: Path, days: int, name: str) -> Count:
     paths = [f"positions/day={day_date(FIRST + day)}/{name}" for day in range(days)]
     there = tuple(path for path in paths if (folder / path).exists())
     done = Count()
-    for measured in measure_job(_fleet, Job(folder, there, None, FIRST, FIRST + days - 1)):
+    for measured in measure_job(_fleet, Job(Folder(folder), there, None, FIRST, FIRST + days - 1)):
         tables, context = measured.tables, _fleet.context(measured.vehicle_ids)
         evidence = weigh(Rows.of(tables, context), context, FIRST, FIRST + days - 1)
         flags = evaluate(rules, evidence.trips, evidence.dark)

@@ -50,6 +50,7 @@ from benchmarks.city import read_city, read_reported
 from fixtures.simulate import FIRST_DAY, simulate
 from geo.localtime import day_number
 from geo.positions import Positions
+from store.depot import Folder
 from store.parts import encode_part, part_columns
 from store.reading import ALL, NEEDED, read_batches
 
@@ -117,7 +118,7 @@ def compare(folder: Path, runs: int) -> dict[str, Any]:
 def run(peer: str, folder: Path, vehicles: int, runs: int) -> dict[str, float]:
     """One of them, some times, on the first vehicles of the fleet."""
     fleet = read_city(folder)
-    positions, ids = next(read_batches(folder, [_sample(vehicles)], columns=ALL, batch_positions=sys.maxsize))
+    positions, ids = next(read_batches(Folder(folder), [_sample(vehicles)], columns=ALL, batch_positions=sys.maxsize))
     work: Callable[[], tuple[int, float]]
     if peer == "gongche":
         context = fleet.context(ids)
@@ -174,7 +175,7 @@ def trips_alone(positions: Positions, context: FleetContext, threads: int) -> tu
 def limits(folder: Path, runs: int) -> dict[str, int]:
     """Positions a second: decoding the core's columns from a sealed part, and copying them."""
     name = _sample(max(SAMPLES.values()))
-    positions, _ = next(read_batches(folder, [name], columns=ALL, batch_positions=sys.maxsize))
+    positions, _ = next(read_batches(Folder(folder), [name], columns=ALL, batch_positions=sys.maxsize))
     part = folder / name
     pa.set_cpu_count(1)
 
@@ -187,7 +188,7 @@ def limits(folder: Path, runs: int) -> dict[str, int]:
             getattr(positions, name).copy()
 
     def read() -> None:
-        for _ in read_batches(folder, [name]):
+        for _ in read_batches(Folder(folder), [name]):
             pass
 
     return {

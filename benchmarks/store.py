@@ -25,6 +25,7 @@ from geo.localtime import day_number
 from geo.positions import Positions
 from store.archive import Archive
 from store.database import Database
+from store.depot import Folder
 from store.fleet import ensure_vehicle
 from store.positions import merge_positions
 from store.postgres import EmbeddedPostgres
@@ -48,7 +49,7 @@ def main() -> None:
     home.chmod(0o711)  # the server's own user must be able to pass
     try:
         with EmbeddedPostgres(home) as server, Database.open(server.conninfo, pool_size=2) as database:
-            figures = measure(database, Archive(home / "archive"), batch)
+            figures = measure(database, Archive(Folder(home / "archive")), batch)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     print(
@@ -81,7 +82,9 @@ def measure(database: Database, archive: Archive, batch: Positions) -> dict[str,
         for bucket in archive.buckets(conn, first, first + DAYS):
             read += sum(len(archive.read(conn, day, day, bucket)[0]) for day in range(first, first + DAYS + 1))
     reading_s = perf_counter() - begun
-    archived = sum(path.stat().st_size for path in archive.root.rglob("*.parquet"))
+    archived = sum(
+        len(archive.files.get(path)) for path in archive.files.paths("positions") if path.endswith(".parquet")
+    )
     return {
         "rows": rows,
         "vehicles": vehicles,

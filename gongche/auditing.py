@@ -100,8 +100,8 @@ def audit_days(
         buckets = np.intersect1d(buckets, vehicles // VEHICLES_PER_BUCKET).tolist()
 
     at_most = threads or gongche.settings.audit_threads
-    root = gongche.archive.root.absolute()
-    with measuring(fleet, scheduler, at_most, root) as (measure, in_flight):
+    files = gongche.archive.files
+    with measuring(fleet, scheduler, at_most, files) as (measure, in_flight):
 
         def one(bucket: int) -> Audited:
             first, done = bucket * VEHICLES_PER_BUCKET, Audited()
@@ -109,7 +109,7 @@ def audit_days(
             marks = marks if vehicles is None else marks.of(vehicles)
             with gongche.database.connection() as conn:
                 parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
-            for measured in measure(Job(root, tuple(parts), vehicles, from_day, to_day)):
+            for measured in measure(Job(files, tuple(parts), vehicles, from_day, to_day)):
                 with gongche.database.connection() as conn:
                     done += store_measured(conn, fleet, rules, measured, from_day, to_day)
                     take_waiting(conn, marks.of(measured.vehicle_ids))

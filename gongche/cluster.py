@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gongche.errors import GongcheError, WrongUseError
 from gongche.fleet import Fleet
 from gongche.measuring import Job, Measured, measure_job
-from store.parts import first_line
+from store.depot import Depot
+from store.errors import reason
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -26,13 +26,13 @@ PER_WORKER = 2
 
 
 @contextmanager
-def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) -> Iterator[tuple[Measure, int]]:
+def measuring(fleet: Fleet, scheduler: str | None, threads: int, files: Depot) -> Iterator[tuple[Measure, int]]:
     """How a bucket is measured, and how many at a time.
 
     Parameters
     ----------
     scheduler : address of a Dask scheduler (tcp://host:port), None: this machine.
-    archive : its folder, the same on every machine.
+    files : where the archive lies, the same for every machine; a worker is given the keys to it.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) 
     from distributed.comm.core import CommClosedError  # noqa: PLC0415
 
     with _client(scheduler) as client:
-        worker_threads = _worker_threads(client, scheduler, archive)
+        worker_threads = _worker_threads(client, scheduler, files)
         # It travels once to a worker, not once a bucket. Scattered, it would be lost with the workers that hold it; as a
         # task it is kept by the scheduler too, and some megabytes of zones are meant.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GB"}):
@@ -64,7 +64,7 @@ def measuring(fleet: Fleet, scheduler: str | None, threads: int, archive: Path) 
                 return _result(client, scheduler, client.submit(_measure_all, everywhere, job, pure=False))
             except (KilledWorker, CommClosedError, CancelledError) as error:
                 bucket = ", ".join(job.paths[:1])
-                raise GongcheError(f"--scheduler: lost while measuring {bucket} …: {first_line(error)}") from error
+                raise GongcheError(f"--scheduler: lost while measuring {bucket} …: {reason(error)}") from error
 
         yield measure, PER_WORKER * worker_threads
 
@@ -77,7 +77,7 @@ def _client(scheduler: str) -> Iterator["Client"]:
         asyncio.run(asyncio.wait_for(_greeted(scheduler), CONNECT_S))
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError, MemoryError) as error:
-        raise GongcheError(f"--scheduler: no Dask scheduler answers at {scheduler}: {first_line(error)}") from error
+        raise GongcheError(f"--scheduler: no Dask scheduler answers at {scheduler}: {reason(error)}") from error
     with client:
         yield client
 
@@ -94,21 +94,19 @@ async def _greeted(scheduler: str) -> None:
     await comm.close()
 
 
-def _worker_threads(client: "Client", scheduler: str, archive: Path) -> int:
+def _worker_threads(client: "Client", scheduler: str, files: Depot) -> int:
     """Threads of all workers, each asked whether it can do the work."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:
         raise GongcheError(f"--scheduler: {scheduler} has no workers")
-    for worker, about in client.run(_about, archive, on_error="return").items():
+    for worker, about in client.run(_about, files, on_error="return").items():
         if isinstance(about, Exception):  # most often there is no gongche to import
-            raise GongcheError(
-                f"--scheduler: expected gongche {version('gongche')} at {worker}, got {first_line(about)}"
-            )
+            raise GongcheError(f"--scheduler: expected gongche {version('gongche')} at {worker}, got {reason(about)}")
         release, sees = about
         if release != version("gongche"):
             raise GongcheError(f"--scheduler: expected gongche {version('gongche')} at {worker}, got {release}")
         if not sees:
-            raise GongcheError(f"--scheduler: {worker} does not see the archive's folder {archive}")
+            raise GongcheError(f"--scheduler: {worker} does not see the archive {files}")
     return sum(worker["nthreads"] for worker in workers.values())
 
 
@@ -128,9 +126,9 @@ def _result(client: "Client", scheduler: str, task: "Future[list[Measured]]") ->
             return measured
 
 
-def _about(archive: Path) -> tuple[str, bool]:
+def _about(files: Depot) -> tuple[str, bool]:
     """Of a worker: its release, and whether it sees the archive."""
-    return version("gongche"), archive.is_dir()
+    return version("gongche"), files.is_seen()
 
 
 def _kept(fleet: Fleet) -> Fleet:

@@ -10,7 +10,10 @@ from gongche.errors import GongcheError
 from gongche.settings import Settings, load_settings
 from store.archive import Archive
 from store.database import Database
+from store.depot import Depot, Folder
+from store.errors import ArchiveError
 from store.postgres import EmbeddedPostgres
+from store.remote import open_depot
 
 ROOT_HOME = Path("/var/lib/gongche")
 
@@ -52,9 +55,22 @@ def open_home(home: Path, **given: object) -> Iterator[Gongche]:
         if not conninfo:
             conninfo = stack.enter_context(EmbeddedPostgres(home)).conninfo
         database = stack.enter_context(Database.open(conninfo, pool_size=settings.database_pool))
-        root = settings.archive_dir or home / "archive"
+        yield Gongche(home, settings, database, Archive(_depot(settings, home)))
+
+
+def _depot(settings: Settings, home: Path) -> Depot:
+    """Where the archive's files lie; what is wrong with it stops the start and names the setting."""
+    url = settings.archive_url.get_secret_value()
+    if url and settings.archive_dir:
+        raise GongcheError("settings archive_url and archive_dir: expected one of them, got both")
+    if url:
         try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise GongcheError(f"archive folder {root}: {error.strerror}") from None
-        yield Gongche(home, settings, database, Archive(root))
+            return open_depot(url)
+        except ArchiveError as error:
+            raise GongcheError(f"setting archive_url: {error}") from None
+    root = (settings.archive_dir or home / "archive").absolute()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise GongcheError(f"archive folder {root}: {error.strerror}") from None
+    return Folder(root)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -14,14 +13,15 @@ from analytics.measure import measure, together
 from geo.arrays import Int32Array
 from geo.positions import only
 from gongche.fleet import Fleet
+from store.depot import Depot
 from store.reading import read_batches
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Parts of one bucket below `root`, days ascending; `wanted`: vehicle_ids, None for all that are there."""
+    """Parts of one bucket in `files`, days ascending; `wanted`: vehicle_ids, None for all that are there."""
 
-    root: Path
+    files: Depot
     paths: tuple[str, ...]
     wanted: Int32Array | None
     from_day: int
@@ -47,7 +47,7 @@ def measure_job(fleet: Fleet, job: Job) -> Iterator[Measured]:
     """
     parts, ids, left_out = list[MeasuredColumns](), list[Int32Array](), list[LeftOut]()
     count, kernel_s = 0, 0.0
-    for batch in read_batches(job.root, job.paths):
+    for batch in read_batches(job.files, job.paths):
         positions, vehicle_ids = batch if job.wanted is None else only(*batch, job.wanted)
         if not len(positions):
             continue

@@ -14,10 +14,13 @@ from store.arrays import MICROSECONDS, array
 from store.partitions import time_text
 
 
-def keep_notes(conn: Connection[Any], notes: Iterable[tuple[int, int, int, Mapping[str, Any]]]) -> None:
+def keep_notes(
+    conn: Connection[Any], notes: Iterable[tuple[int, int, int, Mapping[str, Any]]]
+) -> list[tuple[int, int]]:
     """Keep what positions carried beyond the columns: (vehicle_id, fix_time µs UTC, variant, note) each.
 
     The same note of the same position is kept once; another one, as when an alarm came with it later, beside the first.
+    Returns (vehicle_id, fix_time) of those that are new.
 
     What JSON or jsonb cannot hold (NUL, NaN, half of a character) is refused with ValueError or the database's error.
     """
@@ -25,14 +28,15 @@ def keep_notes(conn: Connection[Any], notes: Iterable[tuple[int, int, int, Mappi
         (vehicle, time_text(when), variant, json.dumps(note, allow_nan=False)) for vehicle, when, variant, note in notes
     ]
     if not rows:
-        return
-    conn.execute(
+        return []
+    return conn.execute(
         """
         INSERT INTO position_note (vehicle_id, fix_time, variant, note)
         SELECT * FROM unnest(%s::int[], %s::timestamptz[], %s::smallint[], %s::jsonb[]) ON CONFLICT DO NOTHING
+        RETURNING vehicle_id, (extract(epoch FROM fix_time) * 1000000)::bigint
         """,
         [list(column) for column in zip(*rows, strict=True)],
-    )
+    ).fetchall()
 
 
 def open_days(conn: Connection[Any], vehicle_id: Int32Array, fix_time: Int64Array) -> None:

@@ -27,3 +27,12 @@ class ArchiveError(StoreError):
 
 class ServerError(StoreError):
     """The embedded server cannot be set up or started."""
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, in one line: the system's own words where it has some."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    # An OSError without a number, but with a file's name, has no text of its own.
+    said = " ".join(map(str, error.args)) if isinstance(error, OSError) else str(error)
+    return (said.splitlines() or [type(error).__name__])[0]

@@ -1,44 +1,36 @@
 """One sealed part: a Parquet file of positions in canonical order, and the hash of its rows.
 
-Fix times and counters are stored as differences, places, receipt times and floats by byte planes; lz4 or zstd packs what
-is left. Row groups hold whole vehicles, so that their statistics find one vehicle in few of them. A part describes its
-own layout: parts that were sealed otherwise, nullable and with other encodings, are read alike.
+Columns stand there in the units of `store.forms`. Row groups hold whole vehicles, so that their statistics find one
+vehicle in few of them. A part describes its own layout: parts that were sealed otherwise, nullable, with other columns,
+encodings and packers, are read alike.
 """
 
 import hashlib
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from geo.arrays import Int32Array
-from geo.positions import DTYPES, Positions
-from store.errors import ArchiveError
+from geo.positions import Positions
+from store.errors import ArchiveError, reason
+from store.forms import COLUMNS, SPEED, Columns, from_file, names_for, to_file
 
 ROWS_PER_GROUP = 32_768
-COLUMNS = {name if name != "vehicle_ix" else "vehicle_id": dtype for name, dtype in DTYPES.items()}
-"""The columns of a part, in the order in which they are hashed."""
 
-Columns = dict[str, NDArray[Any]]
+_FLOATS = ("speed_mps", "course_deg", "fuel_l")
+"""A dictionary where a value comes often enough, else byte planes: of noise only sign and exponent pack."""
 
-_DICTIONARY = ["vehicle_id", "satellites", "status"]
-"""Few different values: a dictionary packs and reads best."""
+_FEW = ("vehicle_id", "altitude_m", "satellites", "status")
+_PLANES = (SPEED, "delay_ms", "delay_us", "received_at")
+"""Values as unlike their neighbours as any: differences would only be longer."""
 
-_DIFFERENCES = ("fix_time", "odometer_m")
-"""They grow by few different steps; of the other numbers, differences would be as unlike as they are."""
-
-_ENCODING = {
-    name: "DELTA_BINARY_PACKED" if name in _DIFFERENCES else "BYTE_STREAM_SPLIT"
-    for name, dtype in COLUMNS.items()
-    if dtype.itemsize >= 4 and name not in _DICTIONARY
-}
-
-# What an audit reads is packed by what unpacks fast, for a hundredth more bytes; the others by zstd.
-_COMPRESSION = dict.fromkeys(COLUMNS, "lz4") | dict.fromkeys(("fuel_l", "altitude_m"), "zstd")
+# What an audit reads is packed by what unpacks fast, unless zstd saves much of it.
+_ZSTD = (SPEED, "delay_ms", "satellites", "fuel_l", "altitude_m")
+_OFTEN = 8
 _PAGE_BYTES = 8 << 20  # a column of a row group is one page
 
 
@@ -48,21 +40,28 @@ def part_columns(positions: Positions, vehicle_ids: Int32Array) -> Columns:
     return {"vehicle_id": vehicle_ids[positions.vehicle_ix], **sent}
 
 
-# No column is ever null: told so, a reader does not look for it at each value.
-_SCHEMA = pa.schema([pa.field(name, pa.from_numpy_dtype(dtype), nullable=False) for name, dtype in COLUMNS.items()])
-
-
 def encode_part(columns: Columns) -> bytes:
     """The Parquet file of a part."""
-    table = pa.table(columns, schema=_SCHEMA)
+    stored = to_file(columns)
+    # No column is ever null: told so, a reader does not look for it at each value.
+    schema = pa.schema(
+        [pa.field(name, pa.from_numpy_dtype(each.dtype), nullable=False) for name, each in stored.items()]
+    )
+    table = pa.table(stored, schema=schema)
+    dictionary = [name for name in stored if name in _FEW or (name in _FLOATS and _repeats(table.column(name)))]
     buffer = io.BytesIO()
     with pq.ParquetWriter(
         buffer,
-        _SCHEMA,
-        compression=_COMPRESSION,
-        use_dictionary=_DICTIONARY,
-        column_encoding=_ENCODING,
+        schema,
+        compression={name: "zstd" if name in _ZSTD else "lz4" for name in stored},
+        use_dictionary=dictionary,
+        column_encoding={
+            name: "BYTE_STREAM_SPLIT" if name in _PLANES or name in _FLOATS else "DELTA_BINARY_PACKED"
+            for name in stored
+            if name not in dictionary
+        },
         data_page_size=_PAGE_BYTES,
+        dictionary_pagesize_limit=_PAGE_BYTES,
         write_page_checksum=True,
     ) as writer:
         for start, stop in _groups(columns["vehicle_id"]):
@@ -74,9 +73,10 @@ def decode_part(data: bytes, name: str) -> Columns:
     """The columns of a part from the bytes of its file; ArchiveError names the part when they are none."""
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
-            return part_columns_of(file.read(list(COLUMNS), use_threads=False), list(COLUMNS))
+            names = file.schema_arrow.names
+            return part_columns_of(file.read(stored_names(COLUMNS, names), use_threads=False), list(COLUMNS))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ArchiveError(f"archive: {name}: {first_line(error)}") from error
+        raise ArchiveError(f"archive: {name}: {reason(error)}") from error
 
 
 def columns_sha256(columns: Columns) -> str:
@@ -91,14 +91,20 @@ def columns_sha256(columns: Columns) -> str:
     return digest.hexdigest()
 
 
-def part_columns_of(table: "pa.Table", names: Sequence[str]) -> Columns:
-    """Some columns of a part as arrays of their dtypes."""
-    return {name: table.column(name).to_numpy().astype(COLUMNS[name], copy=False) for name in names}
+def stored_names(columns: Collection[str], names: Collection[str]) -> list[str]:
+    """What of a file with these names must be read for some columns; KeyError when one is not there."""
+    return list(dict.fromkeys(stored for column in columns for stored in names_for(column, names)))
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, or its name."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def part_columns_of(table: "pa.Table", columns: Sequence[str]) -> Columns:
+    """Some columns of a part, of their dtypes, from what was read of its file."""
+    return from_file({name: table.column(name).to_numpy() for name in table.column_names}, columns)
+
+
+def _repeats(column: "pa.ChunkedArray") -> bool:
+    """Whether a value comes often enough to be named by a number."""
+    first = column.slice(0, ROWS_PER_GROUP)
+    return bool(pc.count_distinct(first).as_py() * _OFTEN <= len(first))
 
 
 def _groups(vehicle_id: Int32Array) -> list[tuple[int, int]]:

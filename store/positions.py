@@ -105,14 +105,22 @@ def merge_positions(
         _stage(conn, columns)
         variant, new, changed = _insert(conn, columns)
     fresh[rows[new]] = True
+    told: list[tuple[int, int]] = []
     if notes:
         noted = np.fromiter(notes, dtype=np.int64, count=len(notes))
         keys = zip(
             vehicle_id[noted].tolist(), batch.fix_time[noted].tolist(), variant[group[noted]].tolist(), strict=True
         )
-        keep_notes(conn, ((*key, note) for key, note in zip(keys, notes.values(), strict=True)))
+        told = keep_notes(conn, ((*key, note) for key, note in zip(keys, notes.values(), strict=True)))
     stirred = np.concatenate((rows[new], rows[changed]))
-    open_days(conn, vehicle_id[stirred], batch.fix_time[stirred])
+    noted_ids, noted_times = (
+        np.array(told, dtype=np.int64).reshape(-1, 2).T
+    )  # a new note of a known position is sealed too
+    open_days(
+        conn,
+        np.concatenate((vehicle_id[stirred], noted_ids.astype(np.int32))),
+        np.concatenate((batch.fix_time[stirred], noted_times)),
+    )
     move_latest(conn, batch.take(fresh), vehicle_id[fresh])
     accepted = int(new.sum())
     return Merged(accepted, len(batch) - accepted, fresh)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -20,8 +19,10 @@ from numpy.typing import NDArray
 from geo.arrays import Int32Array, Int64Array
 from geo.positions import ABSENT, DTYPES, Positions
 from geo.runs import place_runs
-from store.errors import ArchiveError
-from store.parts import COLUMNS, Columns, first_line, part_columns_of
+from store.depot import Depot
+from store.errors import ArchiveError, reason
+from store.forms import COLUMNS, Columns
+from store.parts import part_columns_of, stored_names
 
 BATCH_POSITIONS = 1_500_000
 """A batch is closed when it holds so many; a vehicle is never divided."""
@@ -58,7 +59,7 @@ class _Group:
 
 
 def read_batches(
-    root: Path,
+    files: Depot,
     paths: Sequence[str],
     *,
     columns: Sequence[str] = NEEDED,
@@ -68,7 +69,7 @@ def read_batches(
 
     Parameters
     ----------
-    root, paths : the archive's folder, and below it one part a day, days ascending.
+    files, paths : where the archive lies, and in it one part a day, days ascending.
     columns : of `Positions`, besides the vehicle; `fix_time`, `lat_e7`, `lon_e7`, `status` and `received_at` among them.
 
     Yields
@@ -81,28 +82,50 @@ def read_batches(
     ArchiveError   names the part that cannot be read.
     """
     with ExitStack() as stack:
-        files = [stack.enter_context(_Part(root / path, path)) for path in paths]
+        parts = [stack.enter_context(_Part(files, path)) for path in paths]
         groups = sorted(
-            (group for number, file in enumerate(files) for group in file.groups(number)),
+            (group for number, part in enumerate(parts) for group in part.groups(number)),
             key=lambda group: (group.first, group.file, group.number),
         )
         for batch in _batches(groups, batch_positions):
-            yield _together(files, sorted(batch, key=lambda group: (group.file, group.number)), columns)
+            yield _together(parts, sorted(batch, key=lambda group: (group.file, group.number)), columns)
+
+
+def read_vehicle(files: Depot, paths: Sequence[str], vehicle_id: int) -> Positions:
+    """One vehicle's positions from the parts of its bucket, days ascending; of each file only its row groups are read.
+
+    In canonical order; vehicle_ix is 0. ArchiveError names the part that cannot be read.
+    """
+    days = []
+    for path in paths:
+        with _Part(files, path) as part:
+            groups = part.groups_with(vehicle_id)
+            if not groups:
+                continue
+            columns = part.read(groups, list(COLUMNS))
+        own = slice(*np.searchsorted(columns.pop("vehicle_id"), [vehicle_id, vehicle_id + 1]).tolist())
+        cut = {name: column[own] for name, column in columns.items()}
+        rows = own.stop - own.start
+        days.append(Positions.from_columns(rows, vehicle_ix=np.zeros(rows, dtype=np.int32), **cut))
+    return Positions.concat(days)
 
 
 class _Part:
     """One part's file, open."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.name = name
-        with _named(name):
-            self._file = pq.ParquetFile(path, memory_map=True)
+    def __init__(self, files: Depot, path: str) -> None:
+        self.name = path
+        with _named(path):
+            self._source = files.open(path)
+            # Mapped into memory, pieces cost nothing; from elsewhere they are asked for together.
+            self._file = pq.ParquetFile(self._source, pre_buffer=not isinstance(self._source, pa.MemoryMappedFile))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._source.close()
 
     def groups(self, file: int) -> list[_Group]:
         """Its row groups that have rows."""
@@ -118,9 +141,21 @@ class _Part:
             if end > start
         ]
 
+    def groups_with(self, vehicle_id: int) -> list[int]:
+        """Row groups that may hold a vehicle, by their statistics."""
+        metadata = self._file.metadata
+        at = self._file.schema_arrow.get_field_index("vehicle_id")
+        found = []
+        for number in range(metadata.num_row_groups):
+            statistics = metadata.row_group(number).column(at).statistics
+            if statistics is None or not statistics.has_min_max or statistics.min <= vehicle_id <= statistics.max:
+                found.append(number)
+        return found
+
     def read(self, groups: list[int], columns: Sequence[str]) -> Columns:
         with _named(self.name):
-            return part_columns_of(self._file.read_row_groups(groups, list(columns), use_threads=False), columns)
+            stored = stored_names(columns, self._file.schema_arrow.names)
+            return part_columns_of(self._file.read_row_groups(groups, stored, use_threads=False), columns)
 
 
 @contextmanager
@@ -129,7 +164,7 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ArchiveError(f"archive: {name}: {first_line(error)}") from error
+        raise ArchiveError(f"archive: {name}: {reason(error)}") from error
 
 
 def _batches(groups: list[_Group], batch_positions: int) -> Iterator[list[_Group]]:
@@ -153,7 +188,7 @@ def _runs(vehicle: Int32Array) -> tuple[Int32Array, Int64Array]:
     return vehicle[start], np.diff(start, append=len(vehicle))
 
 
-def _together(files: Sequence[_Part], batch: Sequence[_Group], columns: Sequence[str]) -> tuple[Positions, Int32Array]:
+def _together(parts: Sequence[_Part], batch: Sequence[_Group], columns: Sequence[str]) -> tuple[Positions, Int32Array]:
     """Each vehicle's runs of rows, a day after the other; one day's rows at a time are in memory twice."""
     ids, number = np.unique(np.concatenate([group.vehicles for group in batch]), return_inverse=True)
     count = np.concatenate([group.counts for group in batch])
@@ -172,7 +207,7 @@ def _together(files: Sequence[_Part], batch: Sequence[_Group], columns: Sequence
         groups = list(of_file)
         runs = slice(done, done + sum(len(group.counts) for group in groups))
         start = np.cumsum(count[runs]) - count[runs]
-        for name, column in files[file].read([group.number for group in groups], columns).items():
+        for name, column in parts[file].read([group.number for group in groups], columns).items():
             place_runs(column, start, places[runs], count[runs], full[name])
         done = runs.stop
     return Positions(vehicle_ix=np.repeat(number[order].astype(np.int32), count[order]), **full), ids

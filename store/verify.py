@@ -6,14 +6,29 @@ reported is the file that was changed, not the one whose link to it broke.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
 
-from store.errors import ArchiveError
-from store.manifest import GENESIS, Manifest, Part, manifest_path, read_manifest, sha256
+from store.depot import Depot
+from store.errors import ArchiveError, reason
+from store.manifest import (
+    GENESIS,
+    POSITIONS,
+    RAW,
+    TREES,
+    Manifest,
+    Part,
+    is_manifest,
+    manifest_path,
+    read_manifest,
+    sha256,
+)
 from store.parts import columns_sha256, decode_part
+from store.row_parts import SCHEMAS, decode_rows, rows_sha256
+
+_Key = tuple[str, str, int, int]
+"""Kind, day, bucket and version of a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +38,7 @@ class _Record:
     sequence: int
     sha256: str
     paths: Mapping[int, str]
-    parts: dict[tuple[str, int, int], tuple[int, int, str]]
+    parts: dict[_Key, tuple[int, int, str]]
 
 
 @dataclass(slots=True)
@@ -37,25 +52,26 @@ class _Chain:
         self.faults.setdefault(sequence, []).append(fault)
 
 
-def verify_archive(root: Path, conn: Connection[Any] | None) -> list[str]:
-    """One line for each fault of the archive below `root`, in the order of sealing; empty when it is whole."""
+def verify_archive(files: Depot, conn: Connection[Any] | None) -> list[str]:
+    """One line for each fault of the archive, in the order of sealing; empty when it is whole."""
     record = _record(conn) if conn else None
-    files = {
-        path.relative_to(root).as_posix(): path.read_bytes() for path in root.glob("positions/day=*/manifest-v*.json")
-    }
-    chain = _follow(files, record)
+    try:
+        found = {path: files.get(path) for tree in TREES for path in files.paths(tree) if is_manifest(path)}
+    except OSError as error:
+        raise ArchiveError(f"archive: cannot read {files}: {reason(error)}") from error
+    chain = _follow(found, record)
     left = dict(record.parts) if record else {}
     for sequence, manifest in sorted(chain.manifests.items()):
         for part in manifest.parts:
             if record:
-                known = left.pop((manifest.day, part.bucket, part.version), None)
+                known = left.pop((part.kind, manifest.day, part.bucket, part.version), None)
                 if known != (sequence, part.rows, part.path):
                     chain.add(sequence, f"{part.path}: the database knows (sealing, rows, path) as {known}")
-            for fault in _part_faults(root, part):
+            for fault in _part_faults(files, part):
                 chain.add(sequence, fault)
-    for (day, bucket, version), (sequence, _, _) in left.items():
+    for (kind, day, bucket, version), (sequence, _, _) in left.items():
         if sequence in chain.manifests or sequence not in chain.faults:
-            chain.add(sequence, f"day {day}, bucket {bucket}, version {version}: in no manifest")
+            chain.add(sequence, f"{kind} of day {day}, bucket {bucket}, version {version}: in no manifest")
     return [fault for _, faults in sorted(chain.faults.items()) for fault in faults]
 
 
@@ -80,9 +96,9 @@ def _follow(files: Mapping[str, bytes], record: _Record | None) -> _Chain:
             chain.add(sequence, f"{path}: expected sha256 {witness}, named by {named_by}, got {digest}")
         try:
             manifest = read_manifest(files[path])
-        except ValueError:
+        except ValueError as error:
             if not altered:
-                chain.add(sequence, f"{path}: not a manifest")
+                chain.add(sequence, f"{path}: {error}")
             witness = None
             continue
         if not altered and (manifest.sequence, manifest.path) != (sequence, path):
@@ -125,36 +141,43 @@ def _claimed(files: Mapping[str, bytes]) -> dict[int, list[str]]:
 def _record(conn: Connection[Any]) -> _Record:
     head = conn.execute("SELECT sequence, sha256 FROM archive_head").fetchone() or (0, GENESIS)
     rows = conn.execute(
-        "SELECT day, bucket, version, sequence, rows, path FROM sealed_part ORDER BY sequence"
+        """
+        SELECT 'positions', day, bucket, version, sequence, rows, path FROM sealed_part
+        UNION ALL
+        SELECT 'notes', n.day, n.bucket, n.version, p.sequence, n.rows, n.path
+        FROM sealed_notes n LEFT JOIN sealed_part p USING (day, bucket, version) WHERE n.rows > 0
+        UNION ALL
+        SELECT 'frames', day, part, 1, sequence, rows, path FROM sealed_frames
+        ORDER BY sequence
+        """
     ).fetchall()
-    sealings: dict[str, list[int]] = {}
+    sealings: dict[tuple[str, str], list[int]] = {}
     parts = {}
-    for day, bucket, version, sequence, count, path in rows:
-        parts[day.isoformat(), bucket, version] = (sequence, count, path)
-        of_day = sealings.setdefault(day.isoformat(), [])
+    for kind, day, bucket, version, sequence, count, path in rows:
+        parts[kind, day.isoformat(), bucket, version] = (sequence, count, path)
+        of_day = sealings.setdefault((RAW if kind == "frames" else POSITIONS, day.isoformat()), [])
         if sequence not in of_day:
             of_day.append(sequence)
     paths = {
-        sequence: manifest_path(day, number)
-        for day, sequences in sealings.items()
+        sequence: manifest_path(tree, day, number)
+        for (tree, day), sequences in sealings.items()
         for number, sequence in enumerate(sequences, start=1)
     }
     return _Record(head[0], head[1], paths, parts)
 
 
-def _part_faults(root: Path, part: Part) -> Iterable[str]:
+def _part_faults(files: Depot, part: Part) -> Iterable[str]:
     try:
-        data = (root / part.path).read_bytes()
+        data = files.get(part.path)
     except FileNotFoundError:
         yield f"{part.path}: missing"
         return
     except OSError as error:
-        yield f"{part.path}: {error.strerror}"
+        yield f"{part.path}: {reason(error)}"
         return
     digest = sha256(data)
     try:
-        columns = decode_part(data, part.path)
-        same = columns_sha256(columns) == part.columns_sha256 and len(columns["vehicle_id"]) == part.rows
+        same = _content(data, part) == (part.rows, part.columns_sha256)
     except ArchiveError:
         same = False
     if digest != part.file_sha256:
@@ -162,3 +185,13 @@ def _part_faults(root: Path, part: Part) -> Iterable[str]:
         yield f"{part.path}: expected sha256 {part.file_sha256}, got {digest}; {kept}"
     elif not same:
         yield f"{part.path}: its rows are not those the manifest names"
+
+
+def _content(data: bytes, part: Part) -> tuple[int, str]:
+    """Rows of a part's file, and their hash."""
+    if part.kind == "positions":
+        columns = decode_part(data, part.path)
+        return len(columns["vehicle_id"]), columns_sha256(columns)
+    schema = SCHEMAS[part.kind]
+    rows = decode_rows(schema, data, part.path)
+    return len(rows), rows_sha256(schema, list(zip(*rows, strict=True)))

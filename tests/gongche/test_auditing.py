@@ -29,6 +29,7 @@ from rules import catalogue_path
 from rules.load import load_catalogue
 from store.archive import Archive
 from store.database import Database
+from store.depot import Folder
 from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles, upsert_zones
 from store.positions import merge_positions
@@ -54,7 +55,7 @@ def home(database: Database, tmp_path: Path) -> Gongche:
         replace_duty_days(conn, "office", "", [workday(8)])
         upsert_units(conn, [Unit("A", "甲", duty_calendar="office")])
         upsert_vehicles(conn, [Vehicle("V1", "V1", "A")])
-    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
+    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(Folder(tmp_path)))
     receive(home, trip("08:00"))
     home.archive.seal(database, MONDAY + 1)
     audit_stale(home)

@@ -20,6 +20,7 @@ from gongche.settings import load_settings
 from ingest.files.fleet import import_file
 from store.archive import Archive
 from store.database import Database
+from store.depot import Folder
 from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from store.positions import merge_positions
@@ -42,7 +43,7 @@ def opened(database: Database, tmp_path: Path) -> Gongche:
             for clock, day in (("10:00", MONDAY), ("23:45", MONDAY), ("10:00", MONDAY + 1)):
                 car.skip((at(clock, day) - car.clock) / 1e6 - 1200).park(1200).drive(1800).park(1200)
             merge_positions(conn, car.positions(), np.array([vehicle.vehicle_id], dtype=np.int32))
-    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
+    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(Folder(tmp_path)))
     home.archive.seal(database, MONDAY + 3)
     return home
 

@@ -21,6 +21,7 @@ from gongche.errors import GongcheError, WrongUseError
 from gongche.fleet import Fleet, fleet_of
 from gongche.home import Gongche, open_home
 from gongche.measuring import Job
+from store.depot import Depot, Folder
 from tests.analytics.tracks import MONDAY
 from tests.gongche.conftest import FIRST, LAST, run_in
 
@@ -67,10 +68,10 @@ def test_two_workers_find_what_this_machine_finds(audited_home: Path, scheduler:
 
 
 def test_a_bucket_whose_worker_dies_is_measured_by_another(scheduler: str, tmp_path: Path) -> None:
-    job, nothing = Job(tmp_path, (), None, MONDAY, MONDAY), fleet_of(**NO_FLEET)
+    job, nothing = Job(Folder(tmp_path), (), None, MONDAY, MONDAY), fleet_of(**NO_FLEET)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "_measure_all", dies_once)
-        with measuring(nothing, scheduler, 1, tmp_path) as (measure, in_flight):
+        with measuring(nothing, scheduler, 1, Folder(tmp_path)) as (measure, in_flight):
             assert in_flight == 4
             assert [str(each) for each in measure(job)] == [str(tmp_path)]
     assert (tmp_path / "died").exists()
@@ -78,18 +79,19 @@ def test_a_bucket_whose_worker_dies_is_measured_by_another(scheduler: str, tmp_p
 
 def dies_once(_fleet: Fleet, job: Job) -> list[str]:
     """Ends its whole process the first time, as the machine under it would."""
-    if not (job.root / "died").exists():
-        (job.root / "died").touch()
+    died = Path(str(job.files), "died")
+    if not died.exists():
+        died.touch()
         os._exit(1)
-    return [str(job.root)]
+    return [str(job.files)]
 
 
 def test_a_bucket_that_is_the_end_of_every_worker_is_named(scheduler: str, tmp_path: Path) -> None:
-    job = Job(tmp_path, ("positions/day=2026-03-02/part-00000-v1.parquet",), None, MONDAY, MONDAY)
+    job = Job(Folder(tmp_path), ("positions/day=2026-03-02/part-00000-v1.parquet",), None, MONDAY, MONDAY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "_measure_all", dies)
         with (
-            measuring(fleet_of(**NO_FLEET), scheduler, 1, tmp_path) as (measure, _),
+            measuring(fleet_of(**NO_FLEET), scheduler, 1, Folder(tmp_path)) as (measure, _),
             pytest.raises(GongcheError, match=r"part-00000-v1\.parquet"),
         ):
             list(measure(job))
@@ -102,8 +104,8 @@ def dies(_fleet: Fleet, _job: Job) -> None:
 def test_a_worker_that_does_not_see_the_archive_is_named(scheduler: str, tmp_path: Path) -> None:
     elsewhere = tmp_path / "not-mounted"
     with (
-        pytest.raises(GongcheError, match=r"does not see the archive's folder .*not-mounted"),
-        measuring(fleet_of(**NO_FLEET), scheduler, 1, elsewhere),
+        pytest.raises(GongcheError, match=r"does not see the archive .*not-mounted"),
+        measuring(fleet_of(**NO_FLEET), scheduler, 1, Folder(elsewhere)),
     ):
         raise AssertionError
 
@@ -113,23 +115,23 @@ def test_a_worker_without_this_project_is_named(scheduler: str, tmp_path: Path) 
         patch.setattr(cluster, "_about", cannot_import)
         with (
             pytest.raises(GongcheError, match=r"expected gongche .* at tcp://.*, got .*No module named 'gongche'"),
-            measuring(fleet_of(**NO_FLEET), scheduler, 1, tmp_path),
+            measuring(fleet_of(**NO_FLEET), scheduler, 1, Folder(tmp_path)),
         ):
             raise AssertionError
 
 
-def cannot_import(_archive: Path) -> None:
+def cannot_import(_files: Depot) -> None:
     raise ModuleNotFoundError("No module named 'gongche'")
 
 
 def test_a_cluster_whose_last_worker_is_gone_is_not_waited_for(tmp_path: Path) -> None:
-    job = Job(tmp_path, (), None, MONDAY, MONDAY)
+    job = Job(Folder(tmp_path), (), None, MONDAY, MONDAY)
     with (
         pytest.MonkeyPatch.context() as patch,
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
     ):
         patch.setattr(cluster, "LOOK_S", 0.2)
-        with measuring(fleet_of(**NO_FLEET), local.scheduler_address, 1, tmp_path) as (measure, _):
+        with measuring(fleet_of(**NO_FLEET), local.scheduler_address, 1, Folder(tmp_path)) as (measure, _):
             local.scale(0)
             with pytest.raises(GongcheError, match="has no workers any more"):
                 list(measure(job))
@@ -152,7 +154,7 @@ def test_who_is_no_scheduler_is_told_in_time(says: bytes, tmp_path: Path) -> Non
         talking.start()
         with (
             pytest.raises(GongcheError, match=f"no Dask scheduler answers at tcp://{host}:{port}"),
-            measuring(fleet_of(**NO_FLEET), f"tcp://{host}:{port}", 1, tmp_path),
+            measuring(fleet_of(**NO_FLEET), f"tcp://{host}:{port}", 1, Folder(tmp_path)),
         ):
             raise AssertionError
         talking.join()
@@ -161,7 +163,7 @@ def test_who_is_no_scheduler_is_told_in_time(says: bytes, tmp_path: Path) -> Non
 def test_tls_without_certificates_is_told_in_one_line(tmp_path: Path) -> None:
     with (
         pytest.raises(GongcheError, match=r"tls://127\.0\.0\.1:9: TLS expects"),
-        measuring(fleet_of(**NO_FLEET), "tls://127.0.0.1:9", 1, tmp_path),
+        measuring(fleet_of(**NO_FLEET), "tls://127.0.0.1:9", 1, Folder(tmp_path)),
     ):
         raise AssertionError
 
@@ -171,7 +173,7 @@ def test_without_dask_one_line_says_what_to_install(audited_home: Path) -> None:
         patch.setattr(cluster, "find_spec", lambda _: None)
         with (
             pytest.raises(WrongUseError, match=r"pip install 'gongche\[cluster\]'"),
-            measuring(fleet_of(**NO_FLEET), "tcp://127.0.0.1:9", 1, audited_home),
+            measuring(fleet_of(**NO_FLEET), "tcp://127.0.0.1:9", 1, Folder(audited_home)),
         ):
             raise AssertionError
 

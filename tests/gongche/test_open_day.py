@@ -19,6 +19,7 @@ from gongche.open_day import OpenDay
 from gongche.settings import load_settings
 from store.archive import Archive
 from store.database import Database
+from store.depot import Folder
 from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from store.orders import DispatchOrder, upsert_orders
@@ -49,7 +50,7 @@ def home(database: Database, tmp_path: Path) -> Gongche:
         replace_duty_days(conn, "office", "", WORKING)
         upsert_units(conn, [Unit("A", "甲", duty_calendar="office")])
         upsert_vehicles(conn, [Vehicle(f"V{number}", f"V{number}", "A") for number in (1, 2, 3)])
-    return Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
+    return Gongche(tmp_path, load_settings(tmp_path), database, Archive(Folder(tmp_path)))
 
 
 def send(home: Gongche, code: str, positions: Positions) -> None:

@@ -14,6 +14,7 @@ from gongche.home import Gongche
 from gongche.settings import load_settings
 from store.archive import Archive
 from store.database import Database
+from store.depot import Folder
 from store.duty import DutyDay, replace_duty_days
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from store.positions import merge_positions
@@ -51,7 +52,7 @@ def opened(database: Database, tmp_path: Path) -> Gongche:
                     (positions.fix_time < at("00:00", MONDAY + 1)) | (positions.fix_time >= at("00:00", MONDAY + 2))
                 )
             merge_positions(conn, positions, np.array([vehicle.vehicle_id], dtype=np.int32))
-    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
+    home = Gongche(tmp_path, load_settings(tmp_path), database, Archive(Folder(tmp_path)))
     home.archive.seal(database, LAST + 1)
     return home
 

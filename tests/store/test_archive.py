@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -12,13 +13,14 @@ import pytest
 
 import store.archive
 from geo.localtime import DAY_US, day_date
-from geo.positions import Positions, canonical
+from geo.positions import DTYPES, Positions, canonical
 from store.archive import VEHICLES_PER_BUCKET, Archive, Sealed
 from store.database import Database
+from store.depot import Folder
 from store.errors import ArchiveError
 from store.manifest import read_manifest, sha256
 from store.parts import ROWS_PER_GROUP
-from store.positions import merge_positions, read_day
+from store.positions import merge_positions, read_day, read_track
 from tests.store.rows import DAY, as_set, at, count, positions, some_positions, vehicles
 
 ALL = DAY + 10  # seal all that is before it
@@ -26,7 +28,7 @@ ALL = DAY + 10  # seal all that is before it
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path / "archive")
+    return Archive(Folder(tmp_path / "archive"))
 
 
 def add(database: Database, batch: Positions, first: int = 0) -> None:
@@ -43,9 +45,14 @@ def add(database: Database, batch: Positions, first: int = 0) -> None:
         merge_positions(conn, batch, ids)
 
 
+def root(archive: Archive) -> Path:
+    assert isinstance(archive.files, Folder)
+    return archive.files.root
+
+
 def manifests(archive: Archive) -> list[Path]:
     """Manifests in the order of sealing."""
-    found = archive.root.glob("positions/day=*/manifest-v*.json")
+    found = root(archive).glob("positions/day=*/manifest-v*.json")
     return sorted(found, key=lambda path: read_manifest(path.read_bytes()).sequence)
 
 
@@ -55,7 +62,7 @@ def verify(archive: Archive, database: Database) -> list[str]:
 
 
 def name(archive: Archive, path: Path) -> str:
-    return path.relative_to(archive.root).as_posix()
+    return path.relative_to(root(archive)).as_posix()
 
 
 def test_what_is_sealed_is_what_the_database_holds(database: Database, archive: Archive) -> None:
@@ -98,7 +105,10 @@ def test_order_of_arrival_and_repetition_leave_the_same_rows(
     hashes = []
     for archive_of, groups in (
         (archive, [batch]),
-        (Archive(tmp_path / "other"), [batch.take(slice(None, 200, -1)), batch, batch.take(slice(200, None, -1))]),
+        (
+            Archive(Folder(tmp_path / "other")),
+            [batch.take(slice(None, 200, -1)), batch, batch.take(slice(200, None, -1))],
+        ),
     ):
         for group in groups:
             add(database, group)
@@ -116,7 +126,7 @@ def test_a_late_row_costs_one_bucket_and_leaves_the_version_before(database: Dat
     add(database, first)
     add(database, second, first=VEHICLES_PER_BUCKET)
     assert archive.seal(database, ALL).parts == 2
-    folder = archive.root / "positions" / f"day={day_date(DAY)}"
+    folder = root(archive) / "positions" / f"day={day_date(DAY)}"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     late = at(86_399.5, vehicle_ix=1)
     add(database, late)
@@ -145,14 +155,14 @@ def test_files_of_a_sealing_that_was_cut_off_are_not_read(
         patch.setattr(Archive, "_record", cut_off)
         with pytest.raises(KeyboardInterrupt):
             archive.seal(database, ALL)
-    assert len(list(archive.root.rglob("*.parquet"))) == 1, "the crash must come after the file"
+    assert len(list(root(archive).rglob("*.parquet"))) == 1, "the crash must come after the file"
     with database.connection() as conn:
         assert len(archive.read(conn, DAY, DAY, 0)[0]) == 0
         assert count(conn, "open_day") == 3
     assert verify(archive, database) == []
     add(database, at(0.5))
     assert archive.seal(database, ALL).rows == 101
-    assert len(list(archive.root.rglob("*.parquet"))) == 1
+    assert len(list(root(archive).rglob("*.parquet"))) == 1
     assert verify(archive, database) == []
 
 
@@ -269,7 +279,7 @@ def test_two_that_seal_at_once_seal_each_day_once(database: Database, archive: A
         thread.join()
     assert sum(each.days for each in sealed) == 4
     assert sum(each.rows for each in sealed) == 200
-    assert len(list(archive.root.rglob("*.parquet"))) == 4
+    assert len(list(root(archive).rglob("*.parquet"))) == 4
     assert verify(archive, database) == []
 
 
@@ -316,7 +326,7 @@ def test_row_groups_end_where_a_vehicle_ends(database: Database, archive: Archiv
 def test_parts_and_manifests_are_for_their_owner_alone(database: Database, archive: Archive) -> None:
     add(database, some_positions(10))
     archive.seal(database, ALL)
-    assert {path.stat().st_mode & 0o077 for path in archive.root.rglob("*")} == {0}
+    assert {path.stat().st_mode & 0o077 for path in root(archive).rglob("*")} == {0}
 
 
 def test_each_manifest_names_the_one_before_and_the_database_the_last(database: Database, archive: Archive) -> None:
@@ -328,3 +338,42 @@ def test_each_manifest_names_the_one_before_and_the_database_the_last(database: 
     assert links == ["0" * 64, *digests[:-1]]
     with database.connection() as conn:
         assert conn.execute("SELECT sequence, sha256 FROM archive_head").fetchall() == [(3, digests[-1])]
+
+
+def test_one_vehicles_track_is_what_the_database_gives(database: Database, archive: Archive) -> None:
+    """Over days of several versions and of row groups that hold others; from and to in the middle of days."""
+    days = [some_positions(2 * ROWS_PER_GROUP if day == 0 else 300, seed=day, day=DAY + day) for day in range(3)]
+    for day in days:
+        add(database, day)
+    archive.seal(database, DAY + 2)
+    add(database, at(0.5, 0.5, vehicle_ix=1, speed_mps=[1.0, 2.0]))
+    archive.seal(database, DAY + 3)
+    middle = int(days[0].fix_time[7])
+    with database.connection() as conn:
+        for vehicle in (1, 2, 3, 4):
+            for span in ((middle, middle + DAY_US), (middle - 5 * DAY_US, middle + 5 * DAY_US), (middle, middle)):
+                found, expected = archive.track(conn, vehicle, *span), read_track(conn, vehicle, *span)
+                for column in DTYPES:
+                    np.testing.assert_array_equal(getattr(found, column), getattr(expected, column))
+        assert len(archive.track(conn, 2, middle - DAY_US, middle + 5 * DAY_US)) > 20_000
+
+
+def test_of_a_track_only_the_row_groups_of_the_vehicle_are_read(
+    database: Database, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(database, some_positions(2 * ROWS_PER_GROUP))
+    archive.seal(database, ALL)
+    read: list[list[int]] = []
+
+    before = pq.ParquetFile.read_row_groups
+
+    def watched(file: Any, groups: list[int], *args: object, **kwargs: object) -> object:
+        read.append(groups)
+        return before(file, groups, *args, **kwargs)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", watched)
+    with database.connection() as conn:
+        assert len(archive.track(conn, 3, 0, at(0).fix_time[0] + DAY_US)) > 20_000
+        assert archive.track(conn, 9, 0, at(0).fix_time[0] + DAY_US).fix_time.tolist() == []
+    assert pq.read_metadata(part_of(manifests(archive)[0])).num_row_groups > 1
+    assert [len(groups) for groups in read] == [1]

@@ -24,7 +24,7 @@ NUMBERS = sorted(int(path.name[:4]) for path in MIGRATIONS.glob("*.sql"))
 NEWEST = NUMBERS[-1]
 MOVED = {"access_log": "log_entry"}
 """Tables of the first schema that are no more → where their rows went, none less."""
-GONE: Mapping[str, set[str]] = {}
+GONE: Mapping[str, set[str]] = {"terminal": {"vehicle_id"}}
 """Table → columns of the first schema that are no more."""
 ANEW = {"terminal": {"datum"}}
 """Table → columns that a migration writes anew: a datum is said only where it is not that of the terminal's type."""

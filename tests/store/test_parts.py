@@ -11,8 +11,10 @@ import pytest
 
 from geo.arrays import Int32Array
 from geo.positions import Positions, canonical
+from store.depot import Folder
 from store.errors import ArchiveError
-from store.parts import COLUMNS, Columns, columns_sha256, decode_part, encode_part, part_columns
+from store.forms import COLUMNS, Columns
+from store.parts import columns_sha256, decode_part, encode_part, part_columns, stored_names
 from store.reading import ALL, read_batches
 from tests.store.rows import DAY, as_set, some_positions
 
@@ -64,7 +66,7 @@ def test_days_of_both_layouts_are_read_together_in_canonical_order(tmp_path: Pat
     days = [day_of(number) for number in range(4)]
     names = written(tmp_path, days, [encode_as_before, encode_part, encode_as_before, encode_part])
     rows: set[Any] = set()
-    for batch, ids in read_batches(tmp_path, names, columns=ALL, batch_positions=batch_positions):
+    for batch, ids in read_batches(Folder(tmp_path), names, columns=ALL, batch_positions=batch_positions):
         same = canonical(batch)
         assert all(np.array_equal(getattr(batch, name), getattr(same, name), equal_nan=True) for name in ALL)
         assert np.array_equal(batch.vehicle_ix, same.vehicle_ix)
@@ -75,7 +77,7 @@ def test_days_of_both_layouts_are_read_together_in_canonical_order(tmp_path: Pat
 def test_columns_not_asked_for_say_that_nothing_was_sent(tmp_path: Path) -> None:
     names = written(tmp_path, [day_of(0)], [encode_part])
     sent = ("fix_time", "lat_e7", "lon_e7", "status", "received_at")
-    ((batch, ids),) = read_batches(tmp_path, names, columns=sent)
+    ((batch, ids),) = read_batches(Folder(tmp_path), names, columns=sent)
     assert ids.tolist() == IDS.tolist()
     assert np.isnan(batch.speed_mps).all()
     assert set(batch.satellites.tolist()) == {-1}
@@ -83,12 +85,12 @@ def test_columns_not_asked_for_say_that_nothing_was_sent(tmp_path: Path) -> None
 
 def test_a_part_without_rows_yields_no_batch(tmp_path: Path) -> None:
     names = written(tmp_path, [Positions.empty()], [encode_part], np.empty(0, dtype=np.int32))
-    assert list(read_batches(tmp_path, names)) == []
+    assert list(read_batches(Folder(tmp_path), names)) == []
 
 
 def test_a_vehicle_missing_from_some_days_keeps_the_others(tmp_path: Path) -> None:
     days = [day_of(0), day_of(1).take(day_of(1).vehicle_ix == 2), day_of(2).take(day_of(2).vehicle_ix != 1)]
-    ((batch, ids),) = read_batches(tmp_path, written(tmp_path, days, [encode_part] * 3), columns=ALL)
+    ((batch, ids),) = read_batches(Folder(tmp_path), written(tmp_path, days, [encode_part] * 3), columns=ALL)
     assert as_set(batch, ids) == set().union(*(as_set(day, IDS) for day in days))
     assert (np.diff(batch.vehicle_ix) >= 0).all()
 
@@ -96,7 +98,7 @@ def test_a_vehicle_missing_from_some_days_keeps_the_others(tmp_path: Path) -> No
 def test_no_column_of_a_part_is_nullable_and_its_vehicles_are_in_its_statistics() -> None:
     file = pq.ParquetFile(pa.BufferReader(encode_part(part_columns(day_of(0), IDS))))
     assert not any(field.nullable for field in file.schema_arrow)
-    assert file.schema_arrow.names == list(COLUMNS)
+    assert stored_names(COLUMNS, file.schema_arrow.names) == file.schema_arrow.names
     statistics = file.metadata.row_group(0).column(0).statistics
     assert (statistics.min, statistics.max) == (3, 41)
 
@@ -111,4 +113,4 @@ def test_a_part_that_cannot_be_read_is_named(tmp_path: Path, fault: str) -> None
         data = buffer.getvalue()
     (tmp_path / "part-7.parquet").write_bytes(data)
     with pytest.raises(ArchiveError, match="part-7"):
-        list(read_batches(tmp_path, ["part-7.parquet"]))
+        list(read_batches(Folder(tmp_path), ["part-7.parquet"]))
