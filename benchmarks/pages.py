@@ -34,7 +34,8 @@ from gongche.home import Gongche, open_home
 from gongche.importing import FLEET_FILES, import_fleet
 from store.derived import summary
 from store.fleet import load_units, load_vehicles
-from store.parts import COLUMNS, decode_part
+from store.forms import COLUMNS
+from store.parts import decode_part
 from store.positions import merge_positions, read_track
 from store.users import add_user, user_names
 from web.app import create_app

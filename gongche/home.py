@@ -55,10 +55,10 @@ def open_home(home: Path, **given: object) -> Iterator[Gongche]:
         if not conninfo:
             conninfo = stack.enter_context(EmbeddedPostgres(home)).conninfo
         database = stack.enter_context(Database.open(conninfo, pool_size=settings.database_pool))
-        yield Gongche(home, settings, database, Archive(_depot(settings, home)))
+        yield Gongche(home, settings, database, Archive(open_files(settings, home)))
 
 
-def _depot(settings: Settings, home: Path) -> Depot:
+def open_files(settings: Settings, home: Path) -> Depot:
     """Where the archive's files lie; what is wrong with it stops the start and names the setting."""
     url = settings.archive_url.get_secret_value()
     if url and settings.archive_dir:

@@ -69,8 +69,9 @@ async def _receivers(
             require_authentication=settings.require_authentication,
             request_gaps=settings.request_gaps,
             downlink=downlink,
+            keep_raw=settings.keep_raw_frames,
         )
-        nmea = NmeaPlatform(intake, settings.nmea_terminals)
+        nmea = NmeaPlatform(intake, settings.nmea_terminals, keep_raw=settings.keep_raw_frames)
         await listen.tcp(jt808, settings.jt808_port, "jt808_port")
         await listen.udp(jt808, settings.jt808_udp_port, "jt808_udp_port")
         await listen.tcp(nmea, settings.nmea_port, "nmea_port")
@@ -85,6 +86,7 @@ async def _receivers(
                 client_id=settings.mqtt_client_id,
                 topic=settings.mqtt_topic,
                 status_topic=settings.mqtt_status_topic,
+                keep_raw=settings.keep_raw_frames,
             )
             tasks.append(asyncio.create_task(mqtt.run(), name="mqtt"))
         yield tasks

@@ -17,6 +17,7 @@ from store.intake import Refused, add_quarantine, count_intake
 from store.media import Media as MediaRow
 from store.media import add_media
 from store.positions import merge_positions
+from store.raw_frames import RawFrame, add_raw
 from store.receivers import BROKER
 from store.terminal_counts import TerminalCount, count_terminals
 from store.terminal_events import Event, add_events
@@ -67,8 +68,11 @@ class DatabaseSink:
         strangers = list(self._strangers(outcomes, parcels))
         files = [self._files(parcel) for parcel in parcels]
         at_us = max(parcel.received_at for parcel in parcels)
+        raw = [row for parcel in parcels if parcel.raw for row in _raw_frames(parcel)]
 
         def store(conn: "Connection[Any]") -> None:
+            if raw:
+                add_raw(conn, raw)
             if len(positions):
                 merged = merge_positions(conn, positions, group.vehicle_ids, notes=notes)
                 group.count_accepted(positions, merged.fresh)
@@ -99,6 +103,7 @@ class DatabaseSink:
         raws += [(swipe.terminal, swipe.raw, reason) for swipe in parcel.swipes]
         raws += [(event.terminal, repr(event).encode(errors="backslashreplace"), reason) for event in parcel.events]
         raws += [(media.terminal, media.data, reason) for media in parcel.media]
+        raws += [(frames.terminal, frames.data, reason) for frames in parcel.raw]
         columns = parcel.columns
         if columns is not None:
             terminal = [columns.terminals[ix] for ix in columns.positions.vehicle_ix.tolist()]
@@ -197,6 +202,12 @@ class DatabaseRegistry:
         """The dialect of a terminal's items, as far as is known without asking the database."""
         binding = self._roster.get(terminal)
         return binding.dialect if binding is not None else ""
+
+
+def _raw_frames(parcel: Parcel) -> Iterator[RawFrame]:
+    for each in parcel.raw:
+        place = each.place or parcel.place
+        yield RawFrame(parcel.received_at, parcel.source, place, kept_number(each.terminal), each.data)
 
 
 def _terminals(parcels: Sequence[Parcel]) -> Iterator[str]:

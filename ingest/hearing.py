@@ -78,6 +78,11 @@ class Hearing:
         """A terminal that was heard, by its number as sent."""
         return self._voices.get(terminal)
 
+    @property
+    def only_voice(self) -> str:
+        """The terminal that speaks here, by its number as sent; "" when there are several, or none yet."""
+        return next(iter(self._voices)) if len(self._voices) == 1 else ""
+
     def hear(self, header: Header) -> list[TerminalEvent]:
         """What it means that a terminal says something: online, in two places, a gap; mostly nothing."""
         voice = self._voices.get(header.terminal) or self._new(header)

@@ -20,8 +20,9 @@ from ingest.jt808.bulk import Bulk, read_bulk
 from ingest.jt808.header import Header
 from ingest.jt808.messages import READERS
 from ingest.jt808.parts import Room, Unfinished
-from ingest.parcel import CardSwipe, Media, Outcome, Parcel, TerminalEvent
+from ingest.parcel import CardSwipe, Media, Outcome, Parcel, RawFrames, TerminalEvent
 from ingest.presence import Presence
+from ingest.raw import RawStream, by_terminal, frames_end
 from ingest.registry import Registry, authenticate, register
 from ingest.report import Report
 from ingest.session import AnswerMaker, Link, Platform, Session, now_us, silence
@@ -45,7 +46,8 @@ class Jt808Platform(Platform):
 
     With `require_authentication` a position counts only after a right 0x0102 in the same session; without it a known
     terminal number is enough, as many terminals in the field never authenticate. `request_gaps` asks for messages whose
-    sequence numbers were skipped; `downlink` brings commands to terminals that are connected. `counts` holds, besides
+    sequence numbers were skipped; `downlink` brings commands to terminals that are connected. With `keep_raw` what was
+    said is kept byte by byte, and every answer but those of the registry waits until it is. `counts` holds, besides
     the connections, `bad_frames`, `bad_authentications`, `unknown_registrations`, `registry_failures` and one counter
     for each message id.
     """
@@ -60,8 +62,10 @@ class Jt808Platform(Platform):
         require_authentication: bool = False,
         request_gaps: bool = False,
         downlink: Downlink | None = None,
+        keep_raw: bool = False,
     ) -> None:
         super().__init__(intake)
+        self.keep_raw = keep_raw
         self.registry = registry
         self.require_authentication = require_authentication
         self.request_gaps = request_gaps
@@ -81,6 +85,7 @@ class Jt808Session(Session):
         super().__init__(platform, link)
         self._platform = platform
         self._splitter = FrameSplitter()
+        self._raw = RawStream(frames_end) if platform.keep_raw else None
         self._loop = asyncio.get_running_loop()
         self._parts = PartStore(self._loop.time, platform.room)
         self._sequence = 0
@@ -108,6 +113,12 @@ class Jt808Session(Session):
 
     def receive(self, data: bytes) -> None:
         """Take what one read brought: one parcel, one lot of answers."""
+        if self._raw is not None:
+            self._raw.feed(data)
+        self._read(data)
+        self._keep_overdue()
+
+    def _read(self, data: bytes) -> None:
         if not COMPILED or self._asking is not None or data.count(b"\x7e") < 2 * BULK_FRAMES:
             self._take(self._splitter.feed(data))
             return
@@ -122,7 +133,7 @@ class Jt808Session(Session):
 
     def cut(self) -> None:
         """A datagram has ended, and with it the frame."""
-        self._take(self._splitter.close())
+        self._close()
         self._splitter = FrameSplitter()
 
     def rest(self) -> None:
@@ -133,7 +144,13 @@ class Jt808Session(Session):
 
     def end(self) -> None:
         """Nothing more will come."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._raw is not None:
+            self._raw.end()
         self._take(self._splitter.close())
+        self._keep_overdue()
 
     def gone(self, why: str) -> None:
         """Its terminals are offline, but for those that speak elsewhere by now."""
@@ -266,10 +283,22 @@ class Jt808Session(Session):
         parcel = Parcel(
             SOURCE, self.place, at_us, lot.reports, lot.refused, lot.swipes, lot.events, lot.media, lot.columns
         )
+        parcel.raw = self._raw_frames()
         if not parcel.empty:
             self.hand_over(parcel, lambda outcome: b"".join(answer(outcome) for answer in answers))
         elif answers:
             self.link.send(b"".join(answer(Outcome()) for answer in answers))
+
+    def _raw_frames(self) -> Sequence[RawFrames]:
+        """What was said since the last parcel, up to the end of its last whole frame."""
+        data = self._raw.take() if self._raw is not None else b""
+        if not data:
+            return ()
+        return by_terminal(data, self._hearing.only_voice)
+
+    def _keep_overdue(self) -> None:
+        if self._raw is not None and self._raw.overdue:
+            self._hand_over(_Lot())
 
     # ------------------------------------------------------------ registration and authentication
 

@@ -13,6 +13,7 @@ from ingest.mqtt_link import ANSWER_TIMEOUT_S, Link, LinkError
 from ingest.mqtt_packets import Hello, Message
 from ingest.mqtt_parcel import SOURCE, Router, parcel_of
 from ingest.parcel import Outcome
+from ingest.raw import raw_payloads
 from ingest.session import now_us
 from ingest.tcp import CLOSE_TIMEOUT_S
 
@@ -54,6 +55,7 @@ class MqttReceiver:
     topic : filter of the positions.
     status_topic : filter of the statuses; empty: none.
     qos : highest quality of service asked for; a message comes at its publisher's, or this if that is lower.
+    keep_raw : keep payloads byte by byte, too.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class MqttReceiver:
         topic: str = TOPIC,
         status_topic: str = STATUS_TOPIC,
         qos: int = 2,
+        keep_raw: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.connected = asyncio.Event()
@@ -75,6 +78,7 @@ class MqttReceiver:
         self._topic = topic
         self._status_topic = status_topic
         self._qos = qos
+        self._keep_raw = keep_raw
         self._router = Router(topic, status_topic)
         self._level = _LEVELS[address.version or "5"]
         self._pending: set[asyncio.Future[Outcome]] = set()
@@ -159,6 +163,8 @@ class MqttReceiver:
     async def _store(self, link: Link, messages: Sequence[Message]) -> None:
         """Hand messages to the intake, waiting while it is full; acknowledge them once they are stored."""
         parcel = parcel_of(messages, self._router, self._topic, now_us())
+        if self._keep_raw:
+            parcel.raw = raw_payloads(messages, self._router)
         self.counts["messages"] += len(messages)
         self.counts["bad_payloads"] += len(parcel.refused)
         self.counts["statuses"] += len(parcel.events)

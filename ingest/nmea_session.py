@@ -6,8 +6,9 @@ from ingest.errors import FieldError, Refusal
 from ingest.intake import Intake
 from ingest.nmea import EpochAssembler, Fix, LineSplitter
 from ingest.nmea.identity import callers, terminal_for
-from ingest.parcel import Parcel
+from ingest.parcel import Parcel, RawFrames
 from ingest.presence import Presence, Voice
+from ingest.raw import RawStream, lines_end
 from ingest.session import Link, Platform, Session, now_us, silence
 
 SOURCE = "nmea"
@@ -18,13 +19,15 @@ class NmeaPlatform(Platform):
     """Our side of NMEA 0183: it listens.
 
     A terminal is named by `$PGONG,<terminal>`, by a first line without `$`, or by `terminals`: its address, or the port
-    it calls. `counts` holds, besides connections, `bad_sentences` and `fixes`.
+    it calls. With `keep_raw` what was said is kept byte by byte. `counts` holds, besides connections, `bad_sentences`
+    and `fixes`.
     """
 
     name = "NMEA"
 
-    def __init__(self, intake: Intake, terminals: Mapping[str, str] | None = None) -> None:
+    def __init__(self, intake: Intake, terminals: Mapping[str, str] | None = None, *, keep_raw: bool = False) -> None:
         super().__init__(intake)
+        self.keep_raw = keep_raw
         self.terminals = callers(terminals or {})  # once: a reconnecting fleet asks thousands of times
         self.presence = Presence()
 
@@ -40,16 +43,21 @@ class NmeaSession(Session):
         super().__init__(platform, link)
         self._platform = platform
         self._splitter = LineSplitter()
+        self._raw = RawStream(lines_end) if platform.keep_raw else None
         self._assembler = EpochAssembler(terminal_for(link.host, link.local_port, platform.terminals) or "")
         self._first = True
         self._voices: dict[str, Voice] = {}
 
     def receive(self, data: bytes) -> None:
         """Take what one read brought, as one parcel."""
+        if self._raw is not None:
+            self._raw.feed(data)
         self._hand_over(self._found(self._splitter.feed(data)))
 
     def cut(self) -> None:
         """A datagram has ended, and with it the line."""
+        if self._raw is not None:
+            self._raw.end()
         self._hand_over(self._found(self._splitter.close()))
 
     def rest(self) -> None:
@@ -58,6 +66,8 @@ class NmeaSession(Session):
 
     def end(self) -> None:
         """Nothing more will come."""
+        if self._raw is not None:
+            self._raw.end()
         self._hand_over([*self._found(self._splitter.close()), *self._assembler.close()])
 
     def gone(self, why: str) -> None:
@@ -99,5 +109,7 @@ class NmeaSession(Session):
             event = self._platform.presence.hear(voice, self, self.place, now_us())
             voice.sequence = 0
             events += [event] if event is not None else []
-        if reports or refused or events:
-            self.hand_over(Parcel(SOURCE, self.place, now_us(), reports, refused, events=events), silence)
+        raw = self._raw.take() if self._raw is not None else b""
+        if reports or refused or events or raw:
+            kept = [RawFrames(self._assembler.terminal, raw)] if raw else []
+            self.hand_over(Parcel(SOURCE, self.place, now_us(), reports, refused, events=events, raw=kept), silence)

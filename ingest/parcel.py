@@ -45,6 +45,15 @@ class Media:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class RawFrames:
+    """Bytes as they came. `terminal`: "" where nobody's number stands in them; `place`: "" for that of the parcel."""
+
+    terminal: str
+    data: bytes
+    place: str = ""
+
+
 @dataclass(slots=True)
 class Parcel:
     """Everything one read, message or line brought: stored in one transaction, acknowledged together."""
@@ -58,6 +67,7 @@ class Parcel:
     events: Sequence[TerminalEvent] = ()
     media: Sequence[Media] = ()
     columns: Columns | None = None
+    raw: Sequence[RawFrames] = ()  # what all this stood in, where it is kept
 
     @property
     def rows(self) -> int:
@@ -68,7 +78,7 @@ class Parcel:
     @property
     def weight(self) -> int:
         """How much room it takes in the queue: all it holds, at least one."""
-        return max(1, self.rows + len(self.events) + len(self.media))
+        return max(1, self.rows + len(self.events) + len(self.media) + len(self.raw))
 
     def halves(self) -> "tuple[Parcel, Parcel] | None":
         """Two parcels that hold what this one holds; None where it holds one thing."""
@@ -79,24 +89,25 @@ class Parcel:
             *(("swipes", each) for each in self.swipes),
             *(("events", each) for each in self.events),
             *(("media", each) for each in self.media),
+            *(("raw", each) for each in self.raw),
         ]
         if (columns and things) or len(columns) > 1:
             rest = self._of(things)
             if things:
-                return replace(self, reports=(), refused=(), swipes=(), events=(), media=()), rest
+                return replace(self, reports=(), refused=(), swipes=(), events=(), media=(), raw=()), rest
             return replace(self, columns=columns[0]), replace(self, columns=columns[1])
         middle = len(things) // 2
         return (self._of(things[:middle]), self._of(things[middle:])) if middle else None
 
     def _of(self, things: Sequence[tuple[str, Any]]) -> "Parcel":
-        kinds = ("reports", "refused", "swipes", "events", "media")
+        kinds = ("reports", "refused", "swipes", "events", "media", "raw")
         chosen: dict[str, Any] = {kind: [each for name, each in things if name == kind] for kind in kinds}
         return Parcel(self.source, self.place, self.received_at, **chosen)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not (self.rows or self.events or self.media)
+        return not (self.rows or self.events or self.media or self.raw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Depot(Protocol):
     def open(self, path: str) -> "pa.NativeFile":
         """A file to read pieces of."""
 
-    def paths(self, below: str) -> list[str]:
+    def paths(self, below: str = "") -> list[str]:
         """Every whole file below a folder, in order; none where there is no such folder."""
 
     def is_seen(self) -> bool:
@@ -59,7 +59,7 @@ class Folder:
         """A file, mapped into memory."""
         return pa.memory_map(str(self.root / path))
 
-    def paths(self, below: str) -> list[str]:
+    def paths(self, below: str = "") -> list[str]:
         """Every whole file below a folder, in order."""
         found = (path for path in (self.root / below).rglob("*") if path.is_file() and path.suffix != PARTIAL)
         return sorted(path.relative_to(self.root).as_posix() for path in found)

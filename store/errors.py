@@ -5,6 +5,7 @@ StoreError
 ├── SchemaError        the database's schema and this release do not fit
 ├── BindingError       a terminal would be in two vehicles at once (store.bindings)
 ├── ArchiveError       a sealed part cannot be written, or read as it was sealed
+├── BackupError        a backup cannot be made, is not whole, or cannot be restored here
 └── ServerError        the embedded server cannot run here
 """
 
@@ -23,6 +24,10 @@ class SchemaError(StoreError):
 
 class ArchiveError(StoreError):
     """A sealed part that cannot be written, or read as it was sealed."""
+
+
+class BackupError(StoreError):
+    """A backup that cannot be made, is not what was written, or cannot be restored into this database."""
 
 
 class ServerError(StoreError):

@@ -88,7 +88,7 @@ class Remote:
         with _without(self._secrets, path):
             return self._filesystem.open_input_file(f"{self._root}/{path}")
 
-    def paths(self, below: str) -> list[str]:
+    def paths(self, below: str = "") -> list[str]:
         """Every whole file below a folder, in order."""
         selector = fs.FileSelector(f"{self._root}/{below}", recursive=True, allow_not_found=True)
         with _without(self._secrets, below):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gongche.clock import today as local_today
+from gongche.commands import backup_command
 from gongche.console import HomeOption, JsonOption, day_option, home_folder, print_facts, progress, say
 from gongche.errors import WrongUseError
 from gongche.home import open_home
@@ -14,6 +15,7 @@ from store.database import schema_number
 from store.status import status as store_status
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(backup_command.app)
 
 
 @app.callback()

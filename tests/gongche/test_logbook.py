@@ -23,6 +23,7 @@ from ingest.errors import IngestError
 from rules import catalogue_path
 from store.archive import Archive
 from store.database import Database, migrate
+from store.depot import Folder
 from store.log_heads import head_path
 from store.postgres import EmbeddedPostgres
 from tests.store.older import older_database
@@ -45,7 +46,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conninfo: str) -> C
 
 @pytest.fixture
 def home(database: Database, tmp_path: Path) -> Gongche:
-    return Gongche(tmp_path, load_settings(tmp_path), database, Archive(tmp_path))
+    return Gongche(tmp_path, load_settings(tmp_path), database, Archive(Folder(tmp_path)))
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def old_looks(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Gongche]:
             conn.commit()
             migrate(conn)
         with Database.open(conninfo, pool_size=4) as database:
-            yield Gongche(tmp_path, load_settings(tmp_path, database_url=conninfo), database, Archive(tmp_path))
+            yield Gongche(tmp_path, load_settings(tmp_path, database_url=conninfo), database, Archive(Folder(tmp_path)))
 
 
 def entries(conninfo: str) -> list[tuple[Any, ...]]:
