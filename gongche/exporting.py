@@ -19,9 +19,10 @@ from gongche.calendars import calendar_frame
 from gongche.errors import WrongUseError
 from gongche.months import months_frame
 from gongche.quality import quality_frame
+from store.archive import Archive
 from store.derived import read_derived
 from store.fleet import Vehicle, load_units, load_vehicles
-from store.positions import read_track
+from store.tracks import read_whole_track
 
 TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "quality", "flags", "calendar")
 FORMATS = ("csv", "json", "parquet", "xlsx", "gpx", "geojson")
@@ -30,8 +31,13 @@ _PLACES = {*_TRACKS, "stops"}
 _XLSX_ROWS = 1_048_575
 
 
-def read_rows(conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None) -> pd.DataFrame:
-    """Rows of one of TABLES for local days [from_day, to_day]; times are aware and in the fleet's zone."""
+def read_rows(
+    conn: Connection[Any], what: str, from_day: int, to_day: int, unit: str | None, archive: Archive | None = None
+) -> pd.DataFrame:
+    """Rows of one of TABLES for local days [from_day, to_day]; times are aware and in the fleet's zone.
+
+    archive : where the positions of days are that the database dropped; None: without them.
+    """
     if what == "calendar":
         if unit:
             raise WrongUseError("--unit does not go with calendar: units share calendars")
@@ -48,7 +54,9 @@ def read_rows(conn: Connection[Any], what: str, from_day: int, to_day: int, unit
     frames = []
     for vehicle in load_vehicles(conn):
         if codes is None or vehicle.code in codes:
-            track = read_track(conn, vehicle.vehicle_id, day_start_us(from_day), day_start_us(to_day + 1))
+            track = read_whole_track(
+                conn, archive, vehicle.vehicle_id, day_start_us(from_day), day_start_us(to_day + 1)
+            )
             if len(track):
                 frames.append(positions_frame(track, vehicle))
     return pd.concat(frames, ignore_index=True) if frames else positions_frame(Positions.empty(), None)
@@ -80,17 +88,22 @@ def positions_frame(track: Positions, vehicle: Vehicle | None) -> pd.DataFrame:
 
 
 def write_rows(
-    conn: Connection[Any], what: str, rows: pd.DataFrame, file_format: str, out: Callable[[bytes], Any]
+    conn: Connection[Any],
+    what: str,
+    rows: pd.DataFrame,
+    file_format: str,
+    out: Callable[[bytes], Any],
+    archive: Archive | None = None,
 ) -> None:
     """Write rows in one of FORMATS; WrongUseError when the format cannot hold such rows."""
     if file_format == "geojson":
         if what not in _PLACES:
             raise WrongUseError(f"--format geojson: {what} have no place; choose csv, json, parquet or xlsx")
-        out(_with_geometry(conn, what, rows).to_json(ensure_ascii=False, drop_id=True).encode())
+        out(_with_geometry(conn, archive, what, rows).to_json(ensure_ascii=False, drop_id=True).encode())
     elif file_format == "gpx":
         if what not in _TRACKS:
             raise WrongUseError(f"--format gpx: {what} are no tracks; choose csv, json, parquet or xlsx")
-        out(_through_file("rows.gpx", lambda path: _write_gpx(conn, what, rows, path)))
+        out(_through_file("rows.gpx", lambda path: _write_gpx(conn, archive, what, rows, path)))
     elif file_format == "csv":
         out(_texts(rows).to_csv(index=False).encode())
     elif file_format == "json":
@@ -130,11 +143,11 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _with_geometry(conn: Connection[Any], what: str, rows: pd.DataFrame) -> gpd.GeoDataFrame:
+def _with_geometry(conn: Connection[Any], archive: Archive | None, what: str, rows: pd.DataFrame) -> gpd.GeoDataFrame:
     texts = _texts(rows)
     if what in {"positions", "stops"}:
         return gpd.GeoDataFrame(texts, geometry=gpd.points_from_xy(rows["lon"], rows["lat"]), crs="EPSG:4326")
-    lines = [_line(track) for track in _tracks(conn, rows)]
+    lines = [_line(track) for track in _tracks(conn, archive, rows)]
     return gpd.GeoDataFrame(texts, geometry=lines, crs="EPSG:4326")
 
 
@@ -147,22 +160,22 @@ def _line(track: Positions) -> shapely.Geometry | None:
     return shapely.LineString(xy) if len(xy) > 1 else shapely.Point(xy[0])
 
 
-def _tracks(conn: Connection[Any], rows: pd.DataFrame) -> list[Positions]:
+def _tracks(conn: Connection[Any], archive: Archive | None, rows: pd.DataFrame) -> list[Positions]:
     ids = {vehicle.code: vehicle.vehicle_id for vehicle in load_vehicles(conn)}
     return [
-        read_track(conn, ids[code], to_us(start), to_us(end) + 1)
+        read_whole_track(conn, archive, ids[code], to_us(start), to_us(end) + 1)
         for code, start, end in zip(rows["vehicle"], rows["start_time"], rows["end_time"], strict=True)
     ]
 
 
-def _write_gpx(conn: Connection[Any], what: str, rows: pd.DataFrame, path: Path) -> None:
+def _write_gpx(conn: Connection[Any], archive: Archive | None, what: str, rows: pd.DataFrame, path: Path) -> None:
     """Write tracks with GDAL's GPX driver: a track a trip, or a track a vehicle for positions."""
     if what == "positions":
         points = rows.loc[rows["valid"], ["plate", "time", "lat", "lon"]].rename(columns={"plate": "track_name"})
         points["track_fid"] = pd.factorize(points["track_name"])[0]
     else:
         parts = []
-        for number, (name, track) in enumerate(zip(rows["trip_id"], _tracks(conn, rows), strict=True)):
+        for number, (name, track) in enumerate(zip(rows["trip_id"], _tracks(conn, archive, rows), strict=True)):
             valid = track.take(track.has(Status.FIX_VALID))
             time = _local(valid.fix_time)
             parts.append(

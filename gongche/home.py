@@ -54,7 +54,9 @@ def open_home(home: Path, **given: object) -> Iterator[Gongche]:
         conninfo = settings.database_url.get_secret_value()
         if not conninfo:
             conninfo = stack.enter_context(EmbeddedPostgres(home)).conninfo
-        database = stack.enter_context(Database.open(conninfo, pool_size=settings.database_pool))
+        database = stack.enter_context(
+            Database.open(conninfo, pool_size=settings.database_pool, chunk_days=settings.chunk_days)
+        )
         yield Gongche(home, settings, database, Archive(open_files(settings, home)))
 
 

@@ -1,4 +1,4 @@
-"""What the service does by itself: seals days that are over, audits them, and follows the open day while it runs."""
+"""What the service does by itself: seals days that are over, audits them, follows the open day while it runs, tidies up."""
 
 import asyncio
 import logging
@@ -13,8 +13,11 @@ from gongche.clock import now_us, today
 from gongche.home import Gongche
 from gongche.log_files import export_log_heads
 from gongche.open_day import OpenDay
+from gongche.settings import Settings
 from store.errors import UnreachableError
+from store.rollups import refresh
 from store.sole import sole
+from store.upkeep import Policies, compress, retain
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,8 @@ NICE = 5
 
 HOUSEKEEPING = 1
 RETRY_S = 5.0
+UPKEEP_S = 3600.0
+"""Compression and retention are looked after at most so often."""
 
 
 def main(gongche: Gongche) -> None:
@@ -40,7 +45,7 @@ def main(gongche: Gongche) -> None:
 
 
 async def keep_house(gongche: Gongche, holds: Callable[[], bool] = lambda: True) -> None:
-    """Seal and audit what is over, and follow the open day, until cancelled or somebody else may do it.
+    """Seal and audit what is over, tidy up, and follow the open day, until cancelled or somebody else may do it.
 
     Every `look_every_s` seconds what came in is taken and the trips it changed are stored; every `audit_open_every_min`
     minutes everything is held against the database. Work goes on in a thread. A fault in it is logged and the next round
@@ -50,7 +55,9 @@ async def keep_house(gongche: Gongche, holds: Callable[[], bool] = lambda: True)
     house = House(gongche)
     while holds():
         next_round = loop.time() + settings.audit_open_every_min * 60
-        await _tried(house.round, f"in {settings.audit_open_every_min} min")
+        again = f"in {settings.audit_open_every_min} min"
+        await _tried(house.round, again)
+        await _tried(house.upkeep, again)
         while (wait := next_round - loop.time()) > 0:
             await asyncio.sleep(min(wait, settings.look_every_s))
             if next_round > loop.time():
@@ -63,6 +70,7 @@ class House:
     def __init__(self, gongche: Gongche) -> None:
         self.gongche = gongche
         self._open_day: OpenDay | None = None
+        self._kept_up_at = -UPKEEP_S
 
     def round(self) -> None:
         """Seal and audit the days that are over, then hold today against the database."""
@@ -77,6 +85,16 @@ class House:
         for each in (*left_out, *followed.left_out):
             log.warning("%s", each)
 
+    def upkeep(self) -> None:
+        """Sum the hours that are over; at most once an hour compress, and drop what is past its time."""
+        database, settings = self.gongche.database, self.gongche.settings
+        refresh(database, now_us())
+        if time.monotonic() - self._kept_up_at < UPKEEP_S:
+            return
+        self._kept_up_at = time.monotonic()
+        compress(database, today(), settings.compress_after_days)
+        retain(database, self.gongche.archive, today(), policies_of(settings))
+
     def look(self) -> None:
         """Take what came in of today."""
         with self._following(today()) as followed:
@@ -89,6 +107,11 @@ class House:
         followed = kept if kept is not None and kept.day == day else OpenDay(self.gongche, day)
         yield followed
         self._open_day = followed
+
+
+def policies_of(settings: Settings) -> Policies:
+    """The policies that the settings ask for."""
+    return Policies(settings.compress_after_days, settings.keep_positions_months, settings.keep_flags_months)
 
 
 async def _tried(work: Callable[[], None], again: str) -> None:

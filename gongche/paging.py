@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
 
 def _uvicorn_config(gongche: Gongche) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(web_settings(gongche), gongche.database, Desk(gongche.database)),
+        create_app(web_settings(gongche), gongche.database, Desk(gongche.database), gongche.archive),
         log_level="warning",
         timeout_graceful_shutdown=2,
         server_header=False,

@@ -7,8 +7,9 @@ is written over by the next sealing. No day or version depends on a clock.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -21,6 +22,7 @@ from geo.positions import Positions
 from store.chain import advance, lock_chain, next_link
 from store.database import Database
 from store.depot import Depot
+from store.dropped import bring_back
 from store.errors import ArchiveError, reason
 from store.frames import RawFrame, read_frames, seal_frames, waiting_days
 from store.manifest import POSITIONS, Manifest, Part, sha256
@@ -167,6 +169,7 @@ class Archive:
         return seal_frames(conn, self.files, day)
 
     def _seal_in_transaction(self, conn: Connection[Any], day: int) -> Manifest | None:
+        bring_back(conn, day, VEHICLES_PER_BUCKET, partial(self._buckets_of, conn, day))
         # The revisions are read before the positions. A position that comes in between is sealed or is not; its day has
         # a newer revision then and stays open. One snapshot for all would refuse to delete a row that moved on.
         date = day_date(day)
@@ -198,6 +201,9 @@ class Archive:
         self.files.put(manifest.path, manifest.as_bytes())
         self._record(conn, manifest, opened)
         return manifest
+
+    def _buckets_of(self, conn: Connection[Any], day: int) -> Iterator[tuple[Positions, Int32Array]]:
+        return (self.read(conn, day, day, bucket) for bucket in self.buckets(conn, day, day))
 
     def _write_positions(self, day: str, bucket: int, version: int, positions: Positions, ids: Int32Array) -> Part:
         path = f"{POSITIONS}/day={day}/part-{bucket:05}-v{version}.parquet"

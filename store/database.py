@@ -11,6 +11,7 @@ from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from store.errors import SchemaError, UnreachableError
+from store.layout import find_layout, find_level, is_laid_out, lay_out, offer_extension
 
 MIN_SERVER = 150_000
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,11 +27,13 @@ class Database:
         self._conninfo = conninfo
         self._address = address
         self.level = level
-        """What the server offers: `plain`, `timescale-apache` or `timescale`."""
+        """What the server can, found once: `plain`, `timescale-apache` or `timescale`."""
 
     @classmethod
-    def open(cls, conninfo: str, *, pool_size: int = 8) -> Self:
+    def open(cls, conninfo: str, *, pool_size: int = 8, chunk_days: int = 1) -> Self:
         """Connect, bring the schema up to date, find the server's level.
+
+        chunk_days : days in a chunk of positions, where a fresh database gets chunks.
 
         UnreachableError when nothing answers or the server is older than 15; SchemaError when the schema is newer than
         this release or may not be made.
@@ -42,7 +45,7 @@ class Database:
                 if conn.info.server_version < MIN_SERVER:
                     raise UnreachableError(f"database {address}: expected PostgreSQL 15 or newer, got {found}")
                 migrate(conn)
-                level = _level(conn)
+                level = laid_out(conn, conninfo, chunk_days)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaError(f"database {address}: {_reason(error)}; the role must own the schema") from None
         except psycopg.Error as error:
@@ -64,6 +67,11 @@ class Database:
 
     def __exit__(self, *exc_info: object) -> None:
         self._pool.close()
+
+    def layout(self) -> str:
+        """How `position` lies: `partitions` or `chunks`; a conversion changes it while others work."""
+        with self.connection() as conn:
+            return find_layout(conn)
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
@@ -170,16 +178,32 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _level(conn: Connection[Any]) -> str:
-    row = conn.execute("SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
-    if row is None or row[0] is None:
-        return "plain"
-    license_row = conn.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
-    return "timescale-apache" if license_row is None or license_row[0] == "apache" else "timescale"
+def laid_out(conn: Connection[Any], conninfo: str, chunk_days: int) -> str:
+    """The level of a migrated database's server, after whoever comes first made the layout that it allows.
+
+    Others who open it wait meanwhile.
+    """
+    conn.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+    conn.commit()
+    try:
+        if is_laid_out(conn):
+            return find_level(conn)
+        offer_extension(conn, conninfo)
+        # A connection that was there before the extension may not know it.
+        with psycopg.connect(conninfo, connect_timeout=int(_CONNECT_TIMEOUT_S)) as other:
+            level = find_level(other)
+            lay_out(other, level, chunk_days)
+        return level
+    finally:
+        conn.rollback()
+        conn.execute("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+        conn.commit()
 
 
 def _configure(conn: Connection[Any]) -> None:
     conn.execute("SET TIME ZONE 'UTC'")
+    # A batch of late positions may touch any number of compressed rows. A name that a server does not know is only kept.
+    conn.execute("SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
     conn.commit()
 
 

@@ -1,4 +1,7 @@
-"""Day partitions of `position`: one for each local day that can be true, made when the first row of the day comes."""
+"""Day partitions of `position`: one for each local day that can be true, made when the first row of the day comes.
+
+Where `position` is a hypertable its extension makes chunks by itself, of any day.
+"""
 
 from typing import Any
 
@@ -16,7 +19,8 @@ FUTURE_DAYS = 2
 def ensure_partitions(conn: Connection[Any], fix_time: Int64Array, received_at: Int64Array) -> None:
     """Make the day partitions that these positions need, in the caller's transaction.
 
-    Rows before 2010 or more than FUTURE_DAYS after their receipt stay in the default partition `position_other`.
+    Rows before 2010 or more than FUTURE_DAYS after their receipt stay in the default partition `position_other`. A
+    hypertable needs nothing.
     Writers that need the same new day meet at a lock; the second finds it made.
     """
     sane = (fix_time >= EARLIEST_FIX_US) & (fix_time < received_at + FUTURE_DAYS * DAY_US)
@@ -36,6 +40,7 @@ def _missing(conn: Connection[Any], days: list[int]) -> list[int]:
         SELECT d FROM unnest(%s::int[], %s::text[]) AS wanted(d, name)
         WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid
                           WHERE c.relname = wanted.name AND i.inhparent = 'position'::regclass)
+          AND EXISTS (SELECT FROM pg_class WHERE oid = 'position'::regclass AND relkind = 'p')
         ORDER BY d
         """,
         (days, [_name(day) for day in days]),

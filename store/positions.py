@@ -19,6 +19,8 @@ from geo.localtime import day_start_us, local_day
 from geo.positions import SENT_BITS, Positions, Status, canonical
 from store.arrivals import keep_notes, move_latest, open_days
 from store.copy import copy_arrays_out, copy_in, copy_out
+from store.dropping import before_drops
+from store.marks import mark_hours
 from store.partitions import ensure_partitions, time_text
 
 _KEY = {"vehicle_id": "int", "fix_time": "timestamptz"}
@@ -82,8 +84,9 @@ def merge_positions(
 
     Notes
     -----
-    A row with other content under a known (vehicle, fix time) is kept as the next variant. Marks the vehicle-days open
-    and moves `latest` forward. Rows go in by key, so writers that meet on the same rows wait and do not deadlock.
+    A row with other content under a known (vehicle, fix time) is kept as the next variant. Marks the vehicle-days open,
+    and the hours that are summed already; moves `latest` forward. Rows go in by key, so writers that meet on the same
+    rows wait and do not deadlock.
     """
     fresh = np.zeros(len(batch), dtype=np.bool_)
     if not len(batch):
@@ -97,6 +100,7 @@ def merge_positions(
     vehicle_id = vehicle_ids[batch.vehicle_ix]
     rows, rank, late, group = _distinct(batch, vehicle_id)
     columns = _columns(batch, vehicle_id, rows, late)
+    before_drops(conn, batch.fix_time, batch.received_at)
     ensure_partitions(conn, batch.fix_time, batch.received_at)
     straight = len(rows) >= _STRAIGHT_ROWS and not rank.any() and _copy_straight(conn, columns)
     changed: Int64Array = np.empty(0, dtype=np.int64)
@@ -122,6 +126,7 @@ def merge_positions(
         np.concatenate((batch.fix_time[stirred], noted_times)),
     )
     move_latest(conn, batch.take(fresh), vehicle_id[fresh])
+    mark_hours(conn, vehicle_id[stirred], batch.fix_time[stirred])
     accepted = int(new.sum())
     return Merged(accepted, len(batch) - accepted, fresh)
 
@@ -157,6 +162,17 @@ def read_where(
     ids, vehicle_ix = np.unique(columns.pop("vehicle_id"), return_inverse=True)
     positions = Positions.from_columns(len(vehicle_ix), vehicle_ix=vehicle_ix, **columns)
     return canonical(positions), ids.astype(np.int32)
+
+
+def without_repetitions(batch: Positions) -> Positions:
+    """The rows that a merge of this batch alone would store, sorted by vehicle and fix time."""
+    rows, _, late, _ = _distinct(batch, batch.vehicle_ix)
+    found = batch.take(rows)
+    return replace(
+        found,
+        status=(found.status & np.uint32(~Status.LATE & 0xFFFFFFFF))
+        | np.where(late, np.uint32(Status.LATE), np.uint32(0)),
+    )
 
 
 def _check_times(batch: Positions) -> None:
@@ -289,20 +305,19 @@ def _change_receipt(conn: Connection[Any], known: dict[str, NDArray[Any]], repet
     earlier = (known["earlier"] == 1) & np.isin(known["row_no"], repetition)
     rows, variants = known["row_no"][earlier], known["twin"][earlier]
     if len(rows):
+        # An upsert locks its rows one by one in this order. SELECT … FOR UPDATE would too, but not in compressed chunks.
         conn.execute(
-            """
-            WITH wanted AS MATERIALIZED (
-                SELECT p.vehicle_id, p.fix_time, p.variant, s.received_at, s.status
-                FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant)
-                JOIN staged_position s USING (row_no)
-                JOIN position p ON (p.vehicle_id, p.fix_time, p.variant) = (s.vehicle_id, s.fix_time, w.variant)
-                ORDER BY 1, 2, 3 FOR UPDATE OF p
-            )
-            UPDATE position p
-            SET received_at = least(p.received_at, w.received_at), status = p.status & (w.status | ~128)
-            FROM wanted w
-            WHERE (p.vehicle_id, p.fix_time, p.variant) = (w.vehicle_id, w.fix_time, w.variant)
-            """,
+            sql.SQL(
+                """
+                INSERT INTO position AS p ({}, variant)
+                SELECT {}, w.variant
+                FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant) JOIN staged_position s USING (row_no)
+                ORDER BY s.vehicle_id, s.fix_time, w.variant
+                ON CONFLICT (vehicle_id, fix_time, variant) DO UPDATE SET
+                    received_at = least(p.received_at, excluded.received_at),
+                    status = p.status & (excluded.status | ~128)
+                """
+            ).format(_COLUMNS, _STAGED_COLUMNS),
             (rows.tolist(), variants.tolist()),
             prepare=False,
         )

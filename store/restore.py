@@ -37,6 +37,7 @@ from store.errors import BackupError
 from store.files import BLOCK_BYTES, HashedFolder
 from store.manifest import sha256
 from store.partitions import ensure_partitions
+from store.rollups import forget_sums
 
 _ENABLE = {"O": "ENABLE TRIGGER", "A": "ENABLE ALWAYS TRIGGER", "R": "ENABLE REPLICA TRIGGER"}
 
@@ -55,7 +56,7 @@ def restore(
     *,
     archive: Depot,
     media: Depot | None = None,
-    arrange: Callable[[Connection[Any]], None] | None = None,
+    arrange: Callable[[Connection[Any]], object] | None = None,
     progress: Progress | None = None,
 ) -> Restored:
     """Put a backup back into an empty database, and its files into empty folders.
@@ -81,29 +82,29 @@ def restore(
     _check(source, content, done)
     try:
         with psycopg.connect(conninfo) as conn:
-            return _restore(conn, source, content, archive, media, arrange, done)
+            _prepare(conn, source, content, archive, media, arrange, done)
+        # Anew: a connection that was there before an extension may not know it.
+        with psycopg.connect(conninfo) as conn:
+            return _put_back(conn, source, content, done)
     except OSError as error:
         raise BackupError(
             f"{error.filename or folder}: {error.strerror or error}; nothing is in the database"
         ) from error
 
 
-def _restore(
+def _prepare(
     conn: Connection[Any],
     source: HashedFolder,
     content: Content,
     archive: Depot,
     media: Depot | None,
-    arrange: Callable[[Connection[Any]], None] | None,
+    arrange: Callable[[Connection[Any]], object] | None,
     done: "_Count",
-) -> Restored:
+) -> None:
+    """The files at their places, and the empty tables of the backup's schema."""
     if conn.info.server_version < MIN_SERVER:
         raise BackupError(f"expected PostgreSQL 15 or newer, got {conn.info.server_version // 10_000}")
-    conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
-    conn.commit()
-    _refuse_other_schema(conn, content)
-    _refuse_rows(conn)
-    conn.commit()
+    _hold(conn, content)
     _put_files(source, content.below(ARCHIVE), ARCHIVE, archive, done)
     if content.below(MEDIA):
         if media is None:
@@ -114,14 +115,29 @@ def _restore(
     migrate(conn, upto=content.schema)
     if arrange is not None and content.schema == _newest():
         arrange(conn)
-        conn.commit()
+
+
+def _put_back(conn: Connection[Any], source: HashedFolder, content: Content, done: "_Count") -> Restored:
+    """The rows, and the schema of this release."""
+    _hold(conn, content)
     with conn.transaction():
         skipped = _load(conn, source, content, done)
     conn.commit()
     migrate(conn)
+    with conn.transaction():
+        forget_sums(conn)
     conn.autocommit = True
     conn.execute("ANALYZE")
     return Restored(content, tuple(skipped))
+
+
+def _hold(conn: Connection[Any], content: Content) -> None:
+    """Keep others from opening the database while this connection lasts; it must be one to put the backup into."""
+    conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+    conn.commit()
+    _refuse_other_schema(conn, content)
+    _refuse_rows(conn)
+    conn.commit()
 
 
 # ---------------------------------------------------------------- what is refused

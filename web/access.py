@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
+from store.archive import Archive
 from store.database import Database
 from store.users import User, user_of
 from web.render import Renderer
@@ -47,6 +48,12 @@ def desk_of(request: Request) -> TerminalDesk | None:
     return desk
 
 
+def archive_of(request: Request) -> Archive | None:
+    """The sealed archive; None where the pages run without it."""
+    archive: Archive | None = request.app.state.archive
+    return archive
+
+
 def own_form(request: Request) -> None:
     """403 for a form that was not sent from one of our own pages."""
     if not is_same_origin(request):
@@ -68,3 +75,4 @@ Data = Annotated[Database, Depends(database_of)]
 Show = Annotated[Renderer, Depends(renderer_of)]
 Settings = Annotated[WebSettings, Depends(settings_of)]
 Desk = Annotated[TerminalDesk | None, Depends(desk_of)]
+Sealed = Annotated[Archive | None, Depends(archive_of)]

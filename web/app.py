@@ -14,9 +14,20 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from store.archive import Archive
 from store.database import Database
 from store.errors import UnreachableError
-from web import assets, calendar_pages, log_page, pages, savings_page, sign_in, terminal_pages, trip_page
+from web import (
+    activity_page,
+    assets,
+    calendar_pages,
+    log_page,
+    pages,
+    savings_page,
+    sign_in,
+    terminal_pages,
+    trip_page,
+)
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
 from web.security import FailedSignIns, SecurityHeaders
@@ -37,8 +48,13 @@ class OwnFiles(StaticFiles):
         return response
 
 
-def create_app(settings: WebSettings, database: Database, desk: TerminalDesk | None = None) -> FastAPI:
-    """The application over an open database; without a desk nothing is asked of terminals and none is approved."""
+def create_app(
+    settings: WebSettings, database: Database, desk: TerminalDesk | None = None, archive: Archive | None = None
+) -> FastAPI:
+    """The application over an open database; without a desk nothing is asked of terminals and none is approved.
+
+    Without an archive the positions of days that only the archive holds are not shown.
+    """
     feed = LiveFeed(database, settings.tile_datum)
 
     @asynccontextmanager
@@ -53,9 +69,11 @@ def create_app(settings: WebSettings, database: Database, desk: TerminalDesk | N
     app.state.feed = feed
     app.state.zones = ZoneShelf(database)
     app.state.desk = desk
+    app.state.archive = archive
     app.state.failures = FailedSignIns()
     app.include_router(sign_in.router)
     app.include_router(pages.router)
+    app.include_router(activity_page.router)
     app.include_router(trip_page.router)
     app.include_router(savings_page.router)
     app.include_router(calendar_pages.router)

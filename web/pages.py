@@ -18,6 +18,7 @@ from store.views import PAGE_ROWS, Intake
 from web.access import Data, Person, Settings, Show
 from web.geometry import base_map
 from web.render import FlagsPage, LivePage, OverviewPage, QuarantinePage, VehiclePage, VehiclesPage
+from web.security import allow_inline_styles
 
 router = APIRouter()
 
@@ -43,6 +44,7 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
         days = views.kilometres_by_day(conn, user, today - timedelta(days=OVERVIEW_DAYS), today)
         waiting = [each for each in calendars(conn) if each.waiting] if user.may_administer else []
     most = max([km for _, km, _ in days], default=0.0) or 1.0
+    allow_inline_styles(request)
     page = OverviewPage(numbers, ledger, _sum(ledger), _sum(ever), flags, days, most, waiting)
     return show.render(request, page, user)
 

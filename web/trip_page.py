@@ -14,12 +14,13 @@ from geo.distance import step_distance_m
 from geo.localtime import SECOND_US, to_datetime, to_us
 from geo.positions import Positions, Status
 from store import trip_views, views
+from store.archive import Archive
 from store.log import append
 from store.log_views import looks
-from store.positions import read_track
+from store.tracks import read_whole_track
 from store.trip_views import TripRow
 from store.users import User
-from web.access import Data, Person, Settings, Show
+from web.access import Data, Person, Sealed, Settings, Show
 from web.geometry import base_map, shown
 from web.render import TripPage
 from web.security import allow_inline_styles, nonce_of
@@ -39,12 +40,14 @@ MAX_CHART_POINTS = 5_000
 
 
 @router.get("/trips/{trip_id}")
-def trip_page(request: Request, user: Person, data: Data, show: Show, settings: Settings, trip_id: str) -> Response:
+def trip_page(
+    request: Request, user: Person, data: Data, sealed: Sealed, show: Show, settings: Settings, trip_id: str
+) -> Response:
     """The page; the look is written down before the track is read."""
     with data.connection() as conn:
         trip = _logged(conn, user, trip_id)
     with data.connection() as conn:
-        track = _track(conn, trip)
+        track = _track(conn, sealed, trip)
         shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
         flags, _ = views.flags(conn, user, from_day=date.min, to_day=date.max, trip_id=trip_id)
         order = trip_views.order(conn, trip.dispatch_order) if trip.dispatch_order else None
@@ -71,12 +74,14 @@ def trip_page(request: Request, user: Person, data: Data, show: Show, settings: 
 
 
 @router.get("/trips/{trip_id}/map")
-def trip_map(request: Request, user: Person, data: Data, show: Show, settings: Settings, trip_id: str) -> Response:
+def trip_map(
+    request: Request, user: Person, data: Data, sealed: Sealed, show: Show, settings: Settings, trip_id: str
+) -> Response:
     """The map that the page frames."""
     with data.connection() as conn:
         trip = _logged(conn, user, trip_id)
     with data.connection() as conn:
-        track = _track(conn, trip)
+        track = _track(conn, sealed, trip)
         shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
         stops = trip_views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
         area_id = trip_views.zones_of_vehicle(conn, trip.vehicle_id).get("area")
@@ -92,12 +97,12 @@ def trip_map(request: Request, user: Person, data: Data, show: Show, settings: S
 
 
 @router.get("/api/trips/{trip_id}/track")
-def trip_track(user: Person, data: Data, trip_id: str) -> dict[str, Any]:
+def trip_track(user: Person, data: Data, sealed: Sealed, trip_id: str) -> dict[str, Any]:
     """The positions of a trip as JSON, WGS-84."""
     with data.connection() as conn:
         trip = _logged(conn, user, trip_id)
     with data.connection() as conn:
-        track = _track(conn, trip)
+        track = _track(conn, sealed, trip)
     valid = track.has(Status.FIX_VALID)
     return {
         "trip_id": trip_id,
@@ -130,8 +135,8 @@ def _logged(conn: "Connection[Any]", user: User, trip_id: str) -> TripRow:
     return trip
 
 
-def _track(conn: "Connection[Any]", trip: TripRow) -> Positions:
-    return read_track(conn, trip.vehicle_id, to_us(trip.start_time), to_us(trip.end_time) + 1)
+def _track(conn: "Connection[Any]", sealed: Archive | None, trip: TripRow) -> Positions:
+    return read_whole_track(conn, sealed, trip.vehicle_id, to_us(trip.start_time), to_us(trip.end_time) + 1)
 
 
 def _chart(track: Positions, off_hours: BoolArray, datum: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gongche.home import open_files, open_home
 from gongche.settings import Settings, load_settings
 from store.backup import back_up
 from store.backup_content import NAME, Content
+from store.database import laid_out
 from store.depot import Folder
 from store.postgres import EmbeddedPostgres
 from store.restore import restore as put_back
@@ -82,6 +83,7 @@ def restore(
             folder.absolute(),
             archive=open_files(settings, place),
             media=_media(settings),
+            arrange=lambda conn: laid_out(conn, conninfo, settings.chunk_days),
             progress=report,
         )
     content = done.content

@@ -40,11 +40,11 @@ def export(
     if first > last:
         raise WrongUseError(f"--from {from_} lies after --to {to}")
     with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
-        rows = read_rows(conn, what.value, first, last, unit or None)
+        rows = read_rows(conn, what.value, first, last, unit or None, gongche.archive)
         if out is None:
-            write_rows(conn, what.value, rows, file_format.value, sys.stdout.buffer.write)
+            write_rows(conn, what.value, rows, file_format.value, sys.stdout.buffer.write, gongche.archive)
             sys.stdout.buffer.flush()
         else:
             with out.open("wb") as file:
-                write_rows(conn, what.value, rows, file_format.value, file.write)
+                write_rows(conn, what.value, rows, file_format.value, file.write, gongche.archive)
     say(f"{len(rows)} rows")

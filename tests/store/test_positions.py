@@ -20,7 +20,6 @@ from tests.store.rows import (
     as_set,
     at,
     batch_of,
-    count,
     positions,
     reports,
     some_positions,
@@ -199,26 +198,6 @@ def test_each_day_and_vehicle_is_opened_by_what_is_new_in_it(database: Database)
     with database.connection() as conn:
         first, second, _ = vehicles(conn).tolist()
     assert revisions(database) == {("2026-03-01", first): 1, ("2026-03-02", first): 1, ("2026-03-02", second): 2}
-
-
-def test_a_local_day_is_a_partition(database: Database) -> None:
-    merge(database, at(-1, 0, 86_399, 86_400))
-    with database.connection() as conn:
-        rows = conn.execute("SELECT tableoid::regclass::text, count(*) FROM position GROUP BY 1 ORDER BY 1").fetchall()
-    assert rows == [("position_20260301", 1), ("position_20260302", 2), ("position_20260303", 1)]
-
-
-def test_rows_of_a_clock_that_ran_ahead_move_to_their_day_when_it_comes(database: Database) -> None:
-    ahead = at(5, 6, received_at=START - 10 * DAY_US)
-    merge(database, ahead)
-    with database.connection() as conn:
-        assert count(conn, "position_other") == 2
-        assert conn.execute("SELECT to_regclass('position_20260302')").fetchone() == (None,)
-    merged = merge(database, at(7), ahead)
-    assert [each.accepted for each in merged] == [1, 0]
-    with database.connection() as conn:
-        assert (count(conn, "position_other"), count(conn, "position_20260302")) == (0, 3)
-        assert len(read_track(conn, int(vehicles(conn)[0]), START, START + DAY_US)) == 3
 
 
 @pytest.mark.parametrize(
