@@ -12,8 +12,8 @@ help:  ## List the commands
 demo: .venv/installed  ## A simulated fleet with live terminals and pages (options: make demo ARGS="--vehicles 50")
 	@$(BIN)/gongche demo $(ARGS)
 
-test: .venv/installed-test system  ## Every test
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+test: .venv/installed-test build/pglite/installed system  ## Every test
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-test  ## Style, types, import direction
 	@$(BIN)/ruff check $(CODE)
@@ -46,6 +46,15 @@ clean:  ## Remove the environment and every build product
 .venv/installed-test: .venv/installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test]'
 	@touch $@
+
+# A PostgreSQL with TimescaleDB for Node, for tests where no server offers it; without Node they are skipped.
+build/pglite/installed: tests/store/pglite/package.json tests/store/pglite/package-lock.json
+	@mkdir -p $(@D); rm -rf $(@D)/node_modules; cp $^ $(@D)
+	@if command -v npm >/dev/null && command -v node >/dev/null; then \
+		echo "installing into $(@D) …"; \
+		npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@ || \
+			echo "not installed: $(@D); tests of TimescaleDB will be skipped without a server" >&2; \
+	fi
 
 # What the tests need beyond Python: a real broker, a real browser, Chinese letters for it.
 system:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fixtures.simulate import simulate
+from store.postgres import EmbeddedPostgres
 
 COMMAND = str(Path(sys.executable).parent / "gongche")
 VEHICLES, DAYS, SEED = 60, 7, 11
@@ -67,7 +68,8 @@ def audited_home(city: Path) -> Iterator[Path]:
         done = run_in(home, *arguments)
         (home / f"{arguments[0]}.json").write_text(done.stdout)
         assert done.returncode == 0, done.stderr
-    yield home
+    with EmbeddedPostgres(home):  # kept running for the commands that follow: each would start and stop it
+        yield home
     shutil.rmtree(home, ignore_errors=True)
 
 

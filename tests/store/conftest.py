@@ -10,24 +10,19 @@ import pytest
 from psycopg import sql
 
 from store.database import Database
-from store.postgres import EmbeddedPostgres
+from tests.databases import Databases
 from tests.store.timescale_servers import URLS, server
 
 CONTRACT = {
-    "test_activity",
     "test_archive",
-    "test_contract",
     "test_derived",
     "test_dropped",
     "test_evidence",
     "test_intake",
-    "test_opened",
     "test_positions",
     "test_rollups",
     "test_stale",
-    "test_status",
     "test_terminal_counts",
-    "test_upkeep",
 }
 LEVELS = [
     "plain",
@@ -70,7 +65,7 @@ def timescale() -> Iterator[FreshDatabase]:
             name = f"{_template()}_{next(_numbers)}"
             with psycopg.connect(address, autocommit=True) as conn:
                 conn.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                         sql.Identifier(name), sql.Identifier(_template())
                     )
                 )
@@ -84,21 +79,15 @@ def timescale() -> Iterator[FreshDatabase]:
 
 
 @pytest.fixture
-def conninfo(level: str, postgres: EmbeddedPostgres, timescale: FreshDatabase) -> Iterator[str]:
+def conninfo(level: str, databases: Databases, timescale: FreshDatabase) -> Iterator[str]:
     """Connection string of a fresh database of the test's level."""
-    if level != "plain":
+    if level == "plain":
+        yield databases.take()
+        databases.give_back()
+    else:
         address = timescale(level)
         yield address
         _drop(address)
-        return
-    name = f"store_{next(_numbers)}"
-    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
-        conn.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE template_gongche STRATEGY wal_log").format(sql.Identifier(name))
-        )
-    address = psycopg.conninfo.make_conninfo(postgres.conninfo, dbname=name)
-    yield address
-    _drop(address)
 
 
 def _template() -> str:
