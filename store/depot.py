@@ -101,5 +101,8 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        error.filename = str(folder)
+        raise
     finally:
         os.close(handle)

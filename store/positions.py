@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection, sql
-from psycopg.errors import UniqueViolation
+from psycopg.errors import DeadlockDetected, UniqueViolation
 
 from geo.arrays import BoolArray, Int16Array, Int32Array, Int64Array
 from geo.localtime import day_start_us, local_day
@@ -35,9 +35,9 @@ _SENT = {
     "satellites": "smallint",
     "status": "int",
 }
-_ROW = {**_KEY, **_SENT, "received_at": "timestamptz"}
-_COLUMNS = sql.SQL(", ").join(map(sql.Identifier, _ROW))
-_STAGED_COLUMNS = sql.SQL(", ").join(sql.Identifier("s", name) for name in _ROW)
+ROW = {**_KEY, **_SENT, "received_at": "timestamptz"}
+_COLUMNS = sql.SQL(", ").join(map(sql.Identifier, ROW))
+_STAGED_COLUMNS = sql.SQL(", ").join(sql.Identifier("s", name) for name in ROW)
 # NaN equals NaN in PostgreSQL; the mark LATE (128) is left out of status.
 _SAME = sql.SQL(" AND ").join(
     sql.SQL("(p.status & ~128) = (s.status & ~128)")
@@ -48,6 +48,11 @@ _SAME = sql.SQL(" AND ").join(
 # From here on COPY straight into the table is tried first: it is twice as fast as by staging, but a single known row
 # undoes it and leaves dead rows behind, which small groups of a busy receiver should not risk each time.
 _STRAIGHT_ROWS = 5_000
+# Rows go in by these stretches first, by vehicle and time within them: no partition and no chunk, whether its days begin
+# at midnight here or in UTC, is left and come back to. COPY fills partitions one after the other; rows that went to two in
+# turns would be locked in another order than they stand, and writers that meet on them would wait for each other.
+_STRETCH_US = 8 * 3_600_000_000
+_DEADLOCKS = 5
 # Known rows are looked for day by day, so that each question is planned for one partition; over more days than this
 # one question over all partitions is cheaper.
 _DAYS_ONE_BY_ONE = 31
@@ -85,8 +90,8 @@ def merge_positions(
     Notes
     -----
     A row with other content under a known (vehicle, fix time) is kept as the next variant. Marks the vehicle-days open,
-    and the hours that are summed already; moves `latest` forward. Rows go in by key, so writers that meet on the same
-    rows wait and do not deadlock.
+    and the hours that are summed already; moves `latest` forward. Rows go in by stretch of time and key, so writers that meet
+    on the same rows wait and do not deadlock.
     """
     fresh = np.zeros(len(batch), dtype=np.bool_)
     if not len(batch):
@@ -106,8 +111,7 @@ def merge_positions(
     changed: Int64Array = np.empty(0, dtype=np.int64)
     variant, new = rank, np.ones(len(rows), dtype=np.bool_)
     if not straight:
-        _stage(conn, columns)
-        variant, new, changed = _insert(conn, columns)
+        variant, new, changed = _insert_staged(conn, columns)
     fresh[rows[new]] = True
     told: list[tuple[int, int]] = []
     if notes:
@@ -156,16 +160,16 @@ def read_where(
     """The rows of `position`, or of another source with its columns, for which a condition holds; and their vehicle ids."""
     # A row of the answer is a vehicle's day, a field all its values of one column: psycopg hands over row by
     # row, which costs more than what is in it. So it is a third faster than a row per position.
-    aggregates = sql.SQL(", ").join(sql.SQL("array_agg({})").format(sql.Identifier(name)) for name in _ROW)
+    aggregates = sql.SQL(", ").join(sql.SQL("array_agg({})").format(sql.Identifier(name)) for name in ROW)
     query = sql.SQL("SELECT {} FROM {} WHERE {} GROUP BY vehicle_id, date_trunc('day', fix_time, 'UTC')")
-    columns = copy_arrays_out(conn, query.format(aggregates, source, where), _ROW, span)
+    columns = copy_arrays_out(conn, query.format(aggregates, source, where), ROW, span)
     ids, vehicle_ix = np.unique(columns.pop("vehicle_id"), return_inverse=True)
     positions = Positions.from_columns(len(vehicle_ix), vehicle_ix=vehicle_ix, **columns)
     return canonical(positions), ids.astype(np.int32)
 
 
 def without_repetitions(batch: Positions) -> Positions:
-    """The rows that a merge of this batch alone would store, sorted by vehicle and fix time."""
+    """The rows that a merge of this batch alone would store, in the order in which it would."""
     rows, _, late, _ = _distinct(batch, batch.vehicle_ix)
     found = batch.take(rows)
     return replace(
@@ -184,13 +188,14 @@ def _check_times(batch: Positions) -> None:
 
 
 def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int16Array, BoolArray, Int64Array]:
-    """Rows without repetitions, sorted by key; each one's rank among those of the same key; and whether it is LATE.
+    """Rows without repetitions, in the order of locking; each one's rank among those of its key; and whether it is LATE.
 
     Of repetitions the first received stands for all; the last array tells, for each row of the batch, which one that is.
     """
     group = np.empty(len(batch), dtype=np.int64)
     late = batch.has(Status.LATE)
-    order = np.lexsort((batch.fix_time, vehicle_id))
+    stretch = batch.fix_time // _STRETCH_US
+    order = np.lexsort((batch.fix_time, vehicle_id, stretch))
     tied = (np.diff(vehicle_id[order]) == 0) & (np.diff(batch.fix_time[order]) == 0)
     if not tied.any():
         group[order] = np.arange(len(order))
@@ -198,7 +203,7 @@ def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int
     sent: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in _SENT}
     sent["status"] = batch.status & np.uint32(SENT_BITS & ~Status.LATE)
     bits = [column.view(np.int32) if column.dtype == np.float32 else column for column in sent.values()]
-    order = np.lexsort((batch.received_at, *bits, batch.fix_time, vehicle_id))
+    order = np.lexsort((batch.received_at, *bits, batch.fix_time, vehicle_id, stretch))
     keyed = np.diff(vehicle_id[order], prepend=-1) != 0  # ids are positive
     keyed[1:] |= np.diff(batch.fix_time[order]) != 0
     new = keyed.copy()
@@ -212,7 +217,7 @@ def _distinct(batch: Positions, vehicle_id: Int32Array) -> tuple[Int64Array, Int
 
 
 def _columns(batch: Positions, vehicle_id: Int32Array, rows: Int64Array, late: BoolArray) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {name: getattr(batch, name)[rows] for name in _ROW if name != "vehicle_id"}
+    columns: dict[str, NDArray[Any]] = {name: getattr(batch, name)[rows] for name in ROW if name != "vehicle_id"}
     sent = (batch.status[rows] & np.uint32(SENT_BITS & ~Status.LATE)).astype(np.int32)
     columns["status"] = sent | np.where(late, np.int32(Status.LATE), np.int32(0))
     return {**columns, "vehicle_id": vehicle_id[rows]}
@@ -222,10 +227,26 @@ def _copy_straight(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> b
     """COPY into the table, as if no row were there yet, which is the rule; False, and undone, if one is."""
     try:
         with conn.transaction():
-            copy_in(conn, "position", _ROW, columns)
+            copy_in(conn, "position", ROW, columns)
     except UniqueViolation:
         return False
     return True
+
+
+def _insert_staged(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[Int16Array, BoolArray, Int64Array]:
+    """As `_insert`, once more where writers waited for each other after all, which only a second round can bring about.
+
+    Going back to where it began lets go of what was locked since.
+    """
+    for _ in range(_DEADLOCKS):
+        try:
+            with conn.transaction():
+                _stage(conn, columns)
+                return _insert(conn, columns)
+        except DeadlockDetected:
+            continue
+    _stage(conn, columns)
+    return _insert(conn, columns)
 
 
 def _stage(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> None:
@@ -235,7 +256,7 @@ def _stage(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> None:
     )
     conn.execute("DELETE FROM staged_position")
     numbers = np.arange(len(columns["vehicle_id"]), dtype=np.int32)
-    copy_in(conn, "staged_position", {"row_no": "int", **_ROW}, {"row_no": numbers, **columns})
+    copy_in(conn, "staged_position", {"row_no": "int", **ROW}, {"row_no": numbers, **columns})
 
 
 def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[Int16Array, BoolArray, Int64Array]:
@@ -312,7 +333,7 @@ def _change_receipt(conn: Connection[Any], known: dict[str, NDArray[Any]], repet
                 INSERT INTO position AS p ({}, variant)
                 SELECT {}, w.variant
                 FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant) JOIN staged_position s USING (row_no)
-                ORDER BY s.vehicle_id, s.fix_time, w.variant
+                ORDER BY s.row_no
                 ON CONFLICT (vehicle_id, fix_time, variant) DO UPDATE SET
                     received_at = least(p.received_at, excluded.received_at),
                     status = p.status & (excluded.status | ~128)
@@ -341,7 +362,7 @@ def _enter(
         INSERT INTO position ({}, variant)
         SELECT {}, w.variant
         FROM unnest(%s::int[], %s::smallint[]) AS w(row_no, variant) JOIN staged_position s USING (row_no)
-        ORDER BY s.vehicle_id, s.fix_time
+        ORDER BY s.row_no
         ON CONFLICT DO NOTHING RETURNING vehicle_id, fix_time
         """
     ).format(_COLUMNS, _STAGED_COLUMNS)

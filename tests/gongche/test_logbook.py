@@ -86,7 +86,7 @@ def test_a_file_imported_is_an_entry_with_its_hash_and_one_refused_is_none(
     assert command(import_command.app, str(units), "--format", "units").exit_code == 0
     assert isinstance(command(import_command.app, str(wrong), "--format", "units").exception, IngestError)
     sha256 = hashlib.sha256(UNITS.encode()).hexdigest()
-    facts = {"who": account(), "format": "units", "rows": 1, "sha256": sha256}
+    facts = {"who": account(), "format": "units", "rows": 1, "refused": 0, "sha256": sha256}
     assert entries(conninfo) == [("setting", "imported", "units.csv", facts, None)]
 
 

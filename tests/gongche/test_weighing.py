@@ -102,7 +102,7 @@ def test_any_order_of_audits_ends_in_the_same_rows(opened: Gongche) -> None:
     assert len(expected["nights"]) == 9
     for order in (days(3, 2, 1, 0), days(1, 3, 0, 2), unit_by_unit):
         with opened.database.connection() as conn:
-            conn.execute("TRUNCATE trip, stop, vehicle_day, vehicle_night, dark_entry, flag")
+            conn.execute("TRUNCATE trip, stop, vehicle_day, vehicle_night, dark_entry, flag CASCADE")
         order(opened)
         assert standing(opened) == expected
 
@@ -114,7 +114,7 @@ def test_a_late_day_changes_the_weeks_after_it_and_its_neighbours(opened: Gongch
     assert audit_stale(opened).trips > 0
     after = standing(opened)
     with opened.database.connection() as conn:
-        conn.execute("TRUNCATE trip, stop, vehicle_day, vehicle_night, dark_entry, flag")
+        conn.execute("TRUNCATE trip, stop, vehicle_day, vehicle_night, dark_entry, flag CASCADE")
     whole(opened)
     assert standing(opened) == after
     causes = {row: json.loads(row)[-1] for row in before["dark"]}

@@ -14,6 +14,7 @@ from store.dropped import dropped_days
 from store.positions import merge_positions
 from store.retention import Dropped, drop_flags, drop_positions, months_before
 from store.rollups import refresh
+from store.rule_versions import RuleText, remember_rules
 from store.tracks import read_whole_track
 from store.upkeep import compress
 from tests.store.rows import DAY, START, as_set, at, count, some_positions, vehicles
@@ -124,18 +125,28 @@ def test_a_late_position_brings_its_day_back_to_be_sealed_with_it(database: Data
 
 
 def test_notes_stay_until_the_archive_has_them(database: Database, archive: Archive) -> None:
+    first = DAYS[0].take(slice(0, 1))
     with database.connection() as conn:
         ids = vehicles(conn)
-        merge_positions(conn, DAYS[0].take(slice(0, 1)), ids, notes={0: {"alarms": ["sos"]}})
-    dropped = drop_positions(database, archive, DAY + 2)
-    assert (dropped.days > 0, dropped.notes) == (True, 0)
+        merge_positions(conn, first, ids, notes={0: {"alarms": ["sos"]}})
+    assert f"{day_date(DAY)}: not sealed" in drop_positions(database, archive, DAY + 3).kept
     with database.connection() as conn:
         assert count(conn, "position_note") == 1
+    archive.seal(database, DAY + 9)
+    dropped = drop_positions(database, archive, DAY + 3)
+    assert (dropped.kept, dropped.notes) == ([], 1)
+    with database.connection() as conn:
+        assert count(conn, "position_note") == 0
+        when = int(first.fix_time[0])
+        assert [note.note for note in archive.notes(conn, int(ids[first.vehicle_ix[0]]), when, when + 1)] == [
+            '{"alarms": ["sos"]}'
+        ]
 
 
 def test_flags_of_no_case_go_after_their_time(database: Database) -> None:
     with database.connection() as conn:
         vehicle = int(vehicles(conn)[0])
+        remember_rules(conn, [RuleText("r", 1, "")])
         for number, day in enumerate((DAY, DAY + 1)):
             conn.execute(
                 "INSERT INTO flag (flag_id, rule, rule_version, level, trip_id, vehicle_id, day, start_time, end_time,"

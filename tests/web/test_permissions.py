@@ -44,6 +44,7 @@ TABLE = {
     "/api/terminals/commands?key=13900000099": {"manager": 403, "inspector": 404, "auditor": 200, "admin": 200},
     "/terminal-media/999999": {**NOBODY, "manager": 403},
     "/api/base-map": EVERYBODY,
+    "/api/activity": EVERYBODY,
     "/api/flags": EVERYBODY,
     "/vehicles/{V1}": EVERYBODY,
     "/vehicles/{V11}": EVERYBODY,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from psycopg import Connection
 
 from store import views
+from store.rule_versions import RuleText, remember_rules
 from store.users import User
 from tests.web.city import DAY, City
 
@@ -44,6 +45,7 @@ def test_units_that_stand_below_each_other_end_the_search(city: City) -> None:
 
 def test_rules_to_choose_from_are_those_of_visible_vehicles(city: City) -> None:
     with city.database.connection() as conn:
+        remember_rules(conn, [RuleText("other-rule", 1, "")])
         conn.execute("UPDATE flag SET rule = 'other-rule' WHERE vehicle_id = %s", (city.vehicle_ids["V2"],))
         mine, _ = views.rules_and_units(conn, _manager(conn, "U1"))
         every, _ = views.rules_and_units(conn, INSPECTOR)
