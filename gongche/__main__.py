@@ -27,7 +27,7 @@ COMMANDS = {
     "simulate": "A simulated fleet with its ground truth, as files.",
     "verify": "Check the sealed archive and the log; name the first broken link.",
     "user": "Who may sign in.",
-    "store": "The database and the archive: migrate, status, seal.",
+    "store": "The database and the archive: migrate, status, seal, upkeep, backup, restore.",
 }
 
 

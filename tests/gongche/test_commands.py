@@ -9,8 +9,10 @@ from pathlib import Path
 import geopandas
 import pandas as pd
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from gongche.__main__ import COMMANDS
+from gongche.__main__ import COMMANDS, app
 from tests.gongche.conftest import DAYS, FIRST, LAST, VEHICLES, Run, result
 
 TRIP_COLUMNS = """
@@ -24,11 +26,15 @@ PERIOD = ("--from", FIRST, "--to", LAST)
 def test_every_sub_command_has_help_with_an_example(gongche: Run) -> None:
     listed = gongche("--help").stdout
     assert [name for name in COMMANDS if f" {name} " not in listed] == []
+    root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
     for name in COMMANDS:
-        done = gongche(name, "--help")
-        assert done.returncode == 0
-        if name not in {"rules", "terminals", "user", "store"}:
-            assert "Example: " in done.stdout
+        command = root.get_command(typer.Context(root), name)
+        below = command.commands.items() if isinstance(command, typer.core.TyperGroup) else ()
+        for path in [[name, inner] for inner, _ in below] or [[name]]:
+            done = CliRunner().invoke(app, [*path, "--help"])
+            assert (path, done.exit_code) == (path, 0)
+            assert "Example: " in done.stdout, path
 
 
 @pytest.mark.parametrize(
