@@ -3,20 +3,23 @@
     python -m benchmarks.pages --json [--vehicles 8628] [--days 30] [--seed 1] [--folder DIR] [--url URL] [--home DIR]
 
 The month is that of `benchmarks.month`, made there if it is not; its parts are the archive, so that nothing is sealed
-again (`benchmarks.store` measures that). It is taken in day by day, audited from the parts, and then the pages are asked
-over loopback as an inspector and as the manager of one unit would ask them. `--url` names an empty database on a server
-of one's own in place of the embedded one; `--home` keeps what was taken in for a further run. Times are of the second
-and later asks of the same kind, in milliseconds: warm, but never twice the same vehicle.
+again (`benchmarks.store` measures that). It is taken in by COPY, two days at a time, audited from the parts, and then the
+pages are asked over loopback as an inspector and as the manager of one unit would ask them. `--url` names an empty
+database on a server of one's own in place of the embedded one; `--home` keeps what was taken in for a further run. Times
+are of the second and later asks of the same kind, in milliseconds: warm, but never twice the same vehicle.
 """
 
 import argparse
 import asyncio
 import json
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -29,15 +32,18 @@ from benchmarks import month
 from benchmarks.city import read_city
 from geo.arrays import Int32Array
 from geo.localtime import SECOND_US, day_date, day_start_us
-from geo.positions import Positions
+from geo.positions import Positions, canonical
 from gongche.auditing import audit_days
 from gongche.home import Gongche, open_home
 from gongche.importing import FLEET_FILES, import_fleet
+from store.arrivals import move_latest
+from store.copy import copy_in
 from store.derived import summary
 from store.fleet import load_units, load_vehicles
 from store.forms import COLUMNS
+from store.partitions import ensure_partitions
 from store.parts import decode_part
-from store.positions import merge_positions, read_track
+from store.positions import ROW, read_track
 from store.users import add_user, user_names
 from web.app import create_app
 from web.settings import WebSettings
@@ -68,8 +74,10 @@ def main() -> None:
     try:
         given = {"database_url": options.url} if options.url else {}
         with open_home(home, archive_dir=folder, **given) as gongche:
-            figures = {"level": gongche.database.level, **fill(gongche, folder, options.days)}
-            figures |= ask(gongche, options.days, options.seed)
+            figures: dict[str, Any] = {"level": gongche.database.level}
+            for stage in (take_in, tracks, audit, pages):
+                figures |= stage(gongche, folder, options)
+                print(figures, file=sys.stderr)  # what stands if the rest is cut off
     finally:
         if options.home is None:
             shutil.rmtree(home, ignore_errors=True)
@@ -82,8 +90,8 @@ def main() -> None:
     )
 
 
-def fill(gongche: Gongche, folder: Path, days: int) -> dict[str, Any]:
-    """Take in and audit what is not there yet; how fast each went, and what is there then."""
+def take_in(gongche: Gongche, folder: Path, _options: argparse.Namespace) -> dict[str, Any]:
+    """Fleet and positions, where there are none yet; the month's parts are the archive."""
     figures: dict[str, Any] = {}
     with gongche.database.connection() as conn:
         known = summary(conn)["vehicles"]
@@ -92,28 +100,41 @@ def fill(gongche: Gongche, folder: Path, days: int) -> dict[str, Any]:
             if (folder / name).is_file():
                 import_fleet(gongche, kind, folder / name)
         begun = perf_counter()
-        rows = sum(_take_day(gongche, *each) for each in _days(gongche, folder))
+        with ThreadPoolExecutor(2) as pool:
+            rows = sum(pool.map(partial(_take_day, gongche, _numbers(gongche, folder)), _days(folder)))
         figures["taken_in_per_s"] = round(rows / (perf_counter() - begun))
         _take_parts(gongche, folder)
+    with gongche.database.connection() as conn:
+        row = conn.execute("SELECT count(*), pg_database_size(current_database()) FROM position").fetchone()
+    assert row is not None
+    return {**figures, "positions": row[0], "database_gb": round(row[1] / 1e9, 1)}
+
+
+def tracks(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """A vehicle's day out of the database, each after the same day of its neighbour."""
+    rng = np.random.default_rng(options.seed)
+    return _spread("track_of_a_day", _tracks(gongche, _vehicles(gongche, rng), options.days, rng))
+
+
+def audit(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Trips, vehicle-days and flags of the month, where there are none yet."""
+    figures: dict[str, Any] = {}
+    with gongche.database.connection() as conn:
+        known = summary(conn)["trips"]
+    if not known:
         begun = perf_counter()
-        audited = audit_days(gongche, month.FIRST, month.FIRST + days - 1)
+        audit_days(gongche, month.FIRST, month.FIRST + options.days - 1)
         figures["audit_and_store_s"] = round(perf_counter() - begun, 1)
-        figures["audit_and_store_positions_per_s"] = round(audited.positions / (perf_counter() - begun))
         with gongche.database.alone() as conn:
             conn.execute("VACUUM (ANALYZE)")
     with gongche.database.connection() as conn:
-        row = conn.execute(
-            "SELECT count(*), pg_database_size(current_database()), (SELECT count(*) FROM trip) FROM position"
-        ).fetchone()
-    assert row is not None
-    return {**figures, "positions": row[0], "database_gb": round(row[1] / 1e9, 1), "trips": row[2]}
+        return {**figures, "trips": summary(conn)["trips"]}
 
 
-def ask(gongche: Gongche, days: int, seed: int) -> dict[str, float]:
-    """Median and 95 % of each question, in milliseconds."""
-    rng = np.random.default_rng(seed)
+def pages(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Median and 95 % of each page, in milliseconds."""
     with gongche.database.connection() as conn:
-        vehicles = rng.permutation([each.vehicle_id for each in load_vehicles(conn)]).tolist()
+        vehicles = _vehicles(gongche, np.random.default_rng(options.seed))
         trips = [
             trip
             for (trip,) in conn.execute(
@@ -122,12 +143,11 @@ def ask(gongche: Gongche, days: int, seed: int) -> dict[str, float]:
             ).fetchall()
         ]
         unit = max(load_units(conn), key=lambda each: each.code)
-        names = user_names(conn)
-        if "inspector" not in names:
+        if "inspector" not in user_names(conn):
             add_user(conn, "inspector", "inspector", PASSWORD)
             add_user(conn, "manager", "manager", PASSWORD, unit.unit_id)
-    figures = _spread("track_of_a_day", _tracks(gongche, vehicles, days, rng))
-    first, last = day_date(month.FIRST), day_date(month.FIRST + days - 1)
+    figures: dict[str, Any] = {}
+    first, last = day_date(month.FIRST), day_date(month.FIRST + options.days - 1)
     span = f"from_day={first}&to_day={last}"
     with _served(create_app(WebSettings(districts_path=DISTRICTS), gongche.database)) as address:
         inspector, manager = _signed_in(address, "inspector"), _signed_in(address, "manager")
@@ -146,21 +166,25 @@ def ask(gongche: Gongche, days: int, seed: int) -> dict[str, float]:
     return figures
 
 
-def _days(gongche: Gongche, folder: Path) -> Iterator[tuple[Positions, Int32Array]]:
-    """A day of the month after the other, in order of receipt, with the vehicle_id of each vehicle_ix."""
+def _vehicles(gongche: Gongche, rng: np.random.Generator) -> list[int]:
+    with gongche.database.connection() as conn:
+        ids = [each.vehicle_id for each in load_vehicles(conn)]
+    mixed: list[int] = rng.permutation(ids).tolist()
+    return mixed
+
+
+def _days(folder: Path) -> list[Path]:
+    return sorted(folder.glob("positions/day=*"))
+
+
+def _numbers(gongche: Gongche, folder: Path) -> Int32Array:
+    """vehicle_id of each number in the month's parts, which is the same: the parts are to be found by it."""
     fleet = read_city(folder)
-    code_of = {number: vehicle.code for number, vehicle in fleet.vehicles.items()}
     with gongche.database.connection() as conn:
         id_of = {vehicle.code: vehicle.vehicle_id for vehicle in load_vehicles(conn)}
-    if any(id_of[code] != number for number, code in code_of.items()):
+    if any(id_of[vehicle.code] != number for number, vehicle in fleet.vehicles.items()):
         raise RuntimeError("expected a database in which these vehicles are the first")
-    ids = np.array([0] + [id_of[code_of[number]] for number in range(1, len(code_of) + 1)], dtype=np.int32)
-    for day in sorted(folder.glob("positions/day=*")):
-        parts = [decode_part(path.read_bytes(), path.name) for path in sorted(day.glob("part-*.parquet"))]
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-        numbers = columns.pop("vehicle_id")
-        positions = Positions.from_columns(len(numbers), vehicle_ix=numbers, **columns)
-        yield positions.take(np.argsort(positions.received_at, kind="stable")), ids
+    return np.arange(len(id_of) + 1, dtype=np.int32)
 
 
 def _take_parts(gongche: Gongche, folder: Path) -> None:
@@ -176,12 +200,24 @@ def _take_parts(gongche: Gongche, folder: Path) -> None:
         cursor.execute("DELETE FROM open_day")
 
 
-def _take_day(gongche: Gongche, positions: Positions, ids: Int32Array) -> int:
-    accepted = 0
-    for start in range(0, len(positions), BATCH):
+def _take_day(gongche: Gongche, ids: Int32Array, day: Path) -> int:
+    """A day's positions by COPY alone, one for each fix time; the newest places by the store's own function."""
+    read = [decode_part(path.read_bytes(), path.name) for path in sorted(day.glob("part-*.parquet"))]
+    columns = {name: np.concatenate([part[name] for part in read]) for name in COLUMNS}
+    numbers = columns.pop("vehicle_id")
+    batch = canonical(Positions.from_columns(len(numbers), vehicle_ix=numbers, **columns))
+    once = np.append(True, (np.diff(batch.vehicle_ix) != 0) | (np.diff(batch.fix_time) != 0))
+    batch = batch.take(once)
+    batch = batch.take(np.argsort(batch.received_at, kind="stable"))
+    for start in range(0, len(batch), BATCH):
+        piece = canonical(batch.take(slice(start, start + BATCH)))
+        rows = {name: getattr(piece, name) for name in ROW if name not in {"vehicle_id", "status"}}
+        rows |= {"vehicle_id": ids[piece.vehicle_ix], "status": piece.status.astype(np.int32)}
         with gongche.database.connection() as conn:
-            accepted += merge_positions(conn, positions.take(slice(start, start + BATCH)), ids).accepted
-    return accepted
+            ensure_partitions(conn, piece.fix_time, piece.received_at)
+            copy_in(conn, "position", ROW, rows)
+            move_latest(conn, piece, ids[piece.vehicle_ix])
+    return len(batch)
 
 
 def _tracks(gongche: Gongche, vehicles: list[int], days: int, rng: np.random.Generator) -> Iterator[float]:
