@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from store.database import Database
+from store.postgres import EmbeddedPostgres
 from tests.databases import Databases
 from tests.store.timescale_servers import URLS, server
 
@@ -88,6 +89,17 @@ def conninfo(level: str, databases: Databases, timescale: FreshDatabase) -> Iter
         address = timescale(level)
         yield address
         _drop(address)
+
+
+@pytest.fixture
+def empty_conninfo(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Connection string of a database in which nothing is, not even a schema."""
+    name = f"empty_{next(_numbers)}"
+    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield psycopg.conninfo.make_conninfo(postgres.conninfo, dbname=name)
+    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _template() -> str:

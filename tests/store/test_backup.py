@@ -41,17 +41,6 @@ RELEASE = "0.0.0-test"
 
 
 @pytest.fixture
-def empty_conninfo(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A fresh database without any schema."""
-    name = f"restored_{next(_numbers)}"
-    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield psycopg.conninfo.make_conninfo(postgres.conninfo, dbname=name)
-    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     root = tmp_path / "archive"
     root.mkdir()

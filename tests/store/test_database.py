@@ -3,31 +3,16 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from store.database import MIGRATIONS, Database, migrate, schema_number
 from store.errors import SchemaError, StoreError, UnreachableError
 from store.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
-_numbers = count(1)
-
-
-@pytest.fixture
-def bare(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Connection string of a database in which nothing is."""
-    name = f"bare_{next(_numbers)}"
-    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield psycopg.conninfo.make_conninfo(postgres.conninfo, dbname=name)
-    with psycopg.connect(postgres.conninfo, autocommit=True) as conn:
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
@@ -62,15 +47,15 @@ def test_an_address_that_is_none_is_one_line_without_the_password() -> None:
     assert "\n" not in str(refusal.value)
 
 
-def test_a_role_that_may_not_make_the_schema_is_told_so_in_one_line(bare: str) -> None:
-    with psycopg.connect(bare) as conn:
+def test_a_role_that_may_not_make_the_schema_is_told_so_in_one_line(empty_conninfo: str) -> None:
+    with psycopg.connect(empty_conninfo) as conn:
         conn.execute("CREATE ROLE reader")
     try:
         with pytest.raises(SchemaError, match="permission denied for schema public; the role must own") as refusal:
-            Database.open(psycopg.conninfo.make_conninfo(bare, options="-c role=reader"))
+            Database.open(psycopg.conninfo.make_conninfo(empty_conninfo, options="-c role=reader"))
         assert "\n" not in str(refusal.value)
     finally:
-        with psycopg.connect(bare) as conn:
+        with psycopg.connect(empty_conninfo) as conn:
             conn.execute("DROP ROLE reader")
 
 
@@ -79,8 +64,8 @@ def test_a_database_that_is_not_there_is_named(postgres: EmbeddedPostgres) -> No
         Database.open(psycopg.conninfo.make_conninfo(postgres.conninfo, dbname="nowhere"))
 
 
-def test_opening_an_empty_database_makes_the_schema(bare: str) -> None:
-    with Database.open(bare) as database, database.connection() as conn:
+def test_opening_an_empty_database_makes_the_schema(empty_conninfo: str) -> None:
+    with Database.open(empty_conninfo) as database, database.connection() as conn:
         assert schema_number(conn) == max(int(path.name[:4]) for path in MIGRATIONS.glob("*.sql"))
         assert conn.execute("SELECT count(*) FROM position").fetchone() == (0,)
         assert database.level == "plain"
@@ -101,8 +86,8 @@ def test_times_come_in_utc(database: Database) -> None:
         assert conn.execute("SHOW timezone").fetchone() == ("UTC",)
 
 
-def test_a_second_migration_finds_nothing_to_do(bare: str, folder: Path) -> None:
-    with psycopg.connect(bare) as conn:
+def test_a_second_migration_finds_nothing_to_do(empty_conninfo: str, folder: Path) -> None:
+    with psycopg.connect(empty_conninfo) as conn:
         assert migrate(conn, folder) == ["0001_first", "0002_second"]
         assert migrate(conn, folder) == []
         (folder / "0003_third.sql").write_text("CREATE TABLE third (n int);")
@@ -110,9 +95,9 @@ def test_a_second_migration_finds_nothing_to_do(bare: str, folder: Path) -> None
         assert schema_number(conn) == 3
 
 
-def test_a_migration_that_fails_leaves_nothing_of_itself(bare: str, folder: Path) -> None:
+def test_a_migration_that_fails_leaves_nothing_of_itself(empty_conninfo: str, folder: Path) -> None:
     (folder / "0002_second.sql").write_text("CREATE TABLE second (n int); SELECT 1 / 0;")
-    with psycopg.connect(bare) as conn:
+    with psycopg.connect(empty_conninfo) as conn:
         with pytest.raises(SchemaError, match=r"migration 0002_second\.sql: division by zero"):
             migrate(conn, folder)
         assert conn.execute("SELECT to_regclass('first'), to_regclass('second')").fetchone() == ("first", None)
@@ -122,8 +107,8 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(bare: str, folder: Path
         assert migrate(conn, folder) == ["0002_second"]
 
 
-def test_a_schema_of_a_newer_release_is_refused(bare: str, folder: Path) -> None:
-    with psycopg.connect(bare) as conn:
+def test_a_schema_of_a_newer_release_is_refused(empty_conninfo: str, folder: Path) -> None:
+    with psycopg.connect(empty_conninfo) as conn:
         migrate(conn, folder)
         (folder / "0002_second.sql").unlink()
         with pytest.raises(SchemaError, match="the database has schema 0002, this release knows 0001"):
@@ -137,23 +122,23 @@ def test_opening_a_database_of_a_newer_release_is_refused(conninfo: str) -> None
         Database.open(conninfo)
 
 
-def test_a_migration_changed_after_it_was_applied_is_refused(bare: str, folder: Path) -> None:
-    with psycopg.connect(bare) as conn:
+def test_a_migration_changed_after_it_was_applied_is_refused(empty_conninfo: str, folder: Path) -> None:
+    with psycopg.connect(empty_conninfo) as conn:
         migrate(conn, folder)
         (folder / "0001_first.sql").write_text("CREATE TABLE first (n bigint);")
         with pytest.raises(SchemaError, match=r"0001_first\.sql is not the one"):
             migrate(conn, folder)
 
 
-def test_two_that_migrate_at_once_apply_each_file_once(bare: str, folder: Path) -> None:
+def test_two_that_migrate_at_once_apply_each_file_once(empty_conninfo: str, folder: Path) -> None:
     """Both begin while a third holds the lock, so that they meet in any case."""
     applied: list[list[str]] = []
 
     def run() -> None:
-        with psycopg.connect(bare) as conn:
+        with psycopg.connect(empty_conninfo) as conn:
             applied.append(migrate(conn, folder))
 
-    with psycopg.connect(bare, autocommit=True) as holder:
+    with psycopg.connect(empty_conninfo, autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", (0x676F6E67,))
         threads = [threading.Thread(target=run) for _ in range(2)]
         for thread in threads:
@@ -168,23 +153,23 @@ def test_two_that_migrate_at_once_apply_each_file_once(bare: str, folder: Path) 
         assert holder.execute("SELECT n FROM second").fetchall() == [(1,)]
 
 
-def test_two_processes_open_an_empty_database_at_once(bare: str) -> None:
+def test_two_processes_open_an_empty_database_at_once(empty_conninfo: str) -> None:
     script = "import sys; from store.database import Database; Database.open(sys.argv[1], pool_size=1).__exit__()"
     processes = [
-        subprocess.Popen([sys.executable, "-c", script, bare], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", script, empty_conninfo], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     assert [process.communicate()[1] for process in processes] == ["", ""]
     assert [process.returncode for process in processes] == [0, 0]
-    with psycopg.connect(bare) as conn:
+    with psycopg.connect(empty_conninfo) as conn:
         assert conn.execute("SELECT count(*) FROM schema_migration").fetchone() == (
             len(list(MIGRATIONS.glob("*.sql"))),
         )
 
 
-def test_a_failed_migration_gives_the_lock_back(bare: str, folder: Path) -> None:
+def test_a_failed_migration_gives_the_lock_back(empty_conninfo: str, folder: Path) -> None:
     (folder / "0002_second.sql").write_text("SELECT 1 / 0;")
-    with psycopg.connect(bare) as conn, psycopg.connect(bare) as other:
+    with psycopg.connect(empty_conninfo) as conn, psycopg.connect(empty_conninfo) as other:
         with pytest.raises(SchemaError, match="division by zero"):
             migrate(conn, folder)
         assert other.execute("SELECT pg_try_advisory_lock(%s)", (0x676F6E67,)).fetchone() == (True,)
