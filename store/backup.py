@@ -80,7 +80,7 @@ def back_up(
         with database.connection() as conn:
             _refuse_rewritten(conn, storage, content.schema)
         data = content.as_bytes()
-        write_durably(folder / NAME, data)
+        write_durably(folder / NAME, [data])
         target.remove(UNFINISHED)
     except OSError as error:
         where = error.filename or folder
@@ -99,7 +99,7 @@ def _begin(target: HashedFolder) -> None:
     if found and UNFINISHED not in found:
         raise BackupError(f"{root}: expected an empty folder, got {found[0]}")
     make_folder(root)
-    write_durably(root / UNFINISHED, b"")
+    write_durably(root / UNFINISHED, [])
     for path in [path for path in found if path.startswith((TABLES, ARCHIVE, MEDIA))]:
         target.remove(path)
     for left in [*root.glob(f"**/*{PARTIAL}")]:

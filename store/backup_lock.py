@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 MIGRATION_LOCK = 0x676F6E67
-"""That of `store.database`: whoever holds it keeps others from opening the database."""
+"""Whoever holds it keeps others from opening the database, which brings its schema up to date."""
 
 _BACKUP_LOCK = 0x676F6E6A  # any fixed number that is ours
 

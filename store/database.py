@@ -10,12 +10,12 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from store.backup_lock import MIGRATION_LOCK
 from store.errors import SchemaError, UnreachableError
 from store.layout import find_layout, find_level, is_laid_out, lay_out, offer_extension
 
 MIN_SERVER = 150_000
 MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK = 0x676F6E67  # any fixed number that is ours
 _CONNECT_TIMEOUT_S = 10.0
 
 
@@ -115,7 +115,7 @@ def migrate(conn: Connection[Any], folder: Path = MIGRATIONS, upto: int | None =
     With `upto` none of a higher number is applied. One process migrates at a time. SchemaError when the database knows a
     migration that this release does not, or when a file differs from what was applied under its number.
     """
-    conn.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+    conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
     conn.commit()
     try:
         conn.execute(
@@ -140,7 +140,7 @@ def migrate(conn: Connection[Any], folder: Path = MIGRATIONS, upto: int | None =
     finally:
         if not conn.closed:  # the lock of a connection that is gone went with it
             conn.rollback()
-            conn.execute("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+            conn.execute("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
             conn.commit()
 
 
@@ -183,7 +183,7 @@ def laid_out(conn: Connection[Any], conninfo: str, chunk_days: int) -> str:
 
     Others who open it wait meanwhile.
     """
-    conn.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+    conn.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
     conn.commit()
     try:
         if is_laid_out(conn):
@@ -196,7 +196,7 @@ def laid_out(conn: Connection[Any], conninfo: str, chunk_days: int) -> str:
         return level
     finally:
         conn.rollback()
-        conn.execute("SELECT pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+        conn.execute("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
         conn.commit()
 
 

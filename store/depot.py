@@ -4,6 +4,7 @@ A file is there whole or not at all, and stays. None is ever changed or taken aw
 """
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -49,7 +50,7 @@ class Folder:
         """Write a file aside, fsync, rename, fsync."""
         whole = self.root / path
         make_folder(whole.parent)
-        write_durably(whole, data)
+        write_durably(whole, [data])
 
     def get(self, path: str) -> bytes:
         """A whole file."""
@@ -69,19 +70,19 @@ class Folder:
         return self.root.is_dir()
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, blocks: Iterable[bytes]) -> None:
     """Write a file so that it is there whole or not at all, and stays after a power cut: aside, fsync, rename, fsync."""
     aside = path.with_name(path.name + PARTIAL)
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
+            file.writelines(blocks)
             file.flush()
             os.fsync(file.fileno())
         aside.rename(path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
-        if error.filename is None:
+        if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a full disk does not say of which file
         raise
     sync_folder(path.parent)

@@ -1,13 +1,11 @@
 """A folder of this machine whose files are hashed on the way, and written in blocks where they are too large to be held."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
-from store.depot import PARTIAL, Folder, make_folder, sync_folder
+from store.depot import Folder, make_folder, write_durably
 
 BLOCK_BYTES = 1 << 20
 
@@ -23,10 +21,6 @@ class Written:
 class HashedFolder(Folder):
     """A depot of this machine that a backup writes and reads."""
 
-    def put(self, path: str, data: bytes) -> None:
-        """Write a file, readable for its owner alone: aside, fsync, rename, fsync."""
-        self.write(path, [data])
-
     def stream(self, path: str) -> IO[bytes]:
         """A file to be read from its beginning."""
         return (self.root / path).open("rb")
@@ -40,27 +34,19 @@ class HashedFolder(Folder):
         return Written(digest.hexdigest(), size)
 
     def write(self, path: str, blocks: Iterable[bytes]) -> Written:
-        """Write a file in blocks, as `put` does."""
+        """Write a file in blocks, as `put` does with one."""
+        digest, size = hashlib.sha256(), 0
+
+        def hashed() -> Iterator[bytes]:
+            nonlocal size
+            for block in blocks:
+                digest.update(block)
+                size += len(block)
+                yield block
+
         whole = self.root / path
         make_folder(whole.parent)
-        aside = whole.with_name(whole.name + PARTIAL)
-        digest, size = hashlib.sha256(), 0
-        try:
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                for block in blocks:
-                    file.write(block)
-                    digest.update(block)
-                    size += len(block)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.rename(whole)
-            sync_folder(whole.parent)
-        except BaseException as error:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename is None:
-                error.filename = str(whole)  # a full disk does not say of which file
-            raise
+        write_durably(whole, hashed())
         return Written(digest.hexdigest(), size)
 
     def remove(self, path: str) -> None:

@@ -121,9 +121,8 @@ def merge_positions(
         )
         told = keep_notes(conn, ((*key, note) for key, note in zip(keys, notes.values(), strict=True)))
     stirred = np.concatenate((rows[new], rows[changed]))
-    noted_ids, noted_times = (
-        np.array(told, dtype=np.int64).reshape(-1, 2).T
-    )  # a new note of a known position is sealed too
+    # A new note of a known position is sealed too.
+    noted_ids, noted_times = np.array(told, dtype=np.int64).reshape(-1, 2).T
     open_days(
         conn,
         np.concatenate((vehicle_id[stirred], noted_ids.astype(np.int32))),
