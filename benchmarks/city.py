@@ -85,4 +85,4 @@ def judge(
     context = fleet.context(ids)
     tables = audit_ordered(positions, context, from_day, to_day)
     evidence = weigh(Rows.of(tables, context), context, from_day, to_day)
-    return tables, evaluate(load_catalogue(catalogue_path()), evidence.trips, evidence.dark)
+    return tables, evaluate(load_catalogue(catalogue_path()), {"trip": evidence.trips, "dark": evidence.dark})

@@ -76,3 +76,8 @@ def open_files(settings: Settings, home: Path) -> Depot:
     except OSError as error:
         raise GongcheError(f"archive folder {root}: {error.strerror}") from None
     return Folder(root)
+
+
+def case_files_dir(gongche: Gongche) -> Path:
+    """Where files attached to cases lie."""
+    return gongche.settings.case_files_dir or gongche.home / "case-files"

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from gongche import processes
-from gongche.home import Gongche
+from gongche.home import Gongche, case_files_dir
 from gongche.terminal_desk import Desk
 from web.app import create_app
 from web.settings import WebSettings
@@ -31,6 +31,17 @@ def web_settings(gongche: Gongche) -> WebSettings:
         session_hours=settings.web_session_hours,
         public_name=settings.public_name,
         media_dir=settings.media_dir,
+        public_url=settings.public_url,
+        case_files_dir=case_files_dir(gongche),
+        attachment_max_mb=settings.attachment_max_mb,
+        reviews_per_inspector_day=settings.reviews_per_inspector_day,
+        review_sample_share=settings.review_sample_share,
+        explain_within_days=settings.explain_within_days,
+        decide_within_days=settings.decide_within_days,
+        rectify_within_days=settings.rectify_within_days,
+        case_calendar=settings.case_calendar,
+        order_entry_within_h=settings.order_entry_within_h,
+        purpose_hours=settings.purpose_hours,
     )
 
 

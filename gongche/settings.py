@@ -162,6 +162,52 @@ class Settings(BaseSettings):
         10.0, ge=1, le=3600, description="Seconds between looks for what came in of the open day; its trips follow."
     )
 
+    reviews_per_inspector_day: int = Field(
+        20, ge=1, le=1000, description="Reviews that an inspector does a day; the ranked queue is cut to them."
+    )
+    review_sample_share: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="Share of these reviews drawn at random, so that what is missed can be estimated.",
+    )
+    explain_within_days: int = Field(5, ge=1, le=60, description="Working days a unit has to explain a case.")
+    decide_within_days: int = Field(10, ge=1, le=120, description="Working days an inspector has to decide a case.")
+    rectify_within_days: int = Field(
+        20, ge=1, le=250, description="Working days from a confirmed case to its rectification."
+    )
+    case_calendar: str = Field(
+        "", description="Duty calendar whose working days deadlines count; empty: the days announced for the country."
+    )
+    case_files_dir: Path | None = Field(
+        None, description="Folder for files attached to cases; empty: case-files/ in the home folder."
+    )
+    attachment_max_mb: int = Field(20, ge=1, le=1000, description="Megabytes of a file attached to a case at most.")
+    order_entry_within_h: int = Field(
+        24,
+        ge=1,
+        le=720,
+        description="Hours after an emergency use within which its dispatch order may still be entered.",
+    )
+    purpose_hours: int = Field(
+        8, ge=1, le=72, description="Hours for which a stated purpose opens the tracks of a vehicle to a person."
+    )
+    public_url: str = Field(
+        "", description="Address of the pages as links in mails and messages name it, as https://host; empty: no links."
+    )
+    smtp_host: str = Field("", description="Mail server that takes notifications; empty: no mail is sent.")
+    smtp_port: Port = Field(587, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to the mail server is secured; none only on a host's own loopback."
+    )
+    smtp_user: str = Field("", description="Name to sign in to the mail server with; empty: without.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password for it.")
+    smtp_from: str = Field("", description="Address that notifications come from; empty: gongche@ and the host's name.")
+    webhook_url: str = Field("", description="Address that each notification is posted to as JSON; empty: none.")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Key of the HMAC-SHA256 signature of what is posted; needed with webhook_url."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

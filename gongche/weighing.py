@@ -19,7 +19,8 @@ from analytics.features import DERIVED
 from geo.arrays import Int32Array
 from gongche.fleet import Fleet
 from rules.evaluate import evaluate
-from rules.load import TEXT_FEATURES, Rule
+from rules.load import Rule
+from rules.subjects import TEXT_FEATURES
 from store.derived import raise_flags
 from store.evidence import read_past_trips, read_rows, read_sightings, replace_evidence, update_scores
 
@@ -99,7 +100,7 @@ def _weighed(
     sightings = _joined(near[["vehicle_id", "start_time", "end_time", "lat", "lon", "kind"]], others)
     evidence = weigh(Rows(trips, stops, dark, sightings), context, first, last)
     found = Evidence(*(_named(table, context) for table in (evidence.trips, evidence.nights, evidence.dark)))
-    return found, _named(evaluate(rules, found.trips, found.dark), context)
+    return found, _named(evaluate(rules, {"trip": found.trips, "dark": found.dark}), context)
 
 
 def _stored(

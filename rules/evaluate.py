@@ -1,4 +1,4 @@
-"""Rules over trips and silences: flags, each with its numbers beside their thresholds."""
+"""Rules over tables of features: flags, each with its numbers beside their thresholds."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -9,30 +9,32 @@ import pandas as pd
 from geo.arrays import Int64Array
 from geo.localtime import day_number
 from rules.condition import COMPARISONS, all_hold
-from rules.load import SUBJECTS, Rule
+from rules.load import Rule
+from rules.subjects import SUBJECTS
 from rules.words import reason
 
 FLAG_COLUMNS = (
-    "flag_id", "rule", "rule_version", "level", "trip_id", "vehicle_ix", "day", "start_time", "end_time", "points",
-    "reason_zh", "reason_en", "numbers",
+    "flag_id", "rule", "rule_version", "level", "subject", "subject_id", "trip_id", "vehicle_ix", "day", "start_time",
+    "end_time", "points", "reason_zh", "reason_en", "numbers",
 )  # fmt: skip
 
 
-def evaluate(rules: Sequence[Rule], trips: pd.DataFrame, dark: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Flags that the rules raise on trips, and on silences in which metres were made.
+def evaluate(rules: Sequence[Rule], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Flags that the rules raise.
 
     Parameters
     ----------
     rules : drafts and retired ones raise nothing.
-    trips, dark : as `analytics.evidence.weigh` gives them; without `dark` no rule on it raises anything.
+    tables : subject → a row for each of what rules on that subject judge, with the subject's features, `<subject>_id`,
+        vehicle_ix, vehicle_class, day, start_time and end_time (µs UTC). Trips and silences as `analytics.evidence.weigh`
+        gives them. Rules on a subject that is not there raise nothing.
 
     Returns
     -------
     DataFrame   Columns FLAG_COLUMNS; `numbers` holds for each comparison its feature, value, operator, threshold, unit
-    and margin (how far beyond the threshold the value lies; None where it has no measure). The flag of a silence has no
-    trip: `trip_id` is the empty text.
+    and margin (how far beyond the threshold the value lies; None where it has no measure). The flag of anything but a
+    trip has the empty text as `trip_id`.
     """
-    tables = {"trip": trips} if dark is None else {"trip": trips, "dark": dark}
     flags: list[dict[str, Any]] = []
     for subject, table in tables.items():
         caught = [(rule, _caught(rule, table)) for rule in rules if rule.status == "stable" and rule.subject == subject]
@@ -53,7 +55,7 @@ def _caught(rule: Rule, table: pd.DataFrame) -> Int64Array:
 
 def _flag(rule: Rule, row: Mapping[Hashable, Any]) -> dict[str, Any]:
     return {
-        "flag_id": f"{rule.rule_id}:{row['trip_id' if rule.subject == 'trip' else 'dark_id']}",
+        "flag_id": f"{rule.rule_id}:{row[f'{rule.subject}_id']}",
         "rule": rule.rule_id,
         "rule_version": rule.version,
         "level": rule.level,
@@ -62,11 +64,17 @@ def _flag(rule: Rule, row: Mapping[Hashable, Any]) -> dict[str, Any]:
         "reason_en": reason(rule.reason["en"], rule.subject, row),
         "numbers": [
             _number(
-                SUBJECTS[rule.subject][test.feature][0], test.feature, test.operator, test.threshold, row[test.feature]
+                SUBJECTS[rule.subject].features[test.feature][0],
+                test.feature,
+                test.operator,
+                test.threshold,
+                row[test.feature],
             )
             for test in rule.tests
         ],
-        "trip_id": row.get("trip_id", ""),
+        "subject": rule.subject,
+        "subject_id": row[f"{rule.subject}_id"],
+        "trip_id": row["trip_id"] if rule.subject == "trip" else "",
         **{name: row[name] for name in ("vehicle_ix", "day", "start_time", "end_time")},
     }
 

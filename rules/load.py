@@ -10,20 +10,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from analytics.dark import DARK_FEATURES
-from analytics.features import FEATURES
 from rules.condition import Test, fault_in
 from rules.errors import RuleFault, RulesError
-from rules.words import SHOWN
+from rules.subjects import SUBJECTS, TEXT_FEATURES
 
 LEVELS = ("prompt", "yellow", "red")
 STATUSES = ("draft", "stable", "retired")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
-TEXT_FEATURES = frozenset(
-    {"dispatch_order", "driver_card", "origin_kind", "destination_kind", "venue_kind", "vehicle_class", "dark_cause"}
-)
-SUBJECTS = {"trip": FEATURES, "dark": DARK_FEATURES}
-"""What a rule may be on, a trip or an entry of the dark-kilometre ledger → the features it may compare."""
 LANGUAGES = ("zh", "en")
 
 _REQUIRED = ("id", "version", "status", "level", "points", "basis", "title", "reason", "innocent_causes", "on")
@@ -171,7 +164,7 @@ def _rule(reader: _Reader) -> Rule:
     subject, tests = _tests(reader)
     reason = reader.texts("reason", fields.get("reason", dict.fromkeys(LANGUAGES, "-")))
     for language in LANGUAGES:
-        _check_template(reader, language, reason[language], SHOWN[subject])
+        _check_template(reader, language, reason[language], SUBJECTS[subject].shown)
     effective_from, effective_to = reader.day("effective_from", date.min), reader.day("effective_to", date.max)
     if effective_from > effective_to:
         reader.fault("effective_to", f"effective_to: expected a day from {effective_from} on, got {effective_to}")
@@ -236,7 +229,7 @@ def _tests(reader: _Reader) -> tuple[str, tuple[Test, ...]]:
         return subject, ()
     tests = []
     for feature, comparisons in condition.items():
-        if feature not in SUBJECTS[subject]:
+        if feature not in SUBJECTS[subject].features:
             reader.fault(feature, f"on.{subject}: no feature is called {feature!r}")
             continue
         if not isinstance(comparisons, dict) or not comparisons:

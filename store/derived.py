@@ -5,7 +5,7 @@ is the local day number on the way in, aware times and dates on the way out.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,11 @@ VEHICLE_DAY_COLUMNS = (
     "distance_high_m", "gps_m", "gap_m", "odometer_m", "odometer_mark", "moving_s", "off_hours_m", "out_of_area_m",
 )  # fmt: skip
 FLAG_COLUMNS = (
-    "flag_id", "rule", "rule_version", "level", "trip_id", "vehicle_id", "day", "start_time", "end_time", "points",
-    "reason_zh", "reason_en", "numbers",
+    "flag_id", "rule", "rule_version", "level", "subject", "subject_id", "trip_id", "vehicle_id", "day", "start_time",
+    "end_time", "points", "reason_zh", "reason_en", "numbers",
 )  # fmt: skip
+AUDITED = ("trip", "dark")
+"""What an audit of positions finds flags on; flags on other subjects come and go with what they rest on."""
 _TIMES = {"start_time", "end_time", "raised_at"}
 _INTEGERS = {
     "vehicle_id", "positions", "doubtful", "misplaced", "trips", "rule_version", "fixless", "nights_here",
@@ -67,8 +69,15 @@ def replace_derived(
         copy_rows(conn, table, columns, frame)
 
 
-def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, to_day: int, flags: pd.DataFrame) -> int:
-    """Store what the rules found for these vehicles and days; returns how many flags are new.
+def raise_flags(
+    conn: Connection[Any],
+    vehicle_ids: Int32Array,
+    from_day: int,
+    to_day: int,
+    flags: pd.DataFrame,
+    subjects: Sequence[str] = AUDITED,
+) -> int:
+    """Store what the rules found on these subjects for these vehicles and days; returns how many flags are new.
 
     A flag found again keeps its first `raised_at`; one no longer found is withdrawn, never deleted.
     """
@@ -79,10 +88,10 @@ def raise_flags(conn: Connection[Any], vehicle_ids: Int32Array, from_day: int, t
     conn.execute(
         """
         UPDATE flag SET withdrawn_at = now()
-        WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s AND withdrawn_at IS NULL
+        WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s AND subject = ANY(%s) AND withdrawn_at IS NULL
           AND NOT EXISTS (SELECT FROM found_flag f WHERE f.flag_id = flag.flag_id)
         """,
-        (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
+        (vehicle_ids.tolist(), day_date(from_day), day_date(to_day), list(subjects)),
     )
     row = conn.execute(
         """

@@ -41,7 +41,7 @@ CHAPTERS = {
         "converted_day", "changed_day",
     ),
     "What was derived": ("stale_day", "trip", "stop", "vehicle_day", "unit_month", "vehicle_night", "dark_entry"),
-    "Rules and cases": ("rule_version", "flag", "case_file", "case_flag", "case_event", "evidence"),
+    "Rules and cases": ("rule_version", "flag", "flag_verdict", "case_file", "case_flag", "case_event", "evidence"),
     "People and logs": (
         "app_user", "web_session", "access_log", "log_entry", "log_head", "log_export", "schema_migration",
     ),

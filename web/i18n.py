@@ -1,4 +1,4 @@
-"""Two languages: English texts stand in the templates, Chinese ones in locale/zh.po."""
+"""Two languages: English texts stand in the templates, Chinese ones in locale/zh, a file a subject."""
 
 import math
 from datetime import date, datetime
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from babel.dates import format_date
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -19,19 +20,28 @@ from geo.localtime import FLEET_ZONE
 LANGUAGES = ("zh", "en")
 LOCALE_NAMES = {"zh": "zh_CN", "en": "en"}
 LANGUAGE_COOKIE = "language"
-_CATALOGUE = Path(__file__).parent / "locale" / "zh.po"
+_CHINESE = Path(__file__).parent / "locale" / "zh"
 
 
 def translations(language: str) -> NullTranslations:
     """Texts of a language; English texts are their own translation."""
     if language == "en":
         return NullTranslations()
-    with _CATALOGUE.open("rb") as file:
-        catalogue = read_po(file, locale="zh_CN")
     compiled = BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, chinese())
     compiled.seek(0)
     return Translations(compiled)
+
+
+def chinese() -> Catalog:
+    """The Chinese texts of all files together; a text stands in one of them."""
+    whole = Catalog(locale="zh_CN")
+    for path in sorted(_CHINESE.glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale="zh_CN"):
+                if message.id:
+                    whole[message.id] = message
+    return whole
 
 
 def language_of(request: Request) -> str:

@@ -34,6 +34,7 @@ from store.views import (
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
 from web.log_words import LOG_ACTIONS, LOG_KINDS, ROLES, log_facts, shown_subject, subject_link
+from web.navigation import navigation
 from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
@@ -41,7 +42,7 @@ from web.terminal_words import COMMAND_KINDS, COMMAND_STATES, EVENT_KINDS, facts
 from web.terms import DARK_CAUSES, DAY_KINDS, FUELS, LEVELS, SOURCES, VEHICLE_CLASSES, NumberLine, ScorePart
 
 TEMPLATES = Path(__file__).parent / "templates"
-COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles")
+COMMON = ("language", "user", "nonce", "public_name", "path", "words", "rule_titles", "navigation")
 """What every template may use besides its page's own fields."""
 
 
@@ -309,6 +310,7 @@ class Renderer:
             "public_name": self._settings.public_name,
             "path": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             "words": self._words[language],
+            "navigation": navigation(user, request.url.path),
             "rule_titles": {rule_id: rule.title[language] for rule_id, rule in self._rules.items()},
         }
         own = {field.name: getattr(page, field.name) for field in fields(page)}

@@ -7,7 +7,8 @@ from analytics.context import FleetContext
 from rules import catalogue_path
 from rules.condition import Test
 from rules.evaluate import evaluate
-from rules.load import SUBJECTS, TEXT_FEATURES, Rule, load_catalogue
+from rules.load import Rule, load_catalogue
+from rules.subjects import SUBJECTS, TEXT_FEATURES
 from tests.analytics.tracks import MONDAY, Car, at, fleet, office, square, weighed
 
 RULES = load_catalogue(catalogue_path())
@@ -18,7 +19,7 @@ GOLF = square("golf", "golf_course", (5_000, 20_000), (-1_000, 1_000))
 
 def flags_of(car: Car, context: FleetContext) -> pd.DataFrame:
     evidence = weighed(car.positions(), context, MONDAY, MONDAY + 7)
-    return evaluate(RULES, evidence.trips, evidence.dark)
+    return evaluate(RULES, {"trip": evidence.trips, "dark": evidence.dark})
 
 
 def raised(car: Car, context: FleetContext) -> list[str]:
@@ -114,15 +115,14 @@ def just_not(test: Test) -> object:
 
 def flags_at(rule: Rule, feature: str = "") -> pd.DataFrame:
     """Flags of all rules on a row that reaches this rule's thresholds exactly, but for one feature, and nothing else."""
-    columns = SUBJECTS[rule.subject]
+    columns = SUBJECTS[rule.subject].features
     row: dict[str, object] = {name: "" if name in TEXT_FEATURES else 0.0 for name in columns}
     row |= {"dispatch_order": None, "vehicle_class": "ordinary", "origin_place": "", "destination_place": ""}
     row |= {"vehicle_ix": 0, "day": MONDAY, "start_time": at("09:00"), "end_time": at("10:00")}
-    row |= {"trip_id": "T1"} if rule.subject == "trip" else {"dark_id": "T1"}
+    row |= {f"{rule.subject}_id": "T1"}
     row |= {test.feature: just_not(test) if test.feature == feature else just(test) for test in rule.tests}
     table = pd.DataFrame([row]).astype({name: object for name, value in row.items() if value is None})
-    nothing = table.iloc[:0]
-    return evaluate(RULES, table, nothing) if rule.subject == "trip" else evaluate(RULES, nothing, table)
+    return evaluate(RULES, {rule.subject: table})
 
 
 @pytest.mark.parametrize("rule_id", IDS)

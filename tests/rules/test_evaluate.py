@@ -20,7 +20,7 @@ RULE = replace(
 
 
 def test_a_flag_holds_its_numbers_and_they_are_json() -> None:
-    flags = evaluate([RULE], TRIPS)
+    flags = evaluate([RULE], {"trip": TRIPS})
     assert tuple(flags.columns) == FLAG_COLUMNS
     distance, card = flags.iloc[0]["numbers"]
     assert distance["value"] == pytest.approx(TRIPS["distance_m"].iloc[0], abs=1e-3)
@@ -32,17 +32,20 @@ def test_a_flag_holds_its_numbers_and_they_are_json() -> None:
 
 @pytest.mark.parametrize("status", ["draft", "retired"])
 def test_only_stable_rules_raise(status: str) -> None:
-    assert len(evaluate([replace(RULE, status=status)], TRIPS)) == 0
+    assert len(evaluate([replace(RULE, status=status)], {"trip": TRIPS})) == 0
 
 
 def test_a_rule_applies_to_its_classes_and_days() -> None:
-    assert len(evaluate([RULE], TRIPS)) == 1
-    assert len(evaluate([replace(RULE, classes=("emergency",))], TRIPS)) == 0
-    assert len(evaluate([replace(RULE, effective_from=date(2026, 3, 2), effective_to=date(2026, 3, 2))], TRIPS)) == 1
-    assert len(evaluate([replace(RULE, effective_from=date(2026, 3, 3))], TRIPS)) == 0
-    assert len(evaluate([replace(RULE, effective_to=date(2026, 3, 1))], TRIPS)) == 0
+    assert len(evaluate([RULE], {"trip": TRIPS})) == 1
+    assert len(evaluate([replace(RULE, classes=("emergency",))], {"trip": TRIPS})) == 0
+    assert (
+        len(evaluate([replace(RULE, effective_from=date(2026, 3, 2), effective_to=date(2026, 3, 2))], {"trip": TRIPS}))
+        == 1
+    )
+    assert len(evaluate([replace(RULE, effective_from=date(2026, 3, 3))], {"trip": TRIPS})) == 0
+    assert len(evaluate([replace(RULE, effective_to=date(2026, 3, 1))], {"trip": TRIPS})) == 0
 
 
 def test_no_rule_and_no_trip_give_an_empty_table_with_its_columns() -> None:
-    assert tuple(evaluate([], TRIPS).columns) == FLAG_COLUMNS
-    assert tuple(evaluate([RULE], TRIPS.iloc[:0]).columns) == FLAG_COLUMNS
+    assert tuple(evaluate([], {"trip": TRIPS}).columns) == FLAG_COLUMNS
+    assert tuple(evaluate([RULE], {"trip": TRIPS.iloc[:0]}).columns) == FLAG_COLUMNS

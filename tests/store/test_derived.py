@@ -78,8 +78,9 @@ def tables(ids: Int32Array, day: int = DAY, metres: float = 1000.0) -> dict[str,
 def flags(ids: Int32Array, day: int = DAY, level: str = "yellow") -> pd.DataFrame:
     rows = [
         (
-            f"off-hours:{vehicle}-{day}", "off-hours", 1, level, f"{vehicle}-{day}", vehicle, day, START + HOUR_US,
-            START + 2 * HOUR_US, 20.0, "公务时间外使用", "used off hours", [{"name": "off_hours_s", "value": 60.0}],
+            f"off-hours:{vehicle}-{day}", "off-hours", 1, level, "trip", f"{vehicle}-{day}", f"{vehicle}-{day}", vehicle, day,
+            START + HOUR_US, START + 2 * HOUR_US, 20.0, "公务时间外使用", "used off hours",
+            [{"name": "off_hours_s", "value": 60.0}],
         )
         for vehicle in ids.tolist()
     ]  # fmt: skip

@@ -149,9 +149,9 @@ def test_flags_of_no_case_go_after_their_time(database: Database) -> None:
         remember_rules(conn, [RuleText("r", 1, "")])
         for number, day in enumerate((DAY, DAY + 1)):
             conn.execute(
-                "INSERT INTO flag (flag_id, rule, rule_version, level, trip_id, vehicle_id, day, start_time, end_time,"
-                " points, reason_zh, reason_en, numbers)"
-                " VALUES (%s, 'r', 1, 'red', 't', %s, %s, now(), now(), 1, '', '', '[]')",
+                "INSERT INTO flag (flag_id, rule, rule_version, level, subject, subject_id, trip_id, vehicle_id, day, start_time,"
+                " end_time, points, reason_zh, reason_en, numbers)"
+                " VALUES (%s, 'r', 1, 'red', 'trip', 't', 't', %s, %s, now(), now(), 1, '', '', '[]')",
                 (str(number), vehicle, day_date(day)),
             )
         assert drop_flags(conn, DAY + 1) == 1

@@ -194,7 +194,8 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
         [
             {
                 "flag_id": f"private-use-no-order:{trip_id(vehicle, evening)}", "rule": "private-use-no-order",
-                "rule_version": 1, "level": "red", "trip_id": trip_id(vehicle, evening), "vehicle_id": vehicle,
+                "rule_version": 1, "level": "red", "subject": "trip", "subject_id": trip_id(vehicle, evening),
+                "trip_id": trip_id(vehicle, evening), "vehicle_id": vehicle,
                 "day": number, "start_time": evening, "end_time": evening + last, "points": 80.0,
                 "reason_zh": "私用证据 62 分", "reason_en": "Evidence of private use 62 points", "numbers": numbers,
             }

@@ -77,9 +77,9 @@ def test_a_flag_without_a_trip_leads_to_the_ledger_of_its_vehicle(city: City, si
     with city.database.connection() as conn:
         conn.execute(
             """
-            INSERT INTO flag (flag_id, rule, rule_version, level, trip_id, vehicle_id, day, start_time, end_time, points,
-                              reason_zh, reason_en, numbers)
-            VALUES ('dark:1', 'dark-kilometres-no-order', 1, 'prompt', '', %s, '2019-06-03', '2019-06-03T21:00+08',
+            INSERT INTO flag (flag_id, rule, rule_version, level, subject, subject_id, trip_id, vehicle_id, day, start_time,
+                              end_time, points, reason_zh, reason_en, numbers)
+            VALUES ('dark:1', 'dark-kilometres-no-order', 1, 'prompt', 'dark', '1', '', %s, '2019-06-03', '2019-06-03T21:00+08',
                     '2019-06-04T01:00+08', 40, '九十分钟', 'ninety minutes', '[]')
             """,
             (vehicle,),

@@ -5,78 +5,22 @@ import pytest
 
 from tests.web.city import EVIL_PLATE, City
 from tests.web.conftest import SignedIn
+from tests.web.permissions import EVERYBODY, NOBODY, Statuses, modules
 from web.app import create_app
 from web.settings import WebSettings
 
-EVERYBODY = {"manager": 200, "inspector": 200, "auditor": 200, "admin": 200}
-NOT_THE_MANAGER = {**EVERYBODY, "manager": 404}
-ADMIN = {"manager": 403, "inspector": 403, "auditor": 403, "admin": 200}
-OFFICE = {"manager": 403, "inspector": 403, "auditor": 200, "admin": 200}
-NOT_FOR_THE_MANAGER = {**EVERYBODY, "manager": 403}
-NOBODY = dict.fromkeys(EVERYBODY, 404)
-
-TABLE = {
-    "/": EVERYBODY,
-    "/map": EVERYBODY,
-    "/vehicles": EVERYBODY,
-    "/flags": EVERYBODY,
-    "/savings": EVERYBODY,
-    "/savings?unit=U11": EVERYBODY,
-    "/savings?unit=U2": NOT_THE_MANAGER,
-    "/calendars": ADMIN,
-    "/calendar?code=office": ADMIN,
-    "/calendar?code=nowhere": {**ADMIN, "admin": 404},
-    "/quarantine": OFFICE,
-    "/log": OFFICE,
-    "/log?kind=rule&person=admin&subject=x&from_day=&to_day=2026-03-02": OFFICE,
-    "/log?kind=gossip": {**OFFICE, "auditor": 400, "admin": 400},
-    "/log?to_day=9999-12-31": {**OFFICE, "auditor": 400, "admin": 400},
-    "/terminals": EVERYBODY,
-    "/terminals?state=unknown": EVERYBODY,
-    "/terminals?state=lost": dict.fromkeys(EVERYBODY, 400),
-    "/terminals/13900000001": EVERYBODY,
-    "/terminals/00013900000001": EVERYBODY,
-    "/terminals/N-11": EVERYBODY,
-    "/terminals/13900000002": NOT_THE_MANAGER,
-    "/terminals/13900000099": {"manager": 404, "inspector": 404, "auditor": 200, "admin": 200},
-    "/terminals/no-such-terminal": NOBODY,
-    "/api/terminals/commands?key=13900000001": NOT_FOR_THE_MANAGER,
-    "/api/terminals/commands?key=13900000099": {"manager": 403, "inspector": 404, "auditor": 200, "admin": 200},
-    "/terminal-media/999999": {**NOBODY, "manager": 403},
-    "/api/base-map": EVERYBODY,
-    "/api/activity": EVERYBODY,
-    "/api/flags": EVERYBODY,
-    "/vehicles/{V1}": EVERYBODY,
-    "/vehicles/{V11}": EVERYBODY,
-    "/vehicles/{V2}": NOT_THE_MANAGER,
-    "/vehicles/999999": NOBODY,
-    "/trips/{trip V1}": EVERYBODY,
-    "/trips/{trip V11}": EVERYBODY,
-    "/trips/{trip V2}": NOT_THE_MANAGER,
-    "/trips/{trip V1}/map": EVERYBODY,
-    "/trips/{trip V2}/map": NOT_THE_MANAGER,
-    "/api/trips/{trip V1}/track": EVERYBODY,
-    "/api/trips/{trip V2}/track": NOT_THE_MANAGER,
-    "/trips/no-such-trip": NOBODY,
-    "/no-such-page": NOBODY,
-}
+TABLE: dict[str, Statuses] = {path: statuses for part in modules() for path, statuses in part.TABLE.items()}
 OPEN = {"/sign-in", "/sign-out", "/language/{language}", "/health"}
 STREAMS = {"/api/live"}
-POSTS = {
-    "/calendar/days",
-    "/calendar/year",
-    "/calendars/classes",
-    "/savings/prices",
-    "/savings/prices/remove",
-    "/terminals/ask",
-    "/terminals/approve",
-    "/terminals/refuse",
-}
+POSTS: set[str] = {path for part in modules() for path in part.POSTS}
 
 
 def _path(template: str, city: City) -> str:
     for code, number in city.vehicle_ids.items():
         template = template.replace(f"{{trip {code}}}", city.trip_ids[code]).replace(f"{{{code}}}", str(number))
+    for part in modules():
+        for name, value in (part.names(city) if hasattr(part, "names") else {}).items():
+            template = template.replace(f"{{{name}}}", value)
     return template
 
 

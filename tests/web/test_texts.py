@@ -13,7 +13,7 @@ from analytics.features import FEATURES
 from analytics.score import CAUSES, PARTS
 from rules.load import CLASSES, LEVELS
 from web import terms
-from web.i18n import Words, translations
+from web.i18n import Words, chinese, translations
 
 WEB = Path(terms.__file__).parent
 TEMPLATE_OPTIONS = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
@@ -30,10 +30,18 @@ def _texts_of_pages() -> set[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def chinese() -> Catalog:
-    with (WEB / "locale" / "zh.po").open("rb") as file:
-        return read_po(file, locale="zh_CN")
+@pytest.fixture(scope="module", name="chinese")
+def fixture_chinese() -> Catalog:
+    return chinese()
+
+
+def test_a_text_stands_in_one_file() -> None:
+    ids: list[str] = []
+    for path in sorted((WEB / "locale" / "zh").glob("*.po")):
+        with path.open("rb") as file:
+            ids += [str(message.id) for message in read_po(file, locale="zh_CN") if message.id]
+    assert len(ids) > 100
+    assert sorted({each for each in ids if ids.count(each) > 1}) == []
 
 
 def test_every_text_has_a_translation_and_none_is_left_over(chinese: Catalog) -> None:
