@@ -19,6 +19,13 @@ CAUSES = ("power_cut", "antenna", "no_fix", "carried", "coverage", "unknown")
 reported on without a fix, as in garages and tunnels; the odometer stood still; other vehicles were silent there and
 then; nothing of these."""
 
+CAUSE_WORDS = {
+    "no_fix": "the terminal reported on without a fix, as in garages and tunnels",
+    "carried": "the odometer stood still: a ferry, a breakdown lorry",
+    "coverage": "other vehicles were silent there and then too",
+}
+"""Those of CAUSES that are innocent → in words."""
+
 INTERFERENCE = frozenset({"power_cut", "antenna"})
 
 DARK_FEATURES = {

@@ -19,7 +19,7 @@ from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from analytics.overnight import nights, with_bases
 from analytics.patterns import patterns
 from analytics.places import CONTROLLED_VENUES
-from analytics.score import private_score
+from analytics.score import holding, private_score
 from geo.arrays import BoolArray, FloatArray, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
@@ -82,8 +82,9 @@ def weigh(
     trips = trips.assign(**_interference(trips, dark, thresholds))
     holds = innocent_causes(trips, context, thresholds)
     scores = private_score(_strength(trips, thresholds), holds, trips.index)
+    named = holding(holds, trips.index)
     return Evidence(
-        pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores], axis=1),
+        pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores, named], axis=1),
         with_bases(sleeping, context, from_day, to_day, thresholds),
         dark[dark["day"].between(from_day, to_day)].reset_index(drop=True),
     )
@@ -93,14 +94,16 @@ EVIDENCE = (
     "dwell_s", "stood_s", "recurring_days", "school_run_days", "home_work_days", "detour_m", "detour_ratio",
     "unnamed_stop", "named_place", "card_missing", "reader_silent_days", "dark_m",
 )  # fmt: skip
-"""Columns that the weighing gives a trip beside its score."""
+"""Columns that the weighing gives a trip beside its score, and `holds`: the innocent causes that hold, by name."""
 
 
 def _ordered(table: pd.DataFrame, from_day: int, to_day: int) -> pd.DataFrame:
     """Rows of these days by vehicle and time, without what an earlier weighing found."""
     chosen = table[table["day"].between(from_day, to_day)]
     old = [name for name in chosen.columns if name in EVIDENCE and name != "card_missing"]
-    old += [name for name in chosen.columns if name.startswith("score_") or name in {"private_score", "cleared"}]
+    old += [
+        name for name in chosen.columns if name.startswith("score_") or name in {"private_score", "cleared", "holds"}
+    ]
     old += [name for name in chosen.columns if name in {"dark_cause", "neighbours_silent", "neighbours_seen"}]
     keep = [name for name in chosen.columns if name not in old or (name == "dark_m" and "jump_m" in chosen.columns)]
     return chosen[keep].sort_values(["vehicle_ix", "start_time"], ignore_index=True)

@@ -126,6 +126,19 @@ def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolAr
     return table.assign(private_score=total, cleared=pd.Series(texts.take(way), index=index, dtype="str"))
 
 
+def holding(holds: Mapping[str, BoolArray], index: pd.Index) -> "pd.Series[str]":
+    """The names of the innocent causes that hold for each trip, in the order of CAUSES, with spaces between.
+
+    Of all of CAUSES, whether or not a part of the score lost points to it.
+    """
+    key = np.zeros(len(index), dtype=np.int64)
+    for place, cause in enumerate(CAUSES):
+        key |= holds[cause].astype(np.int64) << place
+    ways, way = np.unique(key, return_inverse=True)
+    names = [" ".join(cause for place, cause in enumerate(CAUSES) if bits >> place & 1) for bits in ways.tolist()]
+    return pd.Series(pd.array(names, dtype="str").take(way), index=index, dtype="str", name="holds")
+
+
 def _in_words(bits: int, places: list[tuple[str, str]]) -> str:
     found: dict[str, list[str]] = {}
     for number, (part, cause) in enumerate(places):

@@ -156,7 +156,8 @@ def store_measured(
     """Weigh what was measured, apply the rules, and put it in the place of what stood there."""
     vehicle_ids, tables = measured.vehicle_ids, measured.tables
     context = fleet.context(vehicle_ids)
-    evidence, all_flags = weigh_audit(conn, rules, context, tables, from_day, to_day)
+    scope = fleet.scope(vehicle_ids)
+    evidence, all_flags = weigh_audit(conn, rules, context, scope, tables, from_day, to_day)
     stops, vehicle_days = (
         frame.assign(vehicle_id=vehicle_ids[frame["vehicle_ix"]]) for frame in (tables.stops, tables.vehicle_days)
     )

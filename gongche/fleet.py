@@ -17,7 +17,10 @@ from geo.arrays import Int32Array
 from geo.distance import apart_m
 from geo.localtime import day_start_us
 from geo.zones import Circle, Zone, ZoneIndex
+from gongche.scope import scope_of
+from rules.scope import Scope
 from store.duty import DriverSwipe, DutyDay, load_duty_days, load_swipes, vehicle_calendars
+from store.exemptions import Exemption, load_exemptions
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, load_zones
 from store.orders import DispatchOrder, load_orders
 
@@ -40,6 +43,7 @@ class Fleet:
     """With vehicle_id for vehicle_ix, as the swipes."""
     swipes: Swipes
     border_tolerance_m: float
+    exemptions: tuple[Exemption, ...] = ()
 
     def vehicles_of(self, unit: str) -> Int32Array:
         """vehicle_id of the vehicles in a unit's subtree; empty when there is no such unit."""
@@ -73,6 +77,10 @@ class Fleet:
             border_tolerance_m=self.border_tolerance_m,
         )
 
+    def scope(self, vehicle_ids: Int32Array) -> Scope:
+        """Where rules apply to these vehicles, in this order."""
+        return scope_of([self.vehicles[number] for number in vehicle_ids.tolist()], self.units, self.exemptions)
+
     def _bases(self, vehicles: Sequence[Vehicle]) -> Bases:
         nowhere = Circle(np.nan, np.nan, 0.0)
         circles = [self.bases.get(vehicle.base, nowhere) for vehicle in vehicles]
@@ -87,15 +95,17 @@ def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_toleran
     """Read what audits of local days [from_day, to_day] consult."""
     first, last = from_day - MARGIN_DAYS, to_day + MARGIN_DAYS
     span = (day_start_us(first), day_start_us(last + 1))
+    weighed_anew = day_start_us(last + DEFAULT.window_days)
     return fleet_of(
         units=load_units(conn),
         vehicles=load_vehicles(conn),
         zones=load_zones(conn),
         duty_days=load_duty_days(conn, first, last),
         calendar_of=vehicle_calendars(conn),
-        orders=load_orders(conn, span[0], day_start_us(last + DEFAULT.window_days)),  # of what is weighed anew
+        orders=load_orders(conn, span[0], weighed_anew),
         swipes=load_swipes(conn, *span),
         border_tolerance_m=border_tolerance_m,
+        exemptions=load_exemptions(conn, span[0], weighed_anew),
     )
 
 
@@ -109,6 +119,7 @@ def fleet_of(
     orders: Iterable[DispatchOrder],
     swipes: Iterable[DriverSwipe],
     border_tolerance_m: float,
+    exemptions: Iterable[Exemption] = (),
 ) -> Fleet:
     """The fleet from its rows, each vehicle with its vehicle_id."""
     units, vehicles = list(units), list(vehicles)
@@ -128,6 +139,7 @@ def fleet_of(
         orders=_orders(orders),
         swipes=_swipes(swipes),
         border_tolerance_m=border_tolerance_m,
+        exemptions=tuple(exemptions),
     )
 
 

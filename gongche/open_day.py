@@ -1,8 +1,8 @@
 """The day that is not over: its trips and flags within seconds, at the cost of what came in.
 
 The stream's state lives in memory and is rebuilt from the database whenever it is missing or no longer fits: after a
-start, at midnight, and when zones, calendars or vehicles change. What stands in the database afterwards is what
-an audit of the whole day would put there.
+start, at midnight, and when zones, calendars, vehicles or exemptions change. What stands in the database afterwards is
+what an audit of the whole day would put there.
 """
 
 import pickle

@@ -20,6 +20,7 @@ from geo.arrays import Int32Array
 from gongche.fleet import Fleet
 from rules.evaluate import evaluate
 from rules.load import Rule
+from rules.scope import Scope
 from rules.subjects import TEXT_FEATURES
 from store.derived import raise_flags
 from store.evidence import read_past_trips, read_rows, read_sightings, replace_evidence, update_scores
@@ -32,9 +33,19 @@ MAY_BE_MISSING = ("odometer_m", "max_speed_mps")
 
 
 def weigh_audit(
-    conn: Connection[Any], rules: list[Rule], context: FleetContext, tables: Tables, from_day: int, to_day: int
+    conn: Connection[Any],
+    rules: list[Rule],
+    context: FleetContext,
+    scope: Scope,
+    tables: Tables,
+    from_day: int,
+    to_day: int,
 ) -> tuple[Evidence, pd.DataFrame]:
     """The evidence of days from_day − 1 … to_day + WEEKS: of what an audit of [from_day, to_day] found, and what stands.
+
+    Parameters
+    ----------
+    scope : of the vehicles of `context`.
 
     Returns
     -------
@@ -46,7 +57,7 @@ def weigh_audit(
         _joined(standing, found)
         for standing, found in zip(stored, (tables.trips, tables.stops, tables.dark), strict=True)
     )
-    return _weighed(conn, rules, context, (trips, stops, dark), first, last)
+    return _weighed(conn, rules, context, scope, (trips, stops, dark), first, last)
 
 
 def put(
@@ -76,7 +87,8 @@ def settle(conn: Connection[Any], fleet: Fleet, rules: list[Rule], from_day: int
         return 0
     first, last = int(changed["day"].min()) - REACH_DAYS, int(changed["day"].max()) + 2 * REACH_DAYS
     context = fleet.context(vehicles)
-    evidence, flags = _weighed(conn, rules, context, _stored(conn, context, first, last), first, last)
+    stored = _stored(conn, context, first, last)
+    evidence, flags = _weighed(conn, rules, context, fleet.scope(vehicles), stored, first, last)
     update_scores(conn, evidence.trips)
     replace_evidence(conn, vehicles, first, last, nights=evidence.nights, dark=evidence.dark)
     raise_flags(conn, vehicles, first, last, flags)
@@ -87,6 +99,7 @@ def _weighed(
     conn: Connection[Any],
     rules: list[Rule],
     context: FleetContext,
+    scope: Scope,
     tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
     first: int,
     last: int,
@@ -100,7 +113,7 @@ def _weighed(
     sightings = _joined(near[["vehicle_id", "start_time", "end_time", "lat", "lon", "kind"]], others)
     evidence = weigh(Rows(trips, stops, dark, sightings), context, first, last)
     found = Evidence(*(_named(table, context) for table in (evidence.trips, evidence.nights, evidence.dark)))
-    return found, _named(evaluate(rules, {"trip": found.trips, "dark": found.dark}), context)
+    return found, _named(evaluate(rules, {"trip": found.trips, "dark": found.dark}, scope), context)
 
 
 def _stored(

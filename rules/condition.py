@@ -9,14 +9,17 @@ A missing value fulfils nothing but `missing = true`: what is not known proves n
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from geo.arrays import BoolArray
+from rules.measures import measure
+from rules.names import FEATURE_NAMES, VALUE_NAMES, YES_OR_NO
 
 Value = float | str | bool | tuple[float | str, ...]
 
@@ -27,6 +30,12 @@ COMPARISONS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "lt": ("<", np.less),
 }
 OPERATORS = (*COMPARISONS, "eq", "any_of", "missing")
+NO_UNITS: Mapping[str, str] = MappingProxyType({})
+
+_COLON = {"zh": ":", "en": ": "}
+_OR = {"zh": "或", "en": " or "}
+_KNOWN = {False: {"zh": "无", "en": "none"}, True: {"zh": "有", "en": "known"}}
+_YES = {False: {"zh": "否", "en": "no"}, True: {"zh": "是", "en": "yes"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +63,38 @@ class Test:
         allowed = self.threshold if isinstance(self.threshold, tuple) else (self.threshold,)
         return column.isin(list(allowed)).to_numpy() & known
 
-    def in_words(self) -> str:
-        """The comparison as a line of text."""
+    def in_words(self, language: str = "en", units: Mapping[str, str] = NO_UNITS) -> str:
+        """The comparison as a person reads it, zh or en; `units`: unit of each feature, for kilometres and minutes."""
+        name = FEATURE_NAMES.get(self.feature, {}).get(language, self.feature)
+        colon = _COLON[language]
         if self.operator == "missing":
-            return f"{self.feature} {'missing' if self.threshold else 'known'}"
+            return f"{name}{colon}{_KNOWN[not self.threshold][language]}"
         if self.operator in COMPARISONS:
-            return f"{self.feature} {COMPARISONS[self.operator][0]} {self.threshold}"
+            return f"{name} {COMPARISONS[self.operator][0]} {self._value(self.threshold, language, units)}"
         allowed = self.threshold if isinstance(self.threshold, tuple) else (self.threshold,)
-        return f"{self.feature} = {' | '.join(map(str, allowed))}"
+        return f"{name}{colon}{_OR[language].join(self._value(value, language, units) for value in allowed)}"
+
+    def _value(self, value: object, language: str, units: Mapping[str, str]) -> str:
+        if isinstance(value, str):
+            return VALUE_NAMES.get(value, {}).get(language, value)
+        assert isinstance(value, int | float)
+        if self.feature in YES_OR_NO and value in (0, 1):
+            return _YES[bool(value)][language]
+        if self.feature.endswith("_share"):
+            return f"{100 * value:g} %"
+        return measure(value, units.get(self.feature, ""), language)
 
 
-def all_hold(tests: tuple[Test, ...], table: pd.DataFrame) -> BoolArray:
-    """For which rows every test holds; bool (n,)."""
+def all_hold(
+    tests: tuple[Test, ...], table: pd.DataFrame, held: MutableMapping[Test, BoolArray] | None = None
+) -> BoolArray:
+    """For which rows every test holds; bool (n,). `held` keeps what each test gave for whoever asks of this table again."""
+    held = {} if held is None else held
     fulfilled = np.ones(len(table), dtype=np.bool_)
     for test in tests:
-        fulfilled &= test.holds(table)
+        if test not in held:
+            held[test] = test.holds(table)
+        fulfilled &= held[test]
     return fulfilled
 
 

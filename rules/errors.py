@@ -11,14 +11,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RuleFault:
-    """One fault in a rule file; line 0 where the file as a whole is meant."""
+    """One fault in a rule file, or a warning; line 0 where the file as a whole is meant."""
 
     path: Path
     line: int
     message: str
+    warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}"
+        return f"{self.path}:{self.line}: {'warning: ' if self.warning else ''}{self.message}"
 
 
 class RulesError(Exception):

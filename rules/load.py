@@ -6,20 +6,24 @@ import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from rules.condition import Test, fault_in
 from rules.errors import RuleFault, RulesError
+from rules.reader import LANGUAGES, Reader
 from rules.subjects import SUBJECTS, TEXT_FEATURES
 
 LEVELS = ("prompt", "yellow", "red")
 STATUSES = ("draft", "stable", "retired")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
-LANGUAGES = ("zh", "en")
+EXEMPTED = ("vehicle", "unit")
+"""Kinds of entries in the register of exemptions: of one vehicle, or of a unit and all below it."""
 
-_REQUIRED = ("id", "version", "status", "level", "points", "basis", "title", "reason", "innocent_causes", "on")
+_REQUIRED = (
+    "id", "version", "status", "level", "points", "basis", "exemptions", "title", "reason", "innocent_causes", "on",
+)  # fmt: skip
 _OPTIONAL = ("applies_to", "effective_from", "effective_to")
 
 
@@ -36,6 +40,7 @@ class Rule:
     title: Mapping[str, str]
     reason: Mapping[str, str]
     innocent_causes: tuple[Mapping[str, str], ...]
+    """Texts zh and en; `tested`: which of the subject's tests tells whether it holds. Without one only the unit can tell."""
     classes: tuple[str, ...]
     effective_from: date
     effective_to: date
@@ -44,6 +49,17 @@ class Rule:
     """One of SUBJECTS."""
     text: str = ""
     """The whole file."""
+    units: tuple[str, ...] = ()
+    """Codes of the units whose vehicles, and those of all units below, it applies to; none named: to all."""
+    exemptions: tuple[str, ...] = ()
+    """Which of EXEMPTED lift its flags."""
+    path: Path = Path()
+    """Where its file stands."""
+
+    def in_words(self, language: str) -> tuple[str, ...]:
+        """Its condition as a person reads it, a line a comparison; all must hold."""
+        units = {name: unit for name, (unit, _) in SUBJECTS[self.subject].features.items()}
+        return tuple(test.in_words(language, units) for test in self.tests)
 
 
 def load_catalogue(folder: Path) -> list[Rule]:
@@ -75,68 +91,22 @@ def check_files(paths: list[Path]) -> tuple[list[Rule], list[RuleFault]]:
     return rules, faults
 
 
-class _Reader:
-    """A parsed file, and the faults found in it with the lines they stand on."""
-
-    def __init__(self, path: Path, text: str, fields: dict[str, Any]) -> None:
-        self.path = path
-        self.text = text
-        self.lines = text.splitlines()
-        self.fields = fields
-        self.faults: list[RuleFault] = []
-
-    def fault(self, key: str, message: str, *, table: str = "", number: int = 0) -> None:
-        """Note a fault of a key: of the table's, or of the number-th table of that name."""
-        line = self.line_of(key, self.line_of(table)) if table else self.line_of(key, number=number)
-        self.faults.append(RuleFault(self.path, line, message))
-
-    def line_of(self, key: str, first: int = 1, number: int = 0) -> int:
-        """Line of a key or table from `first` on, where it is missing `first`. tomllib gives values without their lines."""
-        pattern = re.compile(rf"^\s*(\[+\s*)?(\w+\.)?{re.escape(key)}\s*(=|\.|\])")
-        found = [line for line in range(first, len(self.lines) + 1) if pattern.match(self.lines[line - 1])]
-        return found[min(number, len(found) - 1)] if found else first
-
-    def expect(self, key: str, kind: type | tuple[type, ...], described: str) -> Any:
-        value = self.fields.get(key)
-        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-            self.fault(key, f"{key}: expected {described}, got {value!r}")
-            return None
-        return value
-
-    def choice(self, key: str, values: tuple[str, ...]) -> str:
-        value = self.expect(key, str, f"one of {', '.join(values)}")
-        if value is not None and value not in values:
-            self.fault(key, f"{key}: expected one of {', '.join(values)}, got {value!r}")
-        return str(value)
-
-    def day(self, key: str, otherwise: date) -> date:
-        value = self.expect(key, date, "a date")
-        if isinstance(value, datetime):
-            self.fault(key, f"{key}: expected a date without a time, got {value}")
-            return otherwise
-        return value or otherwise
-
-    def texts(self, key: str, value: object, number: int = 0) -> Mapping[str, str]:
-        if (
-            not isinstance(value, dict)
-            or set(value) != set(LANGUAGES)
-            or not all(isinstance(t, str) and t for t in value.values())
-        ):
-            self.fault(key, f"{key}: expected texts zh and en, got {value!r}", number=number)
-            return dict.fromkeys(LANGUAGES, "")
-        return value
-
-
 def _read(path: Path) -> tuple[Rule | None, list[RuleFault]]:
     try:
         text = path.read_text(encoding="utf-8")
-        fields = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         return None, [RuleFault(path, 0, str(error))]
+    return read_rule(path, text)
+
+
+def read_rule(path: Path, text: str) -> tuple[Rule | None, list[RuleFault]]:
+    """The rule of a text, or None and every fault in it; `path` is what the faults call it."""
+    try:
+        fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         return None, [RuleFault(path, int(line[1]) if line else 0, str(error))]
-    reader = _Reader(path, text, fields)
+    reader = Reader(path, text, fields)
     for key in _REQUIRED:
         if key not in fields:
             reader.fault(key, f"{key}: missing")
@@ -146,7 +116,7 @@ def _read(path: Path) -> tuple[Rule | None, list[RuleFault]]:
     return (None if reader.faults else rule), reader.faults
 
 
-def _rule(reader: _Reader) -> Rule:
+def _rule(reader: Reader) -> Rule:
     fields = reader.fields
     rule_id = reader.expect("id", str, "a text")
     if rule_id is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule_id):
@@ -158,13 +128,11 @@ def _rule(reader: _Reader) -> Rule:
     basis = reader.expect("basis", list, "a list of texts") or []
     if "basis" in fields and (not basis or not all(isinstance(text, str) for text in basis)):
         reader.fault("basis", f"basis: expected at least one text, got {basis!r}")
-    causes = reader.expect("innocent_causes", list, "tables of texts zh and en") or []
-    if "innocent_causes" in fields and not causes:
-        reader.fault("innocent_causes", "innocent_causes: expected at least one, got none")
     subject, tests = _tests(reader)
     reason = reader.texts("reason", fields.get("reason", dict.fromkeys(LANGUAGES, "-")))
     for language in LANGUAGES:
         _check_template(reader, language, reason[language], SUBJECTS[subject].shown)
+    classes, units = _applies_to(reader)
     effective_from, effective_to = reader.day("effective_from", date.min), reader.day("effective_to", date.max)
     if effective_from > effective_to:
         reader.fault("effective_to", f"effective_to: expected a day from {effective_from} on, got {effective_to}")
@@ -177,17 +145,20 @@ def _rule(reader: _Reader) -> Rule:
         tuple(map(str, basis)),
         reader.texts("title", fields.get("title", dict.fromkeys(LANGUAGES, "-"))),
         reason,
-        tuple(reader.texts("innocent_causes", cause, number) for number, cause in enumerate(causes)),
-        _classes(reader),
+        _causes(reader, SUBJECTS[subject].tests),
+        classes,
         effective_from,
         effective_to,
         tests,
         subject,
         reader.text,
+        units,
+        reader.choices("exemptions", EXEMPTED),
+        reader.path,
     )
 
 
-def _check_template(reader: _Reader, language: str, template: str, shown: Mapping[str, Any]) -> None:
+def _check_template(reader: Reader, language: str, template: str, shown: Mapping[str, Any]) -> None:
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
         wrong = [name for name in names if name not in shown]
@@ -200,21 +171,41 @@ def _check_template(reader: _Reader, language: str, template: str, shown: Mappin
         reader.fault(language, f"reason.{language}: {error}", table="reason")
 
 
-def _classes(reader: _Reader) -> tuple[str, ...]:
+def _causes(reader: Reader, tests: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    """The innocent causes; `tests`: name → sentence of what the subject's rows tell of them."""
+    causes = reader.expect("innocent_causes", list, "tables of texts zh and en") or []
+    if "innocent_causes" in reader.fields and not causes:
+        reader.fault("innocent_causes", "innocent_causes: expected at least one, got none")
+    read = []
+    for number, cause in enumerate(causes):
+        read.append(reader.texts("innocent_causes", cause, number, beside=frozenset({"tested"})))
+        tested = cause.get("tested") if isinstance(cause, dict) else None
+        if isinstance(tested, str) and tested not in tests:
+            expected = f"one of {', '.join(tests)}" if tests else "none: no cause is tested of this subject"
+            message = f"tested: expected {expected}, got {tested!r}"
+            reader.fault("tested", message, table="innocent_causes", number=number)
+    return tuple(read)
+
+
+def _applies_to(reader: Reader) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Classes, and codes of units."""
     given = reader.expect("applies_to", dict, "a table") or {}
-    classes = given.get("class", list(CLASSES))
-    if (
-        set(given) - {"class"}
-        or not isinstance(classes, list)
-        or not classes
-        or any(each not in CLASSES for each in classes)
+    for key in sorted(set(given) - {"class", "unit"}):
+        reader.fault(key, f"applies_to: expected class or unit, got {key!r}", table="applies_to")
+    classes, units = given.get("class", list(CLASSES)), given.get("unit", [])
+    if not isinstance(classes, list) or not classes or any(each not in CLASSES for each in classes):
+        message = f"applies_to: expected class = a list out of {', '.join(CLASSES)}, got {classes!r}"
+        reader.fault("class", message, table="applies_to")
+        classes = []
+    if "unit" in given and not (
+        isinstance(units, list) and units and all(isinstance(each, str) and each for each in units)
     ):
-        reader.fault("applies_to", f"applies_to: expected class = a list out of {', '.join(CLASSES)}, got {given!r}")
-        return ()
-    return tuple(classes)
+        reader.fault("unit", f"applies_to: expected unit = a list of codes, got {units!r}", table="applies_to")
+        units = []
+    return tuple(classes), tuple(units)
 
 
-def _tests(reader: _Reader) -> tuple[str, tuple[Test, ...]]:
+def _tests(reader: Reader) -> tuple[str, tuple[Test, ...]]:
     """What the rule is on, and its comparisons."""
     on = reader.expect("on", dict, "a table") or {}
     subject = next(iter(on), "trip")

@@ -4,10 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.dark import DARK_FEATURES
+from analytics.dark import CAUSE_WORDS, DARK_FEATURES
 from analytics.features import FEATURES
+from analytics.score import CAUSES
 
-_Shown = dict[str, Callable[[Mapping[Any, Any]], Any]]
+_Features = dict[str, tuple[str, str]]
+_Row = Mapping[Any, Any]
+_Shown = dict[str, Callable[[_Row], Any]]
+
+
+def _none_held(_: _Row) -> frozenset[str]:
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,39 +22,175 @@ class Subject:
     """A kind of rows that rules judge.
 
     features: name → (unit, sentence). shown: name → how a template's number is made of a row's features, as a person
-    reads it: minutes, kilometres; a name that ends in `_place` is a text.
+    reads it: minutes, kilometres; a name that ends in `_place` is a text. tests: name → sentence of each innocent cause
+    that a row tells of. held: those that hold for a row.
     """
 
     features: Mapping[str, tuple[str, str]]
     shown: _Shown
+    tests: Mapping[str, str]
+    held: Callable[[_Row], frozenset[str]] = _none_held
 
 
+def _in(divisor: float, **shown: str) -> _Shown:
+    """Each shown name of a feature in a unit so many times as large."""
+    return {name: _divided(feature, divisor) for name, feature in shown.items()}
+
+
+def _divided(feature: str, divisor: float) -> Callable[[_Row], Any]:
+    return lambda row: None if row[feature] is None else row[feature] / divisor
+
+
+# ---------------------------------------------------------------- features that rules name and their makers add
+_TRIP_COMING: _Features = {
+    "speeding_s": ("s", "time faster than the road's limit, or the limit of all roads where none is known"),
+    "unbroken_s": ("s", "longest time at the wheel without a rest of twenty minutes"),
+    "idle_s": ("s", "time standing with the engine on"),
+    "out_of_district_m": ("m", "way driven outside the unit's district"),
+    "out_of_city_m": ("m", "way driven outside the city"),
+    "out_of_province_m": ("m", "way driven outside the province"),
+    "order_overrun_s": ("s", "time in use after its dispatch order had ended"),
+    "order_away_m": ("m", "farthest it was from the places its dispatch order names"),
+    "sealed": ("", "1 when the vehicle was sealed as it began"),
+}
+_NIGHT_COMING: _Features = {
+    "base_m": ("m", "distance of the overnight place from the base's edge; missing where none is declared"),
+    "night_s": ("s", "time it stood there between midnight and five"),
+    "nights_here": ("", "nights of four weeks at this place"),
+    "learned_base_m": ("m", "distance from the learned base; missing where none is learned"),
+    "night_kind": ("", "kind of the zone it slept in"),
+    "dispatch_order": ("", "number of the dispatch order that covers the night; missing without one"),
+    "vehicle_class": ("", "class of the vehicle"),
+}
+_CARD_COMING: _Features = {
+    "overlap_s": ("s", "time one card was in both vehicles"),
+    "apart_m": ("m", "farthest these vehicles were from each other in that time"),
+    "vehicle_class": ("", "class of the vehicle"),
+}
+_REFUEL_COMING: _Features = {
+    "refuel_l": ("l", "litres put in"),
+    "over_tank_l": ("l", "litres beyond the room that the tank had"),
+    "unseen_l": ("l", "litres that the vehicle's own gauge did not see; missing without a gauge"),
+    "apart_m": ("m", "distance of the vehicle from the station at that time"),
+    "since_m": ("m", "way driven since the refuelling before"),
+    "l_100km": ("l/100 km", "consumption since then"),
+    "consumption_ratio": ("", "consumption in declared ones"),
+    "vehicle_class": ("", "class of the vehicle"),
+}
+_MONTH_COMING: _Features = {
+    "distance_m": ("m", "way driven in the month"),
+    "unit_median_m": ("m", "median way of the unit's vehicles"),
+    "unit_vehicles": ("", "vehicles of the unit with a way in the month"),
+    "unit_ratio": ("", "its way in medians of its unit"),
+    "unit_z": ("", "distance of its way from the unit's median, in 1.4826 median absolute deviations"),
+    "l_100km": ("l/100 km", "consumption of the month"),
+    "consumption_ratio": ("", "consumption in declared ones"),
+    "consumption_z": (
+        "",
+        "distance of its consumption from the median of its like, in 1.4826 median absolute deviations",
+    ),
+    "vehicle_class": ("", "class of the vehicle"),
+}
+_SEAL_COMING: _Features = {
+    "odometer_growth_m": ("m", "odometer at unsealing less that at sealing"),
+    "moved_m": ("m", "way that positions show while sealed"),
+    "odometer_gap_m": ("m", "odometer as positions say it less what was entered"),
+    "vehicle_class": ("", "class of the vehicle"),
+}
+_COMING_TEXTS = frozenset({"night_kind"})
+# ----------------------------------------------------------------
+
+_KM, _MIN, _HOUR = 1000.0, 60.0, 3600.0
 _TRIP: _Shown = {
-    "distance_km": lambda trip: trip["distance_m"] / 1000,
-    "duration_min": lambda trip: trip["duration_s"] / 60,
-    "off_hours_min": lambda trip: trip["off_hours_s"] / 60,
-    "off_hours_km": lambda trip: trip["off_hours_m"] / 1000,
-    "out_of_area_min": lambda trip: trip["out_of_area_s"] / 60,
-    "out_of_area_km": lambda trip: trip["out_of_area_m"] / 1000,
-    "private_score": lambda trip: trip["private_score"],
-    "detour_km": lambda trip: trip["detour_m"] / 1000,
-    "detour_ratio": lambda trip: trip["detour_ratio"],
-    "dwell_min": lambda trip: trip["dwell_s"] / 60,
-    "recurring_days": lambda trip: trip["recurring_days"],
-    "school_run_days": lambda trip: trip["school_run_days"],
-    "home_work_days": lambda trip: trip["home_work_days"],
+    **_in(
+        _KM,
+        distance_km="distance_m",
+        off_hours_km="off_hours_m",
+        out_of_area_km="out_of_area_m",
+        detour_km="detour_m",
+        out_of_district_km="out_of_district_m",
+        out_of_city_km="out_of_city_m",
+        out_of_province_km="out_of_province_m",
+        order_away_km="order_away_m",
+    ),
+    **_in(
+        _MIN,
+        duration_min="duration_s",
+        off_hours_min="off_hours_s",
+        out_of_area_min="out_of_area_s",
+        dwell_min="dwell_s",
+        venue_dwell_min="venue_dwell_s",
+        speeding_min="speeding_s",
+        idle_min="idle_s",
+        order_overrun_min="order_overrun_s",
+    ),
+    **_in(_HOUR, unbroken_h="unbroken_s"),
+    **_in(
+        1,
+        private_score="private_score",
+        detour_ratio="detour_ratio",
+        recurring_days="recurring_days",
+        school_run_days="school_run_days",
+        home_work_days="home_work_days",
+    ),
+    "max_speed_kmh": lambda trip: None if trip["max_speed_mps"] is None else trip["max_speed_mps"] * 3.6,
     "origin_place": lambda trip: trip["origin_place"] or "—",
     "destination_place": lambda trip: trip["destination_place"] or "—",
 }
-_DARK: _Shown = {
-    "dark_km": lambda entry: entry["dark_m"] / 1000,
-    "dark_min": lambda entry: entry["dark_s"] / 60,
-    "off_hours_min": lambda entry: entry["off_hours_s"] / 60,
+_DARK = {**_in(_KM, dark_km="dark_m"), **_in(_MIN, dark_min="dark_s", off_hours_min="off_hours_s")}
+_NIGHT = {
+    **_in(_KM, base_km="base_m", learned_base_km="learned_base_m"),
+    **_in(_HOUR, night_h="night_s"),
+    **_in(1, nights_here="nights_here"),
 }
-SUBJECTS = {"trip": Subject(FEATURES, _TRIP), "dark": Subject(DARK_FEATURES, _DARK)}
+_CARD = {**_in(_KM, apart_km="apart_m"), **_in(_MIN, overlap_min="overlap_s")}
+_REFUEL = {
+    **_in(_KM, apart_km="apart_m", since_km="since_m"),
+    **_in(
+        1,
+        refuel_l="refuel_l",
+        over_tank_l="over_tank_l",
+        unseen_l="unseen_l",
+        l_100km="l_100km",
+        consumption_ratio="consumption_ratio",
+    ),
+}
+_MONTH = {
+    **_in(_KM, distance_km="distance_m", unit_median_km="unit_median_m"),
+    **_in(
+        1,
+        unit_vehicles="unit_vehicles",
+        unit_ratio="unit_ratio",
+        unit_z="unit_z",
+        l_100km="l_100km",
+        consumption_ratio="consumption_ratio",
+        consumption_z="consumption_z",
+    ),
+}
+_SEAL = _in(_KM, odometer_growth_km="odometer_growth_m", moved_km="moved_m", odometer_gap_km="odometer_gap_m")
+
+
+def _held_of_trip(trip: _Row) -> frozenset[str]:
+    return frozenset((trip.get("holds") or "").split())
+
+
+def _held_of_dark(entry: _Row) -> frozenset[str]:
+    return frozenset({entry["dark_cause"]} & set(CAUSE_WORDS))
+
+
+SUBJECTS = {
+    "trip": Subject({**FEATURES, **_TRIP_COMING}, _TRIP, CAUSES, _held_of_trip),
+    "dark": Subject(DARK_FEATURES, _DARK, CAUSE_WORDS, _held_of_dark),
+    "night": Subject(_NIGHT_COMING, _NIGHT, {}),
+    "card": Subject(_CARD_COMING, _CARD, {}),
+    "refuel": Subject(_REFUEL_COMING, _REFUEL, {}),
+    "month": Subject(_MONTH_COMING, _MONTH, {}),
+    "seal": Subject(_SEAL_COMING, _SEAL, {}),
+}
 """Name of a subject, as in `[on.trip]` → what it is."""
 
 TEXT_FEATURES = frozenset(
     {"dispatch_order", "driver_card", "origin_kind", "destination_kind", "venue_kind", "vehicle_class", "dark_cause"}
+    | _COMING_TEXTS
 )
 """Features that are texts, of all subjects; all others are numbers."""

@@ -28,7 +28,7 @@ VEHICLE_DAY_COLUMNS = (
 )  # fmt: skip
 FLAG_COLUMNS = (
     "flag_id", "rule", "rule_version", "level", "subject", "subject_id", "trip_id", "vehicle_id", "day", "start_time",
-    "end_time", "points", "reason_zh", "reason_en", "numbers",
+    "end_time", "points", "reason_zh", "reason_en", "numbers", "exemption_id",
 )  # fmt: skip
 AUDITED = ("trip", "dark")
 """What an audit of positions finds flags on; flags on other subjects come and go with what they rest on."""
@@ -79,12 +79,14 @@ def raise_flags(
 ) -> int:
     """Store what the rules found on these subjects for these vehicles and days; returns how many flags are new.
 
-    A flag found again keeps its first `raised_at`; one no longer found is withdrawn, never deleted.
+    A flag found again keeps its first `raised_at`; one no longer found is withdrawn, never deleted. Flags without a
+    column `exemption_id` are lifted by no exemption.
     """
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS found_flag (LIKE flag INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
     conn.execute("TRUNCATE found_flag")
     numbers = [json.dumps(value, allow_nan=False) for value in flags["numbers"]]
-    copy_rows(conn, "found_flag", FLAG_COLUMNS, flags.assign(numbers=numbers))
+    found = flags.assign(numbers=numbers, exemption_id=flags.get("exemption_id"))
+    copy_rows(conn, "found_flag", FLAG_COLUMNS, found)
     conn.execute(
         """
         UPDATE flag SET withdrawn_at = now()
@@ -100,7 +102,7 @@ def raise_flags(
             ON CONFLICT (flag_id) DO UPDATE SET
                 rule_version = excluded.rule_version, level = excluded.level, end_time = excluded.end_time,
                 points = excluded.points, reason_zh = excluded.reason_zh, reason_en = excluded.reason_en,
-                numbers = excluded.numbers, withdrawn_at = NULL
+                numbers = excluded.numbers, exemption_id = excluded.exemption_id, withdrawn_at = NULL
             RETURNING (xmax = 0) AS fresh
         ) SELECT count(*) FILTER (WHERE fresh) FROM merged
         """
@@ -140,7 +142,9 @@ def summary(conn: Connection[Any]) -> Mapping[str, Any]:
     ).fetchone()
     assert row is not None
     rules = conn.execute(
-        "SELECT rule, count(*) FROM flag WHERE withdrawn_at IS NULL GROUP BY rule ORDER BY rule"
+        """
+        SELECT rule, count(*) FROM flag WHERE withdrawn_at IS NULL AND exemption_id IS NULL GROUP BY rule ORDER BY rule
+        """
     ).fetchall()
     return {
         "vehicles": row[0],
@@ -223,7 +227,7 @@ _EXPORTS = {
     "flags": _SUBTREE
     + """
         SELECT flag_id, trip_id, vehicle, plate, unit, rule, rule_version, level, start_time, end_time,
-               reason_zh AS reason, reason_en, numbers, points, raised_at
+               reason_zh AS reason, reason_en, numbers, points, raised_at, coalesce(exemption_id::text, '') AS exemption
         FROM flag JOIN car USING (vehicle_id)
         WHERE day BETWEEN %(from)s AND %(to)s AND withdrawn_at IS NULL ORDER BY start_time, flag_id
         """,

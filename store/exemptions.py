@@ -9,6 +9,7 @@ from psycopg import Connection
 from geo.localtime import to_datetime, to_us
 from store.errors import StoreError
 from store.fleet import refer
+from store.judged import mark_exemption
 
 
 class ExemptionError(StoreError):
@@ -36,6 +37,7 @@ class Exemption:
 def add_exemption(conn: Connection[Any], exemption: Exemption, user_id: int | None = None) -> int:
     """Enter an exemption, by a person or (None) at the command line; returns its number.
 
+    The closed days on which it holds become stale, so that the next audit lifts their flags.
     ExemptionError names what is missing or too much; UnknownReferenceError a vehicle or unit that is not there.
     """
     if bool(exemption.vehicle) == bool(exemption.unit):
@@ -73,6 +75,7 @@ def add_exemption(conn: Connection[Any], exemption: Exemption, user_id: int | No
         },
     ).fetchone()
     assert row is not None
+    mark_exemption(conn, row[0])
     return int(row[0])
 
 

@@ -54,6 +54,7 @@ class FlagRow:
     reason_en: str
     numbers: list[dict[str, Any]]
     rule_version: int
+    exemption_id: int | None = None  # what lifts it
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ def overview(conn: Connection[Any], user: User, today: date) -> Overview:
                     WHERE day = %(today)s) AS metres_today,
                    (SELECT coalesce(sum(trips), 0)::int FROM vehicle_day JOIN mine USING (vehicle_id)
                     WHERE day = %(today)s) AS trips_today,
-                   (SELECT count(*) FROM flag JOIN mine USING (vehicle_id) WHERE withdrawn_at IS NULL) AS flags_open
+                   (SELECT count(*) FROM flag JOIN mine USING (vehicle_id)
+                    WHERE withdrawn_at IS NULL AND exemption_id IS NULL) AS flags_open
             """,
             {"own_unit": user.sees_unit, "today": today, "online": ONLINE_MINUTES},
         ).fetchone()
@@ -195,11 +197,16 @@ def flags(
     page: int = 1,
     rows: int = PAGE_ROWS,
     newest_first: bool = False,
+    exempted: bool | None = False,
 ) -> tuple[list[FlagRow], int]:
-    """One page of open flags and how many there are; the gravest first, or the newest."""
+    """One page of open flags and how many there are; the gravest first, or the newest.
+
+    `exempted`: those that no exemption lifts, those that one does, or (None) both.
+    """
     parameters = {
         "own_unit": user.sees_unit, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
         "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows, "newest": newest_first,
+        "exempted": exempted,
     }  # fmt: skip
     chosen = """
         FROM flag f JOIN mine USING (vehicle_id)
@@ -207,13 +214,14 @@ def flags(
           AND (%(rule)s = '' OR rule = %(rule)s) AND (%(level)s = '' OR level = %(level)s)
           AND (%(unit)s = '' OR unit_code = %(unit)s) AND (%(vehicle)s::int IS NULL OR f.vehicle_id = %(vehicle)s)
           AND (%(trip)s = '' OR trip_id = %(trip)s)
+          AND (%(exempted)s::boolean IS NULL OR (exemption_id IS NOT NULL) = %(exempted)s)
     """
     with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
         found = cursor.execute(
             VISIBLE
             + """
             SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, unit_zh, unit_en, start_time, end_time,
-                   reason_zh, reason_en, numbers, rule_version
+                   reason_zh, reason_en, numbers, rule_version, exemption_id
             """
             + chosen
             + """

@@ -27,6 +27,7 @@ QUARANTINE_DAYS = 90
 _BEGINNING = datetime(1970, 1, 1, tzinfo=FLEET_ZONE)
 PageNumber = Annotated[int, Query(ge=1, le=100_000)]
 Text = Annotated[str, Query(max_length=100)]
+Flag = Annotated[bool, BeforeValidator(lambda text: text or False), Query()]  # an emptied field is no
 Day = Annotated[date | None, BeforeValidator(lambda text: text or None), Query()]  # an emptied field is no day
 
 
@@ -104,7 +105,7 @@ def vehicle(
         facts = views.vehicle_facts(conn, vehicle_id)
         days = views.vehicle_days(conn, vehicle_id, first, last)
         trips = trip_views.trips(conn, user, vehicle_id, first, last)
-        flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id)
+        flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id, exempted=None)
         nights = evidence_views.nights(conn, vehicle_id, first, last, DEFAULT.away_m, DEFAULT.same_place_m)
         dark = evidence_views.dark_entries(conn, vehicle_id, first, last)
         of_trips = [trip.trip_id for trip in trips]
@@ -125,17 +126,18 @@ def flagged(
     unit: Text = "",
     from_day: Day = None,
     to_day: Day = None,
+    exempted: Flag = False,
     page: PageNumber = 1,
 ) -> Response:
-    """Flagged trips, the gravest and newest first."""
+    """Flagged trips, the gravest and newest first; those that an exemption lifts by themselves."""
     last = to_day or _today()
     first = from_day or last - timedelta(days=31)
     with data.connection() as conn:
         found, count = views.flags(
-            conn, user, from_day=first, to_day=last, rule=rule, level=level, unit=unit, page=page
+            conn, user, from_day=first, to_day=last, rule=rule, level=level, unit=unit, page=page, exempted=exempted
         )
         rules, units = views.rules_and_units(conn, user)
-    shown = FlagsPage(found, count, page, _pages(count), rule, level, unit, rules, units, first, last)
+    shown = FlagsPage(found, count, page, _pages(count), rule, level, unit, rules, units, first, last, exempted)
     return show.render(request, shown, user)
 
 

@@ -154,6 +154,7 @@ class FlagsPage(Page):
     units: Sequence[tuple[str, str, str]]
     from_day: date
     to_day: date
+    exempted: bool  # whether these are the flags that an exemption lifts
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def trip_page(
     with data.connection() as conn:
         track = _track(conn, sealed, trip)
         shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
-        flags, _ = views.flags(conn, user, from_day=date.min, to_day=date.max, trip_id=trip_id)
+        flags, _ = views.flags(conn, user, from_day=date.min, to_day=date.max, trip_id=trip_id, exempted=None)
         order = trip_views.order(conn, trip.dispatch_order) if trip.dispatch_order else None
         stops = trip_views.stops_around(conn, trip.vehicle_id, trip.start_time - SURROUND, trip.end_time + SURROUND)
         before, after = trip_views.neighbours(conn, trip.vehicle_id, trip.start_time)

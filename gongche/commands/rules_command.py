@@ -1,6 +1,7 @@
 """`gongche rules`: the rule catalogue."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ import typer
 from gongche.console import JsonOption, print_facts, print_json, print_table, say
 from gongche.errors import GongcheError
 from rules import catalogue_path
+from rules.lint import lint
 from rules.load import Rule, check_files, load_catalogue
+from rules.subjects import SUBJECTS
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -37,27 +40,34 @@ def list_rules(as_json: JsonOption = False) -> None:
 def show(
     rule_id: Annotated[str, typer.Argument(metavar="ID", help="The rule's id.")], as_json: JsonOption = False
 ) -> None:
-    """Show one rule: its condition, its basis, its innocent causes.
+    """Show one rule: its condition in words, its basis, its innocent causes with how each is tested, what lifts it.
 
     Example: gongche rules show off-hours-no-order
     """
     found = [rule for rule in load_catalogue(catalogue_path()) if rule.rule_id == rule_id]
     if not found:
         raise GongcheError(f"no rule has the id {rule_id!r}")
-    print_facts(_facts(found[0]), as_json)
+    facts = _facts(found[0])
+    lines = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    print_facts(facts if as_json else lines, as_json)
 
 
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Rule files.")]) -> None:
-    """Check rule files; every fault is told at once, with file and line.
+    """Check rule files; every fault and every doubt is told at once, with file and line.
+
+    Files that are in order are compared with each other and with the catalogue too. Warnings alone are no failure.
 
     Example: gongche rules check rules/catalogue/off-hours-no-order.toml
     """
     good, faults = check_files(files)
-    for fault in faults:
-        print(fault)  # noqa: T201 - the command's result
-    say(f"{len(good)} in order, {len(faults)} faults")
-    sys.exit(1 if faults else 0)
+    found = [*faults, *lint(good, load_catalogue(catalogue_path()))]
+    for each in found:
+        print(each)  # noqa: T201 - the command's result
+    wrong = [each for each in found if not each.warning]
+    in_order = len(good) - len({each.path for each in wrong if each not in faults})
+    say(f"{in_order} in order, {len(wrong)} faults, {len(found) - len(wrong)} warnings")
+    sys.exit(1 if wrong else 0)
 
 
 def _facts(rule: Rule) -> dict[str, object]:
@@ -69,8 +79,20 @@ def _facts(rule: Rule) -> dict[str, object]:
         "points": rule.points,
         "title": rule.title["zh"],
         "title_en": rule.title["en"],
-        "condition": [test.in_words() for test in rule.tests],
+        "on": rule.subject,
+        "condition": list(rule.in_words("zh")),
+        "condition_en": list(rule.in_words("en")),
         "applies_to": list(rule.classes),
+        "units": list(rule.units) or "all",
+        "effective_from": rule.effective_from.isoformat(),
+        "effective_to": rule.effective_to.isoformat(),
         "basis": list(rule.basis),
-        "innocent_causes": [cause["en"] for cause in rule.innocent_causes],
+        "exemptions": list(rule.exemptions) or "none",
+        "innocent_causes": [_cause(rule, cause) for cause in rule.innocent_causes],
     }
+
+
+def _cause(rule: Rule, cause: Mapping[str, str]) -> str:
+    """An innocent cause, and what is tested of it."""
+    tested = cause.get("tested")
+    return f"{cause['en']} ({'asked of the unit' if tested is None else SUBJECTS[rule.subject].tests[tested]})"

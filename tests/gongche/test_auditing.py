@@ -270,14 +270,17 @@ def test_an_audit_keeps_the_texts_of_its_rules_and_refuses_one_that_changed(
     path = catalogue / "no-card.toml"
     text = path.read_text(encoding="utf-8")
     with home.database.connection() as conn:
-        stable = [each.rule_id for each in load_catalogue(catalogue) if each.status == "stable"]
-        kept = {each.rule: each.text for each in used_versions(conn, stable)}
+        stable = {each.rule_id: each.version for each in load_catalogue(catalogue) if each.status == "stable"}
+        kept = {each.rule: each.text for each in used_versions(conn, list(stable))}
     assert set(kept) == set(stable)
     assert kept["no-card"] == text
+    version = stable["no-card"]
     path.write_text(text + "# otherwise\n", encoding="utf-8")
-    with pytest.raises(RuleChangedError, match="rule no-card version 1: its text is not the one used before"):
+    with pytest.raises(RuleChangedError, match=f"rule no-card version {version}: its text is not the one used before"):
         audit_days(home, MONDAY, MONDAY)
-    path.write_text(text.replace("version = 1", "version = 2") + "# otherwise\n", encoding="utf-8")
+    path.write_text(
+        text.replace(f"version = {version}", f"version = {version + 1}") + "# otherwise\n", encoding="utf-8"
+    )
     audit_days(home, MONDAY, MONDAY)
     with home.database.connection() as conn:
-        assert [each.version for each in used_versions(conn, ["no-card"])] == [1, 2]
+        assert [each.version for each in used_versions(conn, ["no-card"])] == [version, version + 1]

@@ -208,7 +208,7 @@ def test_a_day_that_is_not_over_is_not_sealed(in_city: Run) -> None:
 def test_rules_are_listed_shown_and_checked(gongche: Run, tmp_path: Path) -> None:
     rules = result(gongche("rules", "list", "--json"))
     assert {"off-hours-no-order", "out-of-area-no-order", "private-use-no-order"} <= {rule["id"] for rule in rules}
-    assert "off_hours_s ≥ 900" in gongche("rules", "show", "off-hours-no-order").stdout
+    assert "Off-hours time ≥ 15 min" in gongche("rules", "show", "off-hours-no-order").stdout
     bad = tmp_path / "bad.toml"
     bad.write_text('id = "Bad"\nlevel = "pink"\n[on.trip]\nwheels = { ge = 4 }\n')
     done = gongche("rules", "check", str(bad))

@@ -7,6 +7,7 @@ from analytics.context import FleetContext
 from rules import catalogue_path
 from rules.condition import Test
 from rules.evaluate import evaluate
+from rules.lint import lint
 from rules.load import Rule, load_catalogue
 from rules.subjects import SUBJECTS, TEXT_FEATURES
 from tests.analytics.tracks import MONDAY, Car, at, fleet, office, square, weighed
@@ -17,9 +18,15 @@ HERE = square("here", "district", (-50_000, 10_000), (-50_000, 50_000))
 GOLF = square("golf", "golf_course", (5_000, 20_000), (-1_000, 1_000))
 
 
-def flags_of(car: Car, context: FleetContext) -> pd.DataFrame:
+def every_flag_of(car: Car, context: FleetContext) -> pd.DataFrame:
     evidence = weighed(car.positions(), context, MONDAY, MONDAY + 7)
     return evaluate(RULES, {"trip": evidence.trips, "dark": evidence.dark})
+
+
+def flags_of(car: Car, context: FleetContext) -> pd.DataFrame:
+    """Without the prompt that any trip of 5 km without an order raises, whatever else it was."""
+    flags = every_flag_of(car, context)
+    return flags[flags["rule"] != "trip-no-order"].reset_index(drop=True)
 
 
 def raised(car: Car, context: FleetContext) -> list[str]:
@@ -80,13 +87,13 @@ def test_out_of_area_just_does_not_fire_below_2_km_or_with_an_order() -> None:
 
 def test_private_use_fires_for_golf_at_the_weekend() -> None:
     flags = flags_of(drive("10:00", 840, SATURDAY), fleet(calendar=office(), zones=[GOLF]))
-    assert flags["rule"].tolist() == ["private-use-no-order"]  # 14 minutes: not off-hours-no-order too
-    assert "85" in flags.iloc[0]["reason_zh"]
-    assert "golf地" in flags.iloc[0]["reason_en"]
+    assert flags["rule"].tolist() == ["golf-course-no-order", "private-use-no-order"]  # 14 minutes: not off-hours too
+    assert "85" in flags.iloc[1]["reason_zh"]
+    assert "golf地" in flags.iloc[1]["reason_en"]
 
 
 def test_private_use_just_does_not_fire_at_golf_on_duty_or_elsewhere_on_duty() -> None:
-    assert raised(drive("10:00", 840), fleet(calendar=office(), zones=[GOLF])) == []
+    assert raised(drive("10:00", 840), fleet(calendar=office(), zones=[GOLF])) == ["golf-course-no-order"]
     order = (0, at("10:00", SATURDAY), at("11:00", SATURDAY), "D1")
     assert raised(drive("10:00", 840, SATURDAY), fleet(calendar=office(), zones=[GOLF], orders=[order])) == []
 
@@ -103,6 +110,9 @@ def just(test: Test) -> object:
     """A value that fulfils a comparison with nothing to spare."""
     if test.operator == "missing":
         return None if test.threshold else "D1"
+    if test.operator in ("gt", "lt"):
+        assert isinstance(test.threshold, int | float)
+        return test.threshold + (0.0004 if test.operator == "gt" else -0.0004)
     return test.threshold[0] if isinstance(test.threshold, tuple) else test.threshold
 
 
@@ -110,7 +120,9 @@ def just_not(test: Test) -> object:
     """A value that just does not fulfil it."""
     if test.operator == "missing":
         return "D1" if test.threshold else None
-    return test.threshold - 0.01 if isinstance(test.threshold, int | float) else "another"
+    if not isinstance(test.threshold, int | float):
+        return "another"
+    return test.threshold + {"gt": 0.0, "le": 0.01, "lt": 0.0}.get(test.operator, -0.01)
 
 
 def flags_at(rule: Rule, feature: str = "") -> pd.DataFrame:
@@ -140,17 +152,30 @@ def test_one_value_just_below_its_threshold_does_not_fire(rule_id: str, feature:
     assert rule_id not in flags_at(rule_of(rule_id), feature)["rule"].tolist()
 
 
-@pytest.mark.parametrize("rule_id", [each for each in IDS if each.endswith("-no-order")])
+WITHOUT_ORDER = [rule.rule_id for rule in RULES if Test("dispatch_order", "missing", threshold=True) in rule.tests]
+
+
+@pytest.mark.parametrize("rule_id", WITHOUT_ORDER)
 def test_a_dispatch_order_clears_the_flag(rule_id: str) -> None:
     assert len(flags_at(rule_of(rule_id), "dispatch_order")) == 0
 
 
 def test_every_rule_has_its_texts_in_both_languages() -> None:
-    assert len(set(IDS)) == len(IDS) > 5
+    assert len(set(IDS)) == len(IDS) > 30
     for rule in RULES:
         for texts in (rule.title, rule.reason, *rule.innocent_causes):
-            assert set(texts) == {"zh", "en"}
+            assert {"zh", "en"} <= set(texts)
             assert texts["zh"] != texts["en"]
+
+
+def test_a_rule_that_says_no_order_asks_for_none() -> None:
+    named = {each for each in IDS if each.endswith("-no-order")}
+    assert len(named) > 10
+    assert named <= set(WITHOUT_ORDER)
+
+
+def test_the_catalogue_has_no_fault_and_no_warning() -> None:
+    assert [str(each) for each in lint(RULES)] == []
 
 
 def test_no_trip_raises_no_flag() -> None:

@@ -18,6 +18,7 @@ from store.derived import (
     replace_derived,
     summary,
 )
+from store.exemptions import Exemption, add_exemption
 from store.fleet import Unit, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from store.rule_versions import RuleText, remember_rules
 from tests.store.rows import DAY, START
@@ -80,7 +81,7 @@ def flags(ids: Int32Array, day: int = DAY, level: str = "yellow") -> pd.DataFram
         (
             f"off-hours:{vehicle}-{day}", "off-hours", 1, level, "trip", f"{vehicle}-{day}", f"{vehicle}-{day}", vehicle, day,
             START + HOUR_US, START + 2 * HOUR_US, 20.0, "公务时间外使用", "used off hours",
-            [{"name": "off_hours_s", "value": 60.0}],
+            [{"name": "off_hours_s", "value": 60.0}], None,
         )
         for vehicle in ids.tolist()
     ]  # fmt: skip
@@ -142,6 +143,20 @@ def test_a_flag_found_again_keeps_when_it_was_raised(database: Database) -> None
         after = flag_rows(conn)
     assert {vehicle: row[0] for vehicle, row in after.items()} == {vehicle: row[0] for vehicle, row in before.items()}
     assert {row[2] for row in after.values()} == {"red"}
+
+
+def test_the_exemption_that_lifts_a_flag_comes_and_goes(database: Database) -> None:
+    with database.connection() as conn:
+        ids = fill(conn)
+        number = add_exemption(conn, Exemption("市长", "抢险", vehicle="V0"))
+        for lifted_by in (number, None):
+            raise_flags(conn, ids, DAY, DAY, flags(ids).assign(exemption_id=pd.array([lifted_by, None, None], "Int64")))
+            rows = conn.execute("SELECT exemption_id FROM flag ORDER BY vehicle_id").fetchall()
+            assert rows == [(lifted_by,), (None,), (None,)]
+            assert summary(conn)["flags"] == {"off-hours": 3 - (lifted_by is not None)}
+            exported = read_derived(conn, "flags", DAY, DAY)["exemption"].tolist()
+            assert exported == ["" if lifted_by is None else str(lifted_by), "", ""]
+        assert raise_flags(conn, ids, DAY, DAY, flags(ids).drop(columns="exemption_id")) == 0
 
 
 def test_a_flag_without_ground_is_withdrawn_and_comes_back(database: Database) -> None:

@@ -1,15 +1,18 @@
 """Exemptions: of a vehicle or a unit, with approver, reason and time; entered once, never changed."""
 
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import Connection
 
-from geo.localtime import SECOND_US
+from geo.localtime import SECOND_US, day_date
 from store.database import Database
 from store.exemptions import Exemption, ExemptionError, add_exemption, load_exemptions
-from store.fleet import UnknownReferenceError
-from tests.store.rows import START, person, vehicles
+from store.fleet import Unit, UnknownReferenceError, Vehicle, load_vehicles, upsert_units, upsert_vehicles
+from store.stale import waiting_days
+from tests.store.rows import DAY, START, person, vehicles
 
 DAY_US = 86_400 * SECOND_US
 OF_VEHICLE = Exemption("市长", "抢险", vehicle="粤A00000", rule="no-card", valid_from=START, valid_to=START + DAY_US)
@@ -73,12 +76,45 @@ def test_a_vehicle_or_unit_that_is_not_there_is_named(database: Database) -> Non
             add_exemption(conn, wrong)
 
 
+def test_the_closed_days_on_which_it_holds_wait_for_an_audit(database: Database) -> None:
+    """Of its vehicle, or of its unit and all below it; days that are open or lie outside do not wait."""
+    with database.connection() as conn:
+        upsert_units(conn, [Unit("bureau", "局"), Unit("office", "处", parent="bureau"), Unit("other", "他")])
+        upsert_vehicles(conn, [Vehicle(f"V{n}", f"V{n}", unit) for n, unit in enumerate(("bureau", "office", "other"))])
+        ids = [car.vehicle_id for car in load_vehicles(conn)]
+        conn.execute(
+            """
+            INSERT INTO vehicle_day (vehicle_id, day, positions, doubtful, misplaced, trips, distance_m, distance_low_m,
+                                     distance_high_m, gps_m, gap_m, odometer_mark, moving_s, off_hours_m, out_of_area_m)
+            SELECT vehicle, %s::date + day, 1, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0
+            FROM unnest(%s::int[]) AS vehicle, generate_series(0, 3) AS day
+            """,
+            (day_date(DAY), ids),
+        )
+        conn.execute(
+            """
+            INSERT INTO sealed_part (day, bucket, version, sequence, rows, path)
+            SELECT %s::date + day, 0, 1, 1, 1, '' FROM generate_series(0, 2) AS day
+            """,
+            (day_date(DAY),),
+        )
+        add_exemption(conn, replace(OF_VEHICLE, vehicle="V2"))
+        assert waiting(conn) == {(ids[2], DAY)}
+        add_exemption(conn, replace(OF_UNIT, unit="bureau", valid_from=START + DAY_US, valid_to=None))
+        assert waiting(conn) == {(ids[2], DAY), *((ids[n], DAY + day) for n in (0, 1) for day in (1, 2))}
+
+
+def waiting(conn: Connection[Any]) -> set[tuple[int, int]]:
+    marks = waiting_days(conn)
+    return set(zip(marks.vehicle_id.tolist(), marks.day.tolist(), strict=True))
+
+
 @pytest.mark.parametrize(
     "change",
     [
         "UPDATE exemption SET reason = 'other'",
         "DELETE FROM exemption",
-        "TRUNCATE exemption",
+        "TRUNCATE exemption CASCADE",
     ],
 )
 def test_an_exemption_is_never_changed(database: Database, change: str) -> None:
