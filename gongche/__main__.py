@@ -25,7 +25,8 @@ COMMANDS = {
     "terminals": "Terminals: list, show, approve; ask them something and wait for the answer.",
     "rules": "The rule catalogue: list, show, check.",
     "simulate": "A simulated fleet with its ground truth, as files.",
-    "verify": "Check the sealed archive and the log; name the first broken link.",
+    "bundle": "The evidence bundle of a case, to be read and checked offline.",
+    "verify": "Check the sealed archive and the log, or an evidence bundle; name the first broken link.",
     "user": "Who may sign in.",
     "store": "The database and the archive: migrate, status, seal, upkeep, backup, restore.",
 }

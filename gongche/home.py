@@ -16,6 +16,8 @@ from store.postgres import EmbeddedPostgres
 from store.remote import open_depot
 
 ROOT_HOME = Path("/var/lib/gongche")
+DISTRICTS = Path(__file__).resolve().parents[1] / "fixtures" / "districts.geojson"
+"""The districts that come with the project."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,15 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 
 import uvicorn
 
 from gongche import processes
-from gongche.home import Gongche, case_files_dir
+from gongche.bundle_desk import Bundles, sources_of
+from gongche.home import DISTRICTS, Gongche, case_files_dir
 from gongche.terminal_desk import Desk
 from web.app import create_app
 from web.settings import WebSettings
-
-DISTRICTS = Path(__file__).resolve().parents[1] / "fixtures" / "districts.geojson"
 
 
 def web_settings(gongche: Gongche) -> WebSettings:
@@ -55,7 +53,13 @@ class _Server(uvicorn.Server):
 
 def _uvicorn_config(gongche: Gongche) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(web_settings(gongche), gongche.database, Desk(gongche.database), gongche.archive),
+        create_app(
+            web_settings(gongche),
+            gongche.database,
+            Desk(gongche.database),
+            gongche.archive,
+            Bundles(gongche.database, sources_of(gongche)),
+        ),
         log_level="warning",
         timeout_graceful_shutdown=2,
         server_header=False,

@@ -75,6 +75,11 @@ class User:
         return self.role in {"admin", "inspector", "auditor"}
 
     @property
+    def may_take_bundle(self) -> bool:
+        """Whether the evidence bundle of a case may be made and taken."""
+        return self.role in {"inspector", "auditor", "admin"}
+
+    @property
     def may_administer(self) -> bool:
         """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"

@@ -20,6 +20,7 @@ from store.errors import UnreachableError
 from web import (
     activity_page,
     assets,
+    bundle_page,
     calendar_pages,
     log_page,
     pages,
@@ -28,6 +29,7 @@ from web import (
     terminal_pages,
     trip_page,
 )
+from web.bundle_desk import BundleDesk
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
 from web.security import FailedSignIns, SecurityHeaders
@@ -49,11 +51,16 @@ class OwnFiles(StaticFiles):
 
 
 def create_app(
-    settings: WebSettings, database: Database, desk: TerminalDesk | None = None, archive: Archive | None = None
+    settings: WebSettings,
+    database: Database,
+    desk: TerminalDesk | None = None,
+    archive: Archive | None = None,
+    bundles: BundleDesk | None = None,
 ) -> FastAPI:
     """The application over an open database; without a desk nothing is asked of terminals and none is approved.
 
-    Without an archive the positions of days that only the archive holds are not shown.
+    Without an archive the positions of days that only the archive holds are not shown; without `bundles` no evidence
+    bundle is made.
     """
     feed = LiveFeed(database, settings.tile_datum)
 
@@ -70,6 +77,7 @@ def create_app(
     app.state.zones = ZoneShelf(database)
     app.state.desk = desk
     app.state.archive = archive
+    app.state.bundles = bundles
     app.state.failures = FailedSignIns()
     app.include_router(sign_in.router)
     app.include_router(pages.router)
@@ -79,6 +87,7 @@ def create_app(
     app.include_router(calendar_pages.router)
     app.include_router(terminal_pages.router)
     app.include_router(log_page.router)
+    app.include_router(bundle_page.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

@@ -38,6 +38,8 @@ LOG_ACTIONS = {
     "imported": _("imported a file"),
     "user added": _("added a person"),
     "in force": _("in force since this start"),
+    "case bundle asked for": _("asked for an evidence bundle"),
+    "case bundle given out": _("was given an evidence bundle"),
     **{_TERMINAL + kind: text for kind, text in COMMAND_KINDS.items()},
 }
 """Action of an entry → what it says; an action of another release says itself."""

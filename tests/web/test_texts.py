@@ -24,7 +24,7 @@ def _texts_of_pages() -> set[str]:
     for path in sorted((WEB / "templates").glob("*.html")):
         with path.open("rb") as file:
             found |= {str(row[1]) for row in extract("jinja2.ext:babel_extract", file, options=TEMPLATE_OPTIONS)}
-    for path in sorted(WEB.glob("*.py")):
+    for path in sorted([*WEB.glob("*.py"), *(WEB.parent / "gongche" / "bundle").glob("*.py")]):
         with path.open("rb") as file:
             found |= {str(row[1]) for row in extract("python", file, keywords={"_": None, "text": None})}
     return found

@@ -1,0 +1,1 @@
+"""The evidence bundle of a case: one zip that can be read, printed and checked offline."""
