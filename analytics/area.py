@@ -4,7 +4,7 @@ import numpy as np
 
 from analytics import kernels
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int16Array, Int32Array
+from geo.arrays import BoolArray, FloatArray, Int16Array, Int32Array, Int64Array
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 from geo.zones import ZoneIndex
@@ -53,8 +53,21 @@ def outside_area(
     when the data begins is outside. A run of positions outside counts when it holds `outside_count` of them or lasts
     `outside_s`. Where the permitted area does not hold at that time, nothing is known of permission, and nothing claimed.
     """
+    return surely_outside(
+        track, kernels.rows_outside(track, area_ix, areas), area_ix, areas, thresholds, border_tolerance_m
+    )
+
+
+def surely_outside(
+    track: Positions,
+    rows: Int64Array,
+    area_ix: Int32Array,
+    areas: ZoneIndex,
+    thresholds: Thresholds = DEFAULT,
+    border_tolerance_m: float = 0.0,
+) -> BoolArray:
+    """`outside_area`, where all other positions than these, ascending, are known to lie inside; bool (n,)."""
     outside = np.zeros(len(track), dtype=np.bool_)
-    rows = kernels.rows_outside(track, area_ix, areas)
     if not len(rows):
         return outside
     area = area_ix[track.vehicle_ix[rows]]

@@ -88,6 +88,26 @@ class Bases:
 
 
 @dataclass(frozen=True, slots=True)
+class Regions:
+    """District, city and province that each vehicle is at home in; without vehicles: nothing is known of any."""
+
+    zones: ZoneIndex
+    zone_ix: Int32Array
+    """int32 (3, v): index into `zones` of each vehicle's district, city and province; −1: there is none."""
+    holds: BoolArray
+    """bool (3, v): whether what is next below lies in it as a whole. Below a region lies the smaller one that the
+    vehicle is at home in, or, without one, its permitted area; below neither there is nothing to hold."""
+    is_area: BoolArray
+    """bool (3, v): whether it is the vehicle's permitted area itself."""
+
+    @classmethod
+    def unknown(cls) -> "Regions":
+        """No vehicle has one."""
+        nothing = np.empty((3, 0), dtype=np.bool_)
+        return cls(ZoneIndex([]), np.empty((3, 0), dtype=np.int32), nothing, nothing)
+
+
+@dataclass(frozen=True, slots=True)
 class FleetContext:
     """Everything an audit may consult. One entry a vehicle where not said otherwise."""
 
@@ -107,6 +127,7 @@ class FleetContext:
     border_tolerance_m: float = 0.0
     """A vehicle is outside its area only when further out than this, however good its fix."""
     bases: Bases = field(default_factory=Bases.unknown)
+    regions: Regions = field(default_factory=Regions.unknown)
 
 
 def nothing_known(vehicle_ids: Int32Array) -> FleetContext:

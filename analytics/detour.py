@@ -40,7 +40,7 @@ def detours(trips: pd.DataFrame, context: FleetContext, thresholds: EvidenceThre
     nothing = pd.DataFrame(
         {"detour_m": np.nan, "detour_ratio": np.nan, "unnamed_stop": 0.0, "named_place": 0.0}, index=trips.index
     )
-    order = _order_rows(trips, context.orders)
+    order = order_rows(trips, context.orders)
     rows = np.flatnonzero(order >= 0)
     rows = rows[~np.isnan(context.orders.destination_lat[order[rows]])]
     if not len(rows):
@@ -80,7 +80,7 @@ def detours(trips: pd.DataFrame, context: FleetContext, thresholds: EvidenceThre
     )
 
 
-def _order_rows(trips: pd.DataFrame, orders: Orders) -> Int64Array:
+def order_rows(trips: pd.DataFrame, orders: Orders) -> Int64Array:
     """Row of each trip's order, −1 without one; numbers are unique over all vehicles."""
     place = pd.Index(orders.order_no).get_indexer(pd.Index(trips["dispatch_order"].to_numpy(dtype=object)))
     return np.where(trips["dispatch_order"].notna(), place, -1)

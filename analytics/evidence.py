@@ -16,10 +16,12 @@ from analytics.context import FleetContext
 from analytics.dark import INTERFERENCE, attributed
 from analytics.detour import detours
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
-from analytics.overnight import nights, with_bases
+from analytics.overnight import nights, under_orders, with_bases
+from analytics.overruns import overruns
 from analytics.patterns import patterns
 from analytics.places import CONTROLLED_VENUES
 from analytics.score import holding, private_score
+from analytics.unbroken import unbroken_s
 from geo.arrays import BoolArray, FloatArray, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
@@ -77,6 +79,7 @@ def weigh(
     trips = trips.assign(**_dwelling(trips, stops))
     sleeping = nights(stops, context, thresholds)
     trips = pd.concat([trips, patterns(trips, sleeping, thresholds), detours(trips, context, thresholds)], axis=1)
+    trips = trips.assign(**overruns(trips, context), unbroken_s=unbroken_s(trips, thresholds))
     trips = trips.assign(**_card(trips, thresholds))
     trips = trips[trips["day"] >= from_day].reset_index(drop=True)
     trips = trips.assign(**_interference(trips, dark, thresholds))
@@ -85,14 +88,15 @@ def weigh(
     named = holding(holds, trips.index)
     return Evidence(
         pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores, named], axis=1),
-        with_bases(sleeping, context, from_day, to_day, thresholds),
+        under_orders(with_bases(sleeping, context, from_day, to_day, thresholds), context, thresholds),
         dark[dark["day"].between(from_day, to_day)].reset_index(drop=True),
     )
 
 
 EVIDENCE = (
     "dwell_s", "stood_s", "recurring_days", "school_run_days", "home_work_days", "detour_m", "detour_ratio",
-    "unnamed_stop", "named_place", "card_missing", "reader_silent_days", "dark_m",
+    "unnamed_stop", "named_place", "card_missing", "reader_silent_days", "dark_m", "unbroken_s", "order_overrun_s",
+    "order_away_m",
 )  # fmt: skip
 """Columns that the weighing gives a trip beside its score, and `holds`: the innocent causes that hold, by name."""
 

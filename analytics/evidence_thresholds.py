@@ -59,6 +59,9 @@ class EvidenceThresholds:
     school_dwell_s: float = 2700.0
     """Waiting for a child; who works at the school stays longer."""
 
+    rest_s: float = 1200.0
+    """A rest of twenty minutes breaks driving (道路交通安全法实施条例, article 62: after four hours at the latest)."""
+
     night_from_h: float = 0.0
     night_to_h: float = 5.0
     """Where a car stands longest between midnight and five it sleeps: late duties have ended, early ones not begun."""

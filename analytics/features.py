@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analytics.context import FleetContext
 from analytics.orders import driver_cards, order_cover
 from analytics.places import CONTROLLED_VENUES, places_at, venue_kinds
+from analytics.regions import REGION_COLUMNS
 from analytics.score import PARTS
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
@@ -22,14 +23,31 @@ FEATURES = {
     "duration_s": ("s", "from setting out to coming to rest"),
     "moving_s": ("s", "time in motion"),
     "max_speed_mps": ("m/s", "highest speed reported"),
+    "speeding_s": (
+        "s",
+        "longest stretch above 120 km/h, which no road allows, by more than a terminal errs; missing without speeds",
+    ),
+    "unbroken_s": ("s", "time driven up to its end since the last rest of twenty minutes"),
+    "idle_s": (
+        "s",
+        "longest stand with the engine on, on the way or at the rest after it; missing where ignition is never known",
+    ),
     "off_hours_s": ("s", "time outside the duty calendar"),
     "off_hours_m": ("m", "way driven outside the duty calendar"),
     "off_hours_share": ("", "share of the time outside the duty calendar"),
     "out_of_area_s": ("s", "time outside the permitted area"),
     "out_of_area_m": ("m", "way driven outside the permitted area"),
     "out_of_area_share": ("", "share of the way outside the permitted area"),
+    "out_of_district_m": ("m", "way driven outside the district it is at home in; missing where it has none"),
+    "out_of_city_m": ("m", "way driven outside the city it is at home in; missing where it has none"),
+    "out_of_province_m": ("m", "way driven outside the province it is at home in; missing where it has none"),
     "dispatch_order": ("", "number of the dispatch order that covers the trip; missing without one"),
     "order_cover": ("", "share of the time that the best order covers"),
+    "order_overrun_s": ("s", "time before its dispatch order begins and after it ends; missing without an order"),
+    "order_away_m": (
+        "m",
+        "how far an end lies from where its dispatch order leads; missing without an order that names a place",
+    ),
     "driver_card": ("", "driver's card that was in; missing without one"),
     "card_missing": ("", "1 no card was in, 0 one was; missing where the vehicle never reports cards"),
     "rest_day": ("", "1 when it began on a weekend or public holiday by the duty calendar"),
@@ -65,7 +83,7 @@ FEATURES = {
 DERIVED = (
     "off_hours_share", "out_of_area_share", "order_cover", "driver_card", "card_missing", "rest_day", "holiday",
     "origin_kind", "destination_kind", "destination_controlled", "venue_dwell_s", "venue_kind", "residence",
-    "vehicle_class",
+    "vehicle_class", "speeding_s", "idle_s", *REGION_COLUMNS,
 )  # fmt: skip
 
 
@@ -150,6 +168,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "venue_kind": _texts(venue_kinds(context.zones, trips["venue_ix"])),
             "residence": ((origin_kind == "residential") | (destination_kind == "residential")).astype(float),
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
+            **{name: trips[name] for name in ("speeding_s", "idle_s", *REGION_COLUMNS)},
         }
     )
 

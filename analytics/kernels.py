@@ -6,7 +6,16 @@ Whoever compares the two calls the modules named below on the one hand and `comp
 from geo.jit import COMPILED
 
 if COMPILED:
-    from analytics.compiled import count_days, mark_doubt, middles, rows_outside, silence_s, step_kinds, tally
+    from analytics.compiled import (
+        count_days,
+        mark_doubt,
+        middles,
+        rows_outside,
+        silence_s,
+        step_kinds,
+        stretches,
+        tally,
+    )
 else:
     from analytics.borders import rows_outside
     from analytics.clean import mark_doubt
@@ -14,6 +23,17 @@ else:
     from analytics.middles import middles
     from analytics.silence import silence_s
     from analytics.steps import step_kinds
+    from analytics.stretches import stretches
     from analytics.tally import tally
 
-__all__ = ["COMPILED", "count_days", "mark_doubt", "middles", "rows_outside", "silence_s", "step_kinds", "tally"]
+__all__ = [
+    "COMPILED",
+    "count_days",
+    "mark_doubt",
+    "middles",
+    "rows_outside",
+    "silence_s",
+    "step_kinds",
+    "stretches",
+    "tally",
+]

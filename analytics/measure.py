@@ -6,19 +6,20 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from analytics import kernels
-from analytics.area import outside_area
+from analytics.area import surely_outside
 from analytics.clean import usable
 from analytics.context import FleetContext
 from analytics.dark import dark_columns
 from analytics.exact import exact
 from analytics.mileage import fused, gap_pieces
 from analytics.odometer import odometer_growth
+from analytics.regions import REGION_COLUMNS, out_of_regions
 from analytics.rollup import vehicle_day_sums
 from analytics.segment import Segments, segment
 from analytics.stops import stop_columns
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
-from analytics.visits import venue_columns, venue_legs
+from analytics.visits import rest_until, venue_columns, venue_legs
 from analytics.ways import WAY_SUMS
 from geo.arrays import Columns
 from geo.localtime import local_day
@@ -78,8 +79,11 @@ def _measure(
     everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)
-    outside = outside_area(track, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
+    away = kernels.rows_outside(track, context.area_ix, context.areas)
+    outside = surely_outside(track, away, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
     sums, pieces = kernels.tally(track, steps, spans, outside, context, thresholds)
+    sums |= kernels.stretches(track, steps, spans, rest_until(everything, spans), thresholds)
+    sums |= out_of_regions(track, steps, spans, away, sums["out_of_area_m"], context, thresholds)
     trips = trip_columns(track, spans, sums, thresholds)
     days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
     dark = dark_columns(positions, status, track, good)
@@ -116,8 +120,8 @@ def trip_columns(track: Positions, trips: Spans, sums: Columns, thresholds: Thre
         "odometer_m": odometer_growth(track, trips.first, trips.last),
         **{name: column for name, column in sums.items() if name not in WAY_SUMS},
         **distances,
-        "off_hours_m": exact(sums["off_hours_m"] * scale),
-        "out_of_area_m": exact(sums["out_of_area_m"] * scale),
+        **{name: exact(sums[name] * scale) for name in ("off_hours_m", "out_of_area_m", *REGION_COLUMNS)},
+        "speeding_s": np.where(np.isnan(sums["max_speed_mps"]), np.nan, sums["speeding_s"]),
     }
 
 

@@ -5,11 +5,24 @@ import pandas as pd
 
 from analytics.context import FleetContext
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
+from analytics.orders import order_cover
+from analytics.places import places_at
 from geo.arrays import BoolArray, FloatArray
 from geo.distance import metres_per_degree
-from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, day_date
 
 HOUR_US = 3600 * SECOND_US
+
+NIGHT_FEATURES = {
+    "base_m": ("m", "how far from the edge of its declared base it slept; missing where none is declared"),
+    "night_s": ("s", "time it stood there between midnight and five"),
+    "nights_here": ("", "nights of four weeks at this place, this one counted"),
+    "learned_base_m": ("m", "how far the base that its nights teach lies from the declared one; missing without both"),
+    "night_kind": ("", "kind of the zone it slept in"),
+    "dispatch_order": ("", "number of the dispatch order that covers the night; missing without one"),
+    "vehicle_class": ("", "class of the vehicle"),
+}
+"""Name → (unit, sentence) of everything a rule's condition on a night may name."""
 
 
 def nights(stops: pd.DataFrame, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
@@ -94,6 +107,41 @@ def with_bases(
         learned_nights=count[at],
         learned_base_m=context.bases.distance_m(vehicle, learned["lat"][at], learned["lon"][at]),
     )
+
+
+def under_orders(found: pd.DataFrame, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
+    """Nights as rules judge them: each with its name, its time, the kind of zone it was spent in and the order over it.
+
+    Parameters
+    ----------
+    found : as `with_bases` gives them.
+
+    Returns
+    -------
+    DataFrame   With night_id (the vehicle's id and the day, no two nights share one), start_time and end_time (µs UTC,
+    the small hours of that day), night_kind (empty outside all zones), dispatch_order (None without one that covers
+    most of that time) and vehicle_class too.
+    """
+    vehicle = found["vehicle_ix"].to_numpy(dtype=np.int32)
+    midnight = found["day"].to_numpy(dtype=np.int64) * DAY_US - UTC_OFFSET_US
+    start = midnight + int(thresholds.night_from_h * HOUR_US)
+    end = midnight + int(thresholds.night_to_h * HOUR_US)
+    lat_e7, lon_e7 = (np.rint(found[name].to_numpy(dtype=np.float64) * 1e7).astype(np.int32) for name in ("lat", "lon"))
+    order, _ = order_cover(context.orders, vehicle, start, end)
+    names = zip(context.vehicle_ids[vehicle].tolist(), found["day"].tolist(), strict=True)
+    return found.assign(
+        night_id=pd.Series([night_id(*each) for each in names], dtype="str"),
+        start_time=start,
+        end_time=end,
+        night_kind=pd.Series(places_at(context.zones, lat_e7, lon_e7, start)[1], dtype="str"),
+        dispatch_order=pd.Series(order, dtype=object),
+        vehicle_class=pd.Series(context.vehicle_class[vehicle], dtype=object),
+    )
+
+
+def night_id(vehicle_id: int, day: int) -> str:
+    """Name of a night: the vehicle's id and the local day that it ends on."""
+    return f"{vehicle_id}-N{day_date(day):%Y%m%d}"
 
 
 def _near(lat: FloatArray, lon: FloatArray, window: int, within_m: float) -> BoolArray:

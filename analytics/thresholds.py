@@ -131,6 +131,15 @@ class Thresholds:
     error_circles: float = 2.0
     """A vehicle is surely within so many times its fix's 95 % radius: 6 Gaussian errors in a million lie beyond."""
 
+    top_speed_mps: float = 120 / 3.6
+    """No road in China allows more than 120 km/h (道路交通安全法实施条例, article 78)."""
+
+    speed_error_mps: float = 2.0
+    """JT/T 794 allows a terminal's speed to be off by so much."""
+
+    speeding_step_s: float = 90.0
+    """Two fast reports further apart say too little of the time between: one report a minute, and that one late."""
+
     outside_count: int = 3
     outside_s: float = 60.0
     """Outside the area counts once so many positions in a row, or so long, lie outside: one bad fix is not a visit."""

@@ -29,6 +29,20 @@ def rest_until(segments: Segments, trips: Spans) -> Int64Array:
     return np.where(rests, segments.last[following], trips.last)
 
 
+def rest_counts_until(trips: Spans) -> Int64Array:
+    """Up to when the rest after each trip counts, µs UTC: the noon of `REST_COUNTS_US`."""
+    return local_day(trips.start_time).astype(np.int64) * DAY_US - UTC_OFFSET_US + REST_COUNTS_US
+
+
+def steps_of(rows: Int64Array, track: Positions, trips: Spans, until: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Which of these steps, by the position that ends them, belong to a trip or the rest after it, and to which."""
+    trip = np.searchsorted(trips.first, rows) - 1
+    rows, trip = rows[trip >= 0], trip[trip >= 0]
+    in_time = track.fix_time[rows] <= rest_counts_until(trips)[trip]
+    keep = (rows <= trips.last[trip]) | (rows <= until[trip]) & in_time
+    return rows[keep], trip[keep]
+
+
 def zone_visits(
     track: Positions,
     steps: Steps,
@@ -115,7 +129,7 @@ def _legs(
     asked: BoolArray, track: Positions, steps: Steps, trips: Spans, until: Int64Array, stands: BoolArray | None = None
 ) -> Columns:
     """The steps that are asked about, of trips and the rests after them, as `venue_legs` describes them."""
-    row, trip = _steps_of(np.flatnonzero(asked), track, trips, until)
+    row, trip = steps_of(np.flatnonzero(asked), track, trips, until)
     begin, end = track.fix_time[row - 1], track.fix_time[row]
     begin = np.where(row == trips.first[trip] + 1, trips.start_time[trip], begin)
     end = np.where(row == trips.last[trip], trips.end_time[trip], end)
@@ -163,15 +177,6 @@ def _visits(legs: Columns, zones: ZoneIndex, thresholds: Thresholds) -> Columns:
         "standing_s": _sums(np.where(moving[step], 0, inside), first) / SECOND_US,
         "metres": _sums(way, first),
     }
-
-
-def _steps_of(rows: Int64Array, track: Positions, trips: Spans, until: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Which of these steps, by the position that ends them, belong to a trip or the rest after it, and to which."""
-    trip = np.searchsorted(trips.first, rows) - 1
-    rows, trip = rows[trip >= 0], trip[trip >= 0]
-    noon = local_day(trips.start_time).astype(np.int64) * DAY_US - UTC_OFFSET_US + REST_COUNTS_US
-    keep = (rows <= trips.last[trip]) | (rows <= until[trip]) & (track.fix_time[rows] <= noon[trip])
-    return rows[keep], trip[keep]
 
 
 def _part(lasting: Int64Array, share: FloatArray) -> Int64Array:

@@ -85,4 +85,5 @@ def judge(
     context = fleet.context(ids)
     tables = audit_ordered(positions, context, from_day, to_day)
     evidence = weigh(Rows.of(tables, context), context, from_day, to_day)
-    return tables, evaluate(load_catalogue(catalogue_path()), {"trip": evidence.trips, "dark": evidence.dark})
+    judged = {"trip": evidence.trips, "dark": evidence.dark, "night": evidence.nights}
+    return tables, evaluate(load_catalogue(catalogue_path()), judged)

@@ -189,7 +189,7 @@ def audit_bucket(folder: Path, days: int, name: str) -> Count:
     for measured in measure_job(_fleet, Job(Folder(folder), there, None, FIRST, FIRST + days - 1)):
         tables, context = measured.tables, _fleet.context(measured.vehicle_ids)
         evidence = weigh(Rows.of(tables, context), context, FIRST, FIRST + days - 1)
-        flags = evaluate(rules, {"trip": evidence.trips, "dark": evidence.dark})
+        flags = evaluate(rules, {"trip": evidence.trips, "dark": evidence.dark, "night": evidence.nights})
         metres = float(tables.vehicle_days["distance_m"].sum())
         done += Count(measured.positions, len(tables.trips), len(flags), metres)
     return done

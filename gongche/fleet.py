@@ -17,6 +17,7 @@ from geo.arrays import Int32Array
 from geo.distance import apart_m
 from geo.localtime import day_start_us
 from geo.zones import Circle, Zone, ZoneIndex
+from gongche.home_regions import HomeRegions, home_regions
 from gongche.scope import scope_of
 from rules.scope import Scope
 from store.duty import DriverSwipe, DutyDay, load_duty_days, load_swipes, vehicle_calendars
@@ -39,6 +40,7 @@ class Fleet:
     areas: ZoneIndex
     zones: ZoneIndex
     bases: Mapping[str, Circle]  # code of a zone that is some vehicle's base → about it
+    regions: HomeRegions
     orders: Orders
     """With vehicle_id for vehicle_ix, as the swipes."""
     swipes: Swipes
@@ -61,17 +63,18 @@ class Fleet:
         calendar = {each.code: number for number, each in enumerate(self.calendars)}
         area = {zone.code: number for number, zone in enumerate(self.areas.zones)}
         units = [self.units[vehicle.unit] for vehicle in vehicles]
+        areas = [vehicle.area or unit.area for vehicle, unit in zip(vehicles, units, strict=True)]
+        homes = [vehicle.base or unit.area for vehicle, unit in zip(vehicles, units, strict=True)]
         return FleetContext(
             vehicle_ids=vehicle_ids,
             vehicle_class=np.array([vehicle.vehicle_class for vehicle in vehicles], dtype=object),
             calendar_ix=_column(calendar.get(self.calendar_of.get(number, ""), -1) for number in vehicle_ids.tolist()),
-            area_ix=_column(
-                area.get(vehicle.area or unit.area, -1) for vehicle, unit in zip(vehicles, units, strict=True)
-            ),
+            area_ix=_column(area.get(code, -1) for code in areas),
             calendars=self.calendars,
             areas=self.areas,
             zones=self.zones,
             bases=self._bases(vehicles),
+            regions=self.regions.of(homes, areas),
             orders=self.orders.of(vehicle_ids),
             swipes=self.swipes.of(vehicle_ids),
             border_tolerance_m=self.border_tolerance_m,
@@ -124,6 +127,7 @@ def fleet_of(
     """The fleet from its rows, each vehicle with its vehicle_id."""
     units, vehicles = list(units), list(vehicles)
     permitted = {unit.area for unit in units} | {vehicle.area for vehicle in vehicles}
+    bases = {vehicle.base for vehicle in vehicles}
     calendars = [
         DutyCalendar.of(code, [shift for day in days for shift in day.shifts], [(day.day, day.kind) for day in days])
         for code, days in duty_days.items()
@@ -135,7 +139,8 @@ def fleet_of(
         calendar_of=calendar_of,
         areas=ZoneIndex([zone for zone in zones if zone.code in permitted]),
         zones=ZoneIndex([zone for zone in zones if zone.kind in KINDS]),
-        bases=_circles([zone for zone in zones if zone.code in {vehicle.base for vehicle in vehicles}]),
+        bases=_circles([zone for zone in zones if zone.code in bases]),
+        regions=home_regions(zones, bases | {unit.area for unit in units}, permitted),
         orders=_orders(orders),
         swipes=_swipes(swipes),
         border_tolerance_m=border_tolerance_m,

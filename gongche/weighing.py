@@ -113,7 +113,8 @@ def _weighed(
     sightings = _joined(near[["vehicle_id", "start_time", "end_time", "lat", "lon", "kind"]], others)
     evidence = weigh(Rows(trips, stops, dark, sightings), context, first, last)
     found = Evidence(*(_named(table, context) for table in (evidence.trips, evidence.nights, evidence.dark)))
-    return found, _named(evaluate(rules, {"trip": found.trips, "dark": found.dark}, scope), context)
+    tables = {"trip": found.trips, "dark": found.dark, "night": found.nights}
+    return found, _named(evaluate(rules, tables, scope), context)
 
 
 def _stored(

@@ -6,6 +6,7 @@ from typing import Any
 
 from analytics.dark import CAUSE_WORDS, DARK_FEATURES
 from analytics.features import FEATURES
+from analytics.overnight import NIGHT_FEATURES
 from analytics.score import CAUSES
 
 _Features = dict[str, tuple[str, str]]
@@ -43,24 +44,7 @@ def _divided(feature: str, divisor: float) -> Callable[[_Row], Any]:
 
 # ---------------------------------------------------------------- features that rules name and their makers add
 _TRIP_COMING: _Features = {
-    "speeding_s": ("s", "time faster than the road's limit, or the limit of all roads where none is known"),
-    "unbroken_s": ("s", "longest time at the wheel without a rest of twenty minutes"),
-    "idle_s": ("s", "time standing with the engine on"),
-    "out_of_district_m": ("m", "way driven outside the unit's district"),
-    "out_of_city_m": ("m", "way driven outside the city"),
-    "out_of_province_m": ("m", "way driven outside the province"),
-    "order_overrun_s": ("s", "time in use after its dispatch order had ended"),
-    "order_away_m": ("m", "farthest it was from the places its dispatch order names"),
     "sealed": ("", "1 when the vehicle was sealed as it began"),
-}
-_NIGHT_COMING: _Features = {
-    "base_m": ("m", "distance of the overnight place from the base's edge; missing where none is declared"),
-    "night_s": ("s", "time it stood there between midnight and five"),
-    "nights_here": ("", "nights of four weeks at this place"),
-    "learned_base_m": ("m", "distance from the learned base; missing where none is learned"),
-    "night_kind": ("", "kind of the zone it slept in"),
-    "dispatch_order": ("", "number of the dispatch order that covers the night; missing without one"),
-    "vehicle_class": ("", "class of the vehicle"),
 }
 _CARD_COMING: _Features = {
     "overlap_s": ("s", "time one card was in both vehicles"),
@@ -97,7 +81,6 @@ _SEAL_COMING: _Features = {
     "odometer_gap_m": ("m", "odometer as positions say it less what was entered"),
     "vehicle_class": ("", "class of the vehicle"),
 }
-_COMING_TEXTS = frozenset({"night_kind"})
 # ----------------------------------------------------------------
 
 _KM, _MIN, _HOUR = 1000.0, 60.0, 3600.0
@@ -142,6 +125,7 @@ _NIGHT = {
     **_in(_KM, base_km="base_m", learned_base_km="learned_base_m"),
     **_in(_HOUR, night_h="night_s"),
     **_in(1, nights_here="nights_here"),
+    "night_place": lambda night: night["place"] or "—",
 }
 _CARD = {**_in(_KM, apart_km="apart_m"), **_in(_MIN, overlap_min="overlap_s")}
 _REFUEL = {
@@ -181,7 +165,7 @@ def _held_of_dark(entry: _Row) -> frozenset[str]:
 SUBJECTS = {
     "trip": Subject({**FEATURES, **_TRIP_COMING}, _TRIP, CAUSES, _held_of_trip),
     "dark": Subject(DARK_FEATURES, _DARK, CAUSE_WORDS, _held_of_dark),
-    "night": Subject(_NIGHT_COMING, _NIGHT, {}),
+    "night": Subject(NIGHT_FEATURES, _NIGHT, {}),
     "card": Subject(_CARD_COMING, _CARD, {}),
     "refuel": Subject(_REFUEL_COMING, _REFUEL, {}),
     "month": Subject(_MONTH_COMING, _MONTH, {}),
@@ -190,7 +174,15 @@ SUBJECTS = {
 """Name of a subject, as in `[on.trip]` → what it is."""
 
 TEXT_FEATURES = frozenset(
-    {"dispatch_order", "driver_card", "origin_kind", "destination_kind", "venue_kind", "vehicle_class", "dark_cause"}
-    | _COMING_TEXTS
+    {
+        "dispatch_order",
+        "driver_card",
+        "origin_kind",
+        "destination_kind",
+        "venue_kind",
+        "vehicle_class",
+        "dark_cause",
+        "night_kind",
+    }
 )
 """Features that are texts, of all subjects; all others are numbers."""

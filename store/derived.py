@@ -30,7 +30,7 @@ FLAG_COLUMNS = (
     "flag_id", "rule", "rule_version", "level", "subject", "subject_id", "trip_id", "vehicle_id", "day", "start_time",
     "end_time", "points", "reason_zh", "reason_en", "numbers", "exemption_id",
 )  # fmt: skip
-AUDITED = ("trip", "dark")
+AUDITED = ("trip", "dark", "night")
 """What an audit of positions finds flags on; flags on other subjects come and go with what they rest on."""
 _TIMES = {"start_time", "end_time", "raised_at"}
 _INTEGERS = {

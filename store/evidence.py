@@ -17,7 +17,7 @@ from store.derived import STOP_COLUMNS, TRIP_COLUMNS, copy_rows, json_records
 
 NIGHT_COLUMNS = (
     "vehicle_id", "day", "lat", "lon", "place", "night_s", "base_m", "nights_here", "learned_lat", "learned_lon",
-    "learned_nights", "learned_base_m",
+    "learned_nights", "learned_base_m", "night_kind", "dispatch_order",
 )  # fmt: skip
 DARK_COLUMNS = (
     "dark_id", "vehicle_id", "day", "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon", "jump_m",
@@ -32,7 +32,7 @@ _COLUMNS = {
 _FEATURES = ("driver_card", "origin_kind", "destination_kind")
 _PAST = (
     "trip_id", "vehicle_id", "day", "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon",
-    "distance_m", "dispatch_order",
+    "distance_m", "moving_s", "dispatch_order",
 )  # fmt: skip
 BOX_LAT_DEG, BOX_LON_DEG = 0.02, 0.04
 """Sightings are read from such a box about either end of a silence: more than 2 km as far north as China goes."""

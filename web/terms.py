@@ -51,14 +51,22 @@ FEATURES = {
     "duration_s": _("Duration"),
     "moving_s": _("Time in motion"),
     "max_speed_mps": _("Highest speed"),
+    "speeding_s": _("Longest stretch over 120 km/h"),
+    "unbroken_s": _("Driven without a rest"),
+    "idle_s": _("Longest stand with the engine on"),
     "off_hours_s": _("Off-hours time"),
     "off_hours_m": _("Off-hours distance"),
     "off_hours_share": _("Off-hours share of the time"),
     "out_of_area_s": _("Time out of area"),
     "out_of_area_m": _("Distance out of area"),
     "out_of_area_share": _("Out-of-area share of the distance"),
+    "out_of_district_m": _("Distance out of the district"),
+    "out_of_city_m": _("Distance out of the city"),
+    "out_of_province_m": _("Distance out of the province"),
     "dispatch_order": _("Dispatch order"),
     "order_cover": _("Share of the time the order covers"),
+    "order_overrun_s": _("Time outside the order's hours"),
+    "order_away_m": _("Distance from where the order leads"),
     "driver_card": _("Driver's card"),
     "card_missing": _("No driver's card"),
     "rest_day": _("Weekend or holiday"),
@@ -84,6 +92,11 @@ FEATURES = {
     **SCORE_PARTS,
     "dark_s": _("Time without a usable fix"),
     "dark_cause": _("Cause of the silence"),
+    "base_m": _("Slept away from the base"),
+    "night_s": _("Time there between midnight and five"),
+    "nights_here": _("Nights of four weeks at this place"),
+    "learned_base_m": _("Learned base away from the declared one"),
+    "night_kind": _("Kind of place it slept at"),
 }
 """Name of each feature that a rule may compare."""
 
@@ -224,5 +237,6 @@ def _value(feature: str, value: Any, unit: str, words: Words) -> str:
         "origin_kind": ZONE_KINDS,
         "destination_kind": ZONE_KINDS,
         "venue_kind": ZONE_KINDS,
+        "night_kind": ZONE_KINDS,
     }.get(feature, {})
     return words.text(kinds[value]) if value in kinds else words.measure(value, unit)

@@ -10,6 +10,7 @@ from analytics.compiled.days import count_days
 from analytics.compiled.middles import middles
 from analytics.compiled.silence import silence_s
 from analytics.compiled.steps import step_kinds
+from analytics.compiled.stretches import stretches
 from analytics.compiled.tally import tally
 
-__all__ = ["count_days", "mark_doubt", "middles", "rows_outside", "silence_s", "step_kinds", "tally"]
+__all__ = ["count_days", "mark_doubt", "middles", "rows_outside", "silence_s", "step_kinds", "stretches", "tally"]

@@ -19,8 +19,11 @@ from geo.positions import Positions
 from tests.analytics.tracks import MONDAY, Car, at, fleet, office, square
 
 DAYS = 4
-MAY_BE_MISSING = {"odometer_m", "max_speed_mps", "card_missing", "dispatch_order", "driver_card"}
+MAY_BE_MISSING = {
+    "odometer_m", "max_speed_mps", "card_missing", "dispatch_order", "driver_card", "speeding_s", "out_of_province_m",
+}  # fmt: skip
 CITY = square("city", "city", (-50_000, 9_000), (-50_000, 50_000))
+DISTRICT = square("district", "district", (-50_000, 4_000), (-50_000, 60_000))
 
 
 def some_day(car: Car, seed: int) -> None:
@@ -29,6 +32,8 @@ def some_day(car: Car, seed: int) -> None:
     end = at("21:00", MONDAY + (car.clock - at("00:00")) // 86_400_000_000)
     while car.clock < end:
         car.streets(int(rng.integers(2, 30)))
+        if rng.random() < 0.2:
+            car.drive(int(rng.integers(10, 200)), 38.0, 180.0)
         if rng.random() < 0.4:
             car.wait(int(rng.integers(20, 500)))
         elif rng.random() < 0.5:
@@ -54,7 +59,7 @@ def batch(seed: int, vehicles: int = 2) -> Positions:
 def context(vehicles: int = 2) -> FleetContext:
     return fleet(
         vehicles, calendar=office(), area=CITY, zones=[CITY], orders=[(0, at("09:00"), at("12:00"), "D1")],
-        swipes=[(0, at("08:00"), True, "C1")],
+        swipes=[(0, at("08:00"), True, "C1")], regions=(DISTRICT, CITY, None),
     )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, tally
+from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, stretches, tally
 from analytics.context import nothing_known
 from analytics.duty import DutyCalendar
 from analytics.segment import segment
+from analytics.visits import rest_until
 from benchmarks.city import reported
 from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks
@@ -51,7 +52,7 @@ ROW = st.tuples(
     st.sampled_from([0, 1, 10, 30, 200, 300, 1000, 40_000]),  # seconds since the row before
     st.sampled_from([0, 0, 0, 1, 5, 40, 400, 6000, 4_000_000]),  # metres north, about
     st.sampled_from([0, 0, 1, -7, 90, -500]),  # metres east, about
-    st.sampled_from([np.nan, 0.0, 1.4999, 1.5, 3.0, 12.0]),
+    st.sampled_from([np.nan, 0.0, 1.4999, 1.5, 3.0, 12.0, 36.0, 36.0, 80.0]),
     st.sampled_from(
         [
             Status.FIX_VALID,
@@ -108,6 +109,8 @@ def assert_equal(positions: Positions) -> None:
         nothing_known(np.arange(2, dtype=np.int32)), calendars=(OFFICE,), calendar_ix=np.array([0, -1], dtype=np.int32)
     )
     results = [each.tally(track, between, trips, outside, context) for each in (compiled, tally)]
+    rests = rest_until(segments, trips)
+    assert_same(*(each.stretches(track, between, trips, rests) for each in (compiled, stretches)))
     for found_table, expected_table in zip(*results, strict=True):
         assert_same(found_table, expected_table)
 

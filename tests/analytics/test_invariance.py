@@ -62,7 +62,10 @@ def results(city: City, positions: Positions) -> dict[str, pd.DataFrame]:
         "evidence": evidence.trips,
         "nights": evidence.nights,
         "ledger": evidence.dark,
-        "flags": evaluate(load_catalogue(catalogue_path()), {"trip": evidence.trips, "dark": evidence.dark}),
+        "flags": evaluate(
+            load_catalogue(catalogue_path()),
+            {"trip": evidence.trips, "dark": evidence.dark, "night": evidence.nights},
+        ),
         "months": vehicle_months(
             tables.vehicle_days,
             Prices(np.array([FIRST], dtype=np.int32), np.array([LAST], dtype=np.int32), np.array([7.5])),

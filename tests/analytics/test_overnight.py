@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.overnight import nights, with_bases
-from tests.analytics.tracks import MONDAY, fleet
+from analytics.overnight import NIGHT_FEATURES, nights, under_orders, with_bases
+from tests.analytics.tracks import MONDAY, at, fleet, square
 from tests.analytics.weeks import Spot, degrees, stop, stops
 
 YARD, ESTATE = (0.0, 0.0), (5_000.0, 0.0)
@@ -64,6 +64,27 @@ def test_nights_before_the_four_weeks_are_forgotten() -> None:
     assert late["learned_nights"].iloc[-2] == 6
     assert late["nights_here"].tolist()[-2:] == [6, 1]
     assert late["learned_nights"].iloc[-1] == 5  # the first Monday has gone
+
+
+def test_a_night_is_a_row_that_rules_judge() -> None:
+    estate = square("E", "residential", (4_500.0, 5_500.0))
+    orders = [(0, at("02:00"), at("09:00"), "D1"), (0, at("03:01", MONDAY + 1), at("09:00", MONDAY + 1), "D2")]
+    context = fleet(2, zones=[estate], orders=orders, base_radius_m=100.0, vehicle_class="emergency")
+    rows = [night(MONDAY), night(MONDAY + 1, YARD), night(MONDAY + 1, vehicle=1)]
+    found = under_orders(with_bases(nights(stops(*rows), context), context, MONDAY, MONDAY + 1), context)
+    assert found["night_id"].tolist() == ["1-N20260302", "1-N20260303", "2-N20260303"]
+    assert found["start_time"].tolist() == [at("00:00"), at("00:00", MONDAY + 1), at("00:00", MONDAY + 1)]
+    assert found["end_time"].tolist() == [at("05:00"), at("05:00", MONDAY + 1), at("05:00", MONDAY + 1)]
+    assert found["night_kind"].tolist() == ["residential", "", "residential"]
+    assert found["dispatch_order"].tolist() == ["D1", None, None]  # the second covers less than half
+    assert set(NIGHT_FEATURES) < set(found.columns)
+    assert found["vehicle_class"].unique().tolist() == ["emergency"]
+
+
+def test_no_night_is_no_row() -> None:
+    found = under_orders(with_bases(nights(stops(), BASE), BASE, MONDAY, MONDAY), BASE)
+    assert len(found) == 0
+    assert set(NIGHT_FEATURES) | {"night_id", "start_time", "end_time"} < set(found.columns)
 
 
 SPOTS = st.sampled_from([(0.0, 0.0), (200.0, 0.0), (400.0, 0.0), (5_000.0, 0.0), (5_000.0, 250.0)])

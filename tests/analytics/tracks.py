@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from analytics.audit import audit
-from analytics.context import Bases, FleetContext, Orders, Swipes
+from analytics.context import Bases, FleetContext, Orders, Regions, Swipes
 from analytics.duty import DutyCalendar
 from analytics.evidence import Evidence, Rows, weigh
 from geo.arrays import Int32Array
@@ -212,11 +212,12 @@ def fleet(
     base_radius_m: float | None = None,
     swipes: Sequence[tuple[int, int, bool, str]] = (),
     vehicle_class: str = "ordinary",
+    regions: tuple[Zone | None, Zone | None, Zone | None] = (None, None, None),
 ) -> FleetContext:
     """Context of vehicles 0 … v − 1 that all share one calendar and one permitted area.
 
     `orders`: (vehicle_ix, starts, ends, order_no), all to `destination_m` east and north of home; the base is about home;
-    `swipes`: (vehicle_ix, swiped_at, inserted, card).
+    `swipes`: (vehicle_ix, swiped_at, inserted, card); `regions`: the district, city and province of all.
     """
 
     def shared(given: object) -> Int32Array:
@@ -251,4 +252,23 @@ def fleet(
             np.array(of_swipe[2], dtype=np.bool_),
             np.array(of_swipe[3], dtype=object),
         ),
+        regions=at_home_in(vehicles, regions, area),
+    )
+
+
+def at_home_in(vehicles: int, regions: Sequence[Zone | None], area: Zone | None = None) -> Regions:
+    """Regions of vehicles that all share these zones and one permitted area."""
+    known = [zone for zone in regions if zone is not None]
+    below: Zone | None = area
+    zone_ix, holds, is_area = [], [], []
+    for zone in regions:
+        zone_ix.append(-1 if zone is None else known.index(zone))
+        holds.append(zone is not None and below is not None and bool(zone.geometry.covers(below.geometry)))
+        is_area.append(zone is not None and zone == area)
+        below = zone or below
+    return Regions(
+        ZoneIndex(known),
+        np.repeat(np.array(zone_ix, dtype=np.int32)[:, None], vehicles, axis=1),
+        np.repeat(np.array(holds)[:, None], vehicles, axis=1),
+        np.repeat(np.array(is_area)[:, None], vehicles, axis=1),
     )

@@ -26,7 +26,8 @@ def trip(start: str, end: str, begin: Spot, goal: Spot, day: int = MONDAY, **val
     row: dict[str, object] = {
         "trip_id": f"T{day}-{start}", "vehicle_ix": 0, "day": day, "start_time": since, "end_time": until,
         "start_lat": start_lat, "start_lon": start_lon, "end_lat": end_lat, "end_lon": end_lon, "distance_m": metres,
-        "odometer_m": metres, "max_speed_mps": 15.0, "duration_s": (until - since) / SECOND_US, "off_hours_share": 0.0,
+        "odometer_m": metres, "max_speed_mps": 15.0, "duration_s": (until - since) / SECOND_US, "moving_s": 1e-6 * (until - since),
+        "off_hours_share": 0.0,
         "off_hours_s": 0.0, "out_of_area_share": 0.0, "dispatch_order": None, "driver_card": "C1", "card_missing": 0.0,
         "rest_day": 0.0, "holiday": 0.0, "origin_kind": "district", "destination_kind": "district", "residence": 0.0,
         "destination_controlled": 0.0, "venue_dwell_s": 0.0, "vehicle_class": "ordinary", "dwell_s": np.nan,

@@ -21,7 +21,8 @@ from tests.store.test_derived import HOUR_US, register, tables
 def night_rows(ids: Int32Array, day: int = DAY, **values: object) -> pd.DataFrame:
     row = {
         "day": day, "lat": 23.1, "lon": 113.3, "place": "小区", "night_s": 18_000.0, "base_m": 700.0, "nights_here": 1,
-        "learned_lat": np.nan, "learned_lon": np.nan, "learned_nights": 0, "learned_base_m": np.nan, **values,
+        "learned_lat": np.nan, "learned_lon": np.nan, "learned_nights": 0, "learned_base_m": np.nan,
+        "night_kind": "residential", "dispatch_order": None, **values,
     }  # fmt: skip
     return pd.DataFrame([{"vehicle_id": vehicle, **row} for vehicle in ids.tolist()], columns=list(NIGHT_COLUMNS))
 

@@ -1,0 +1,90 @@
+"""Trips under a dispatch order against its hours and its places."""
+
+import numpy as np
+import pandas as pd
+
+from analytics.context import FleetContext
+from analytics.detour import order_rows
+from geo.arrays import FloatArray, Int64Array
+from geo.distance import metres_per_e7
+from geo.localtime import SECOND_US
+
+Places = tuple[FloatArray, FloatArray]
+"""Latitudes and longitudes, WGS-84 degrees."""
+
+
+def overruns(trips: pd.DataFrame, context: FleetContext) -> dict[str, FloatArray]:
+    """By how much each trip goes beyond its dispatch order in time and in place.
+
+    Parameters
+    ----------
+    trips : by vehicle_ix and start_time; dispatch_order, places of both ends.
+
+    Returns
+    -------
+    order_overrun_s : float64 (n,)   Time of the trip before its order begins and after it ends; NaN without an order.
+    order_away_m : float64 (n,)   How far the end of the trip that is farther off lies from where its order leads; NaN
+        without an order that names a place.
+
+    Notes
+    -----
+    An order leads along the straight lines from its destination to the vehicle's base, and to the place from which the
+    vehicle set out on its first trip under the order: who stops half-way is on the way, who drives on past the
+    destination, or aside, is away by what he drove on. Detours on the way are what `detours` measures. The base's
+    metres are from its edge. Lines are straight on a plane about the end that is judged: a few metres in a thousand
+    off at 500 km. What a tolerance is, in time or place, a rule says.
+    """
+    orders = context.orders
+    overrun, away = np.full(len(trips), np.nan), np.full(len(trips), np.nan)
+    order = order_rows(trips, orders)
+    rows = np.flatnonzero(order >= 0)
+    if not len(rows):
+        return {"order_overrun_s": overrun, "order_away_m": away}
+    start, end = (trips[name].to_numpy(dtype=np.int64)[rows] for name in ("start_time", "end_time"))
+    begins, ends = orders.starts[order[rows]], orders.ends[order[rows]]
+    before = np.clip(begins - start, 0, end - start)
+    after = np.clip(end - ends, 0, end - start)
+    overrun[rows] = (before + after) / SECOND_US
+    rows = rows[~np.isnan(orders.destination_lat[order[rows]])]
+    order = order[rows]
+    there = orders.destination_lat[order], orders.destination_lon[order]
+    begun = _places(trips, "start", rows)
+    first = _first_of(order)
+    set_out = begun[0][first], begun[1][first]
+    vehicle = trips["vehicle_ix"].to_numpy(dtype=np.int64)[rows]
+    for at in (begun, _places(trips, "end", rows)):
+        off = _from_line(at, there, set_out)
+        if len(context.bases.lat):
+            base = context.bases.lat[vehicle], context.bases.lon[vehicle]
+            off = np.fmin(off, _from_line(at, there, base))
+            off = np.fmin(off, context.bases.distance_m(vehicle.astype(np.int32), *at))
+        away[rows] = np.fmax(away[rows], off)
+    return {"order_overrun_s": overrun, "order_away_m": away}
+
+
+def _places(trips: pd.DataFrame, end: str, rows: Int64Array) -> Places:
+    return trips[f"{end}_lat"].to_numpy(dtype=np.float64)[rows], trips[f"{end}_lon"].to_numpy(dtype=np.float64)[rows]
+
+
+def _first_of(order: Int64Array) -> Int64Array:
+    """For each row the first row of the same order."""
+    _, first, of = np.unique(order, return_index=True, return_inverse=True)
+    return first[of]
+
+
+def _from_line(at: Places, one: Places, other: Places) -> FloatArray:
+    """Metres of each place from the straight line between two others; NaN where one of these is NaN."""
+    (x0, y0), (x1, y1) = _about(at, one), _about(at, other)
+    dx, dy = x1 - x0, y1 - y0
+    length2 = dx * dx + dy * dy
+    part = np.divide(-(x0 * dx + y0 * dy), length2, out=np.zeros_like(length2), where=length2 > 0)
+    part = np.clip(part, 0.0, 1.0)
+    away: FloatArray = np.hypot(x0 + part * dx, y0 + part * dy)
+    return away
+
+
+def _about(middle: Places, place: Places) -> Places:
+    """Metres east and north of a place from another, flat about the latitude halfway between them."""
+    half = np.rint(np.nan_to_num(middle[0] + place[0]) * 1e7).astype(np.int64)
+    north_m, east_m = metres_per_e7(half)
+    return (place[1] - middle[1]) * 1e7 * east_m, (place[0] - middle[0]) * 1e7 * north_m
