@@ -67,6 +67,26 @@ class Swipes:
 
 
 @dataclass(frozen=True, slots=True)
+class Seals:
+    """Times for which vehicles are sealed, sorted by (vehicle_ix, sealed_at); those of a vehicle do not overlap."""
+
+    vehicle_ix: Int32Array
+    sealed_at: Int64Array  # µs UTC
+    unsealed_at: Int64Array  # the largest int64: sealed still
+
+    def of(self, vehicles: Int32Array) -> "Seals":
+        """The seals of these vehicles (distinct numbers of `vehicle_ix`), renumbered 0, 1, … in their order."""
+        rows, number = _rows_of(self.vehicle_ix, vehicles)
+        return Seals(number, self.sealed_at[rows], self.unsealed_at[rows])
+
+    @classmethod
+    def empty(cls) -> "Seals":
+        """No seal."""
+        times = np.empty(0, dtype=np.int64)
+        return cls(np.empty(0, dtype=np.int32), times, times)
+
+
+@dataclass(frozen=True, slots=True)
 class Bases:
     """The declared base of each vehicle as a circle; no entries at all: no base is known."""
 
@@ -128,6 +148,7 @@ class FleetContext:
     """A vehicle is outside its area only when further out than this, however good its fix."""
     bases: Bases = field(default_factory=Bases.unknown)
     regions: Regions = field(default_factory=Regions.unknown)
+    seals: Seals = field(default_factory=Seals.empty)
 
 
 def nothing_known(vehicle_ids: Int32Array) -> FleetContext:

@@ -13,6 +13,7 @@ from analytics.orders import driver_cards, order_cover
 from analytics.places import CONTROLLED_VENUES, places_at, venue_kinds
 from analytics.regions import REGION_COLUMNS
 from analytics.score import PARTS
+from analytics.sealing import sealed
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
 from geo.localtime import SECOND_US, UTC_OFFSET_US, day_date, local_day, to_datetime
@@ -75,6 +76,7 @@ FEATURES = {
         "days of use since a driver's card was last reported; missing where none was in four weeks",
     ),
     "dark_m": ("m", "way made without a usable fix within the trip or beside it"),
+    "sealed": ("", "1 when the vehicle was sealed for a holiday when it began"),
     "private_score": ("points", "evidence of private use, 0 to 100"),
     **{name: ("points", part.reason) for name, part in PARTS.items()},
 }
@@ -83,7 +85,7 @@ FEATURES = {
 DERIVED = (
     "off_hours_share", "out_of_area_share", "order_cover", "driver_card", "card_missing", "rest_day", "holiday",
     "origin_kind", "destination_kind", "destination_controlled", "venue_dwell_s", "venue_kind", "residence",
-    "vehicle_class", "speeding_s", "idle_s", *REGION_COLUMNS,
+    "vehicle_class", "speeding_s", "idle_s", *REGION_COLUMNS, "sealed",
 )  # fmt: skip
 
 
@@ -169,6 +171,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "residence": ((origin_kind == "residential") | (destination_kind == "residential")).astype(float),
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
             **{name: trips[name] for name in ("speeding_s", "idle_s", *REGION_COLUMNS)},
+            "sealed": sealed(context.seals, vehicle, start),
         }
     )
 

@@ -15,6 +15,7 @@ from gongche.errors import WrongUseError
 from gongche.fleet import Fleet, load_fleet
 from gongche.home import Gongche
 from gongche.measuring import Job, Measured
+from gongche.records_audit import audit_records
 from gongche.weighing import put, settle, weigh_audit
 from rules import catalogue_path
 from rules.load import Rule, load_catalogue
@@ -125,6 +126,7 @@ def audit_days(
                 progress(count, len(buckets))
     with gongche.database.connection() as conn:
         settle(conn, fleet, rules, from_day, to_day)
+    audit_records(gongche, rules, from_day, to_day)
     return done
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import shapely
 from psycopg import Connection
 
-from analytics.context import Bases, FleetContext, Orders, Swipes
+from analytics.context import Bases, FleetContext, Orders, Seals, Swipes
 from analytics.duty import DutyCalendar
 from analytics.evidence_thresholds import DEFAULT
 from analytics.places import KINDS
+from analytics.sealing import STILL_SEALED
 from geo.arrays import Int32Array
 from geo.distance import apart_m
 from geo.localtime import day_start_us
@@ -24,6 +25,7 @@ from store.duty import DriverSwipe, DutyDay, load_duty_days, load_swipes, vehicl
 from store.exemptions import Exemption, load_exemptions
 from store.fleet import Unit, Vehicle, load_units, load_vehicles, load_zones
 from store.orders import DispatchOrder, load_orders
+from store.seals import SealTime, load_seals
 
 MARGIN_DAYS = 2
 """Calendar days, orders and swipes are read so far beyond the days asked for: trips and shifts run over midnight."""
@@ -45,6 +47,7 @@ class Fleet:
     """With vehicle_id for vehicle_ix, as the swipes."""
     swipes: Swipes
     border_tolerance_m: float
+    seals: Seals
     exemptions: tuple[Exemption, ...] = ()
 
     def vehicles_of(self, unit: str) -> Int32Array:
@@ -78,6 +81,7 @@ class Fleet:
             orders=self.orders.of(vehicle_ids),
             swipes=self.swipes.of(vehicle_ids),
             border_tolerance_m=self.border_tolerance_m,
+            seals=self.seals.of(vehicle_ids),
         )
 
     def scope(self, vehicle_ids: Int32Array) -> Scope:
@@ -107,6 +111,7 @@ def load_fleet(conn: Connection[Any], from_day: int, to_day: int, border_toleran
         calendar_of=vehicle_calendars(conn),
         orders=load_orders(conn, span[0], weighed_anew),
         swipes=load_swipes(conn, *span),
+        seals=load_seals(conn, *span),
         border_tolerance_m=border_tolerance_m,
         exemptions=load_exemptions(conn, span[0], weighed_anew),
     )
@@ -123,6 +128,7 @@ def fleet_of(
     swipes: Iterable[DriverSwipe],
     border_tolerance_m: float,
     exemptions: Iterable[Exemption] = (),
+    seals: Iterable[SealTime] = (),
 ) -> Fleet:
     """The fleet from its rows, each vehicle with its vehicle_id."""
     units, vehicles = list(units), list(vehicles)
@@ -145,6 +151,7 @@ def fleet_of(
         swipes=_swipes(swipes),
         border_tolerance_m=border_tolerance_m,
         exemptions=tuple(exemptions),
+        seals=_seals(seals),
     )
 
 
@@ -182,3 +189,14 @@ def _swipes(swipes: Iterable[DriverSwipe]) -> Swipes:
     rows = np.fromiter(each_row, dtype=kind)
     order = np.lexsort((rows["card"], rows["inserted"], rows["at"], rows["id"]))
     return Swipes(*(rows[name][order] for name in kind.names or ()))
+
+
+def _seals(seals: Iterable[SealTime]) -> Seals:
+    kind = np.dtype([("id", "i4"), ("sealed_at", "i8"), ("unsealed_at", "i8")])
+    each_row = (
+        (each.vehicle_id, each.sealed_at, STILL_SEALED if each.unsealed_at is None else each.unsealed_at)
+        for each in seals
+    )
+    rows = np.fromiter(each_row, dtype=kind)
+    order = np.lexsort((rows["sealed_at"], rows["id"]))
+    return Seals(*(rows[name][order] for name in kind.names or ()))

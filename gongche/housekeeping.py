@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from geo.localtime import SECOND_US, day_start_us
-from gongche.auditing import audit_stale
+from gongche.auditing import audit_stale, rules_in_use
 from gongche.clock import now_us, today
 from gongche.home import Gongche
 from gongche.log_files import export_log_heads
 from gongche.open_day import OpenDay
+from gongche.records_audit import audit_changed
 from gongche.settings import Settings
 from store.errors import UnreachableError
 from store.rollups import refresh
@@ -73,13 +74,14 @@ class House:
         self._kept_up_at = -UPKEEP_S
 
     def round(self) -> None:
-        """Seal and audit the days that are over, then hold today against the database."""
+        """Seal and audit the days that are over, judge new records, then hold today against the database."""
         day = today()
         wait_us = int(self.gongche.settings.close_day_after_h * 3600 * SECOND_US)
         closed_before = day if now_us() - day_start_us(day) >= wait_us else day - 1
         self.gongche.archive.seal(self.gongche.database, closed_before)
         export_log_heads(self.gongche, closed_before)
         left_out = audit_stale(self.gongche).left_out
+        audit_changed(self.gongche, rules_in_use)
         with self._following(day) as followed:
             followed.check()
         for each in (*left_out, *followed.left_out):

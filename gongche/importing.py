@@ -35,6 +35,7 @@ FLEET_FILES = {
     "drivers": "drivers.csv",
     "orders": "orders.csv",
     "swipes": "swipes.csv",
+    "refuels": "refuels.csv",
     "prices": "prices.csv",
 }
 """The fleet's own data: format → its file in a folder that `simulate` wrote, in the order one needs the other."""
@@ -64,7 +65,7 @@ def is_simulated(folder: Path) -> bool:
 
 
 def import_fleet(gongche: Gongche, kind: str, path: Path) -> Taken:
-    """Take units, vehicles, types of terminals, drivers, zones, orders, a calendar, swipes or prices from a file.
+    """Take units, vehicles, types of terminals, drivers, zones, orders, a calendar, swipes, refuelling or prices from a file.
 
     One transaction, with its entry in the log: a fault in any row (GongcheError with file, line, expected and got) leaves
     everything as it was. An order that meets another of its vehicle, or a card that has a driver already, is refused
@@ -80,7 +81,7 @@ def import_fleet(gongche: Gongche, kind: str, path: Path) -> Taken:
 
 
 def import_folder(gongche: Gongche, folder: Path, progress: Progress = no_progress) -> Imported:
-    """Take a folder that `simulate` wrote: zones, calendar, units, vehicles, orders, swipes, prices, then the positions."""
+    """Take a folder that `simulate` wrote: the fleet's own data, then the positions."""
     faults: list[str] = []
     for kind, name in FLEET_FILES.items():
         if (folder / name).is_file():

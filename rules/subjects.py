@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.card_use import CARD_FEATURES
 from analytics.dark import CAUSE_WORDS, DARK_FEATURES
 from analytics.features import FEATURES
 from analytics.overnight import NIGHT_FEATURES
+from analytics.refuelling import REFUEL_FEATURES
 from analytics.score import CAUSES
+from analytics.sealing import SEAL_FEATURES
+from analytics.unit_months import MONTH_FEATURES
 
-_Features = dict[str, tuple[str, str]]
 _Row = Mapping[Any, Any]
 _Shown = dict[str, Callable[[_Row], Any]]
 
@@ -41,47 +44,6 @@ def _in(divisor: float, **shown: str) -> _Shown:
 def _divided(feature: str, divisor: float) -> Callable[[_Row], Any]:
     return lambda row: None if row[feature] is None else row[feature] / divisor
 
-
-# ---------------------------------------------------------------- features that rules name and their makers add
-_TRIP_COMING: _Features = {
-    "sealed": ("", "1 when the vehicle was sealed as it began"),
-}
-_CARD_COMING: _Features = {
-    "overlap_s": ("s", "time one card was in both vehicles"),
-    "apart_m": ("m", "farthest these vehicles were from each other in that time"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-_REFUEL_COMING: _Features = {
-    "refuel_l": ("l", "litres put in"),
-    "over_tank_l": ("l", "litres beyond the room that the tank had"),
-    "unseen_l": ("l", "litres that the vehicle's own gauge did not see; missing without a gauge"),
-    "apart_m": ("m", "distance of the vehicle from the station at that time"),
-    "since_m": ("m", "way driven since the refuelling before"),
-    "l_100km": ("l/100 km", "consumption since then"),
-    "consumption_ratio": ("", "consumption in declared ones"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-_MONTH_COMING: _Features = {
-    "distance_m": ("m", "way driven in the month"),
-    "unit_median_m": ("m", "median way of the unit's vehicles"),
-    "unit_vehicles": ("", "vehicles of the unit with a way in the month"),
-    "unit_ratio": ("", "its way in medians of its unit"),
-    "unit_z": ("", "distance of its way from the unit's median, in 1.4826 median absolute deviations"),
-    "l_100km": ("l/100 km", "consumption of the month"),
-    "consumption_ratio": ("", "consumption in declared ones"),
-    "consumption_z": (
-        "",
-        "distance of its consumption from the median of its like, in 1.4826 median absolute deviations",
-    ),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-_SEAL_COMING: _Features = {
-    "odometer_growth_m": ("m", "odometer at unsealing less that at sealing"),
-    "moved_m": ("m", "way that positions show while sealed"),
-    "odometer_gap_m": ("m", "odometer as positions say it less what was entered"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-# ----------------------------------------------------------------
 
 _KM, _MIN, _HOUR = 1000.0, 60.0, 3600.0
 _TRIP: _Shown = {
@@ -163,13 +125,13 @@ def _held_of_dark(entry: _Row) -> frozenset[str]:
 
 
 SUBJECTS = {
-    "trip": Subject({**FEATURES, **_TRIP_COMING}, _TRIP, CAUSES, _held_of_trip),
+    "trip": Subject(FEATURES, _TRIP, CAUSES, _held_of_trip),
     "dark": Subject(DARK_FEATURES, _DARK, CAUSE_WORDS, _held_of_dark),
     "night": Subject(NIGHT_FEATURES, _NIGHT, {}),
-    "card": Subject(_CARD_COMING, _CARD, {}),
-    "refuel": Subject(_REFUEL_COMING, _REFUEL, {}),
-    "month": Subject(_MONTH_COMING, _MONTH, {}),
-    "seal": Subject(_SEAL_COMING, _SEAL, {}),
+    "card": Subject(CARD_FEATURES, _CARD, {}),
+    "refuel": Subject(REFUEL_FEATURES, _REFUEL, {}),
+    "month": Subject(MONTH_FEATURES, _MONTH, {}),
+    "seal": Subject(SEAL_FEATURES, _SEAL, {}),
 }
 """Name of a subject, as in `[on.trip]` → what it is."""
 

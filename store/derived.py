@@ -100,7 +100,8 @@ def raise_flags(
         WITH merged AS (
             INSERT INTO flag SELECT * FROM found_flag
             ON CONFLICT (flag_id) DO UPDATE SET
-                rule_version = excluded.rule_version, level = excluded.level, end_time = excluded.end_time,
+                rule_version = excluded.rule_version, level = excluded.level, day = excluded.day,
+                start_time = excluded.start_time, end_time = excluded.end_time,
                 points = excluded.points, reason_zh = excluded.reason_zh, reason_en = excluded.reason_en,
                 numbers = excluded.numbers, exemption_id = excluded.exemption_id, withdrawn_at = NULL
             RETURNING (xmax = 0) AS fresh

@@ -22,10 +22,10 @@ PAGE = Path(__file__).parent.parent / "docs" / "schema.md"
 COMMAND = "python -m store.describe"
 
 CHAPTERS = {
-    "The fleet": ("unit", "vehicle", "driver", "driver_card", "zone", "fuel_price"),
+    "The fleet": ("unit", "vehicle", "driver", "driver_card", "zone", "fuel_price", "refuel", "valid_refuel"),
     "Duty and permissions": (
         "duty_calendar", "duty_day", "duty_shift", "class_calendar", "vehicle_calendar", "dispatch_order", "driver_swipe",
-        "exemption",
+        "exemption", "vehicle_seal",
     ),
     "Terminals": (
         "terminal_type", "terminal", "terminal_binding", "bound_terminal", "terminal_state", "terminal_event",
@@ -40,7 +40,10 @@ CHAPTERS = {
         "open_day", "sealed_part", "sealed_notes", "sealed_frames", "archive_head", "dropped_day", "retention_log",
         "converted_day", "changed_day",
     ),
-    "What was derived": ("stale_day", "trip", "stop", "vehicle_day", "unit_month", "vehicle_night", "dark_entry"),
+    "What was derived": (
+        "stale_day", "trip", "stop", "vehicle_day", "unit_month", "vehicle_night", "dark_entry", "record_change",
+        "judged_record",
+    ),
     "Rules and cases": ("rule_version", "flag", "flag_verdict", "case_file", "case_flag", "case_event", "evidence"),
     "People and logs": (
         "app_user", "web_session", "access_log", "log_entry", "log_head", "log_export", "schema_migration",

@@ -9,6 +9,7 @@ from psycopg import Connection
 from geo.localtime import day_date, day_number, to_datetime, to_us
 from store.fleet import refer
 from store.judged import SEALED
+from store.records import mark_changed
 from store.stale import MARK
 
 ROWS_AT_ONCE = 10_000
@@ -164,7 +165,10 @@ def add_swipes(conn: Connection[Any], swipes: Iterable[DriverSwipe]) -> int:
     rows = [(each.vehicle_id, to_datetime(each.swiped_at), each.driver_card, each.inserted) for each in swipes]
     with conn.cursor() as cursor:
         cursor.executemany("INSERT INTO driver_swipe VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", rows)
-        return max(cursor.rowcount, 0)
+        new = max(cursor.rowcount, 0)
+    if new:
+        mark_changed(conn, [(vehicle_id, day_number(at.date())) for vehicle_id, at, _, _ in rows])
+    return new
 
 
 def load_swipes(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DriverSwipe]:

@@ -80,6 +80,11 @@ class User:
         return self.role in {"inspector", "auditor", "admin"}
 
     @property
+    def may_keep_records(self) -> bool:
+        """Whether refuelling may be entered and vehicles sealed: a manager of the own units, the administrator of all."""
+        return self.role in {"manager", "admin"}
+
+    @property
     def may_administer(self) -> bool:
         """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"

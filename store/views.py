@@ -54,6 +54,8 @@ class FlagRow:
     reason_en: str
     numbers: list[dict[str, Any]]
     rule_version: int
+    subject: str
+    subject_id: str
     exemption_id: int | None = None  # what lifts it
 
 
@@ -221,7 +223,7 @@ def flags(
             VISIBLE
             + """
             SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, unit_zh, unit_en, start_time, end_time,
-                   reason_zh, reason_en, numbers, rule_version, exemption_id
+                   reason_zh, reason_en, numbers, rule_version, subject, subject_id, exemption_id
             """
             + chosen
             + """

@@ -22,9 +22,11 @@ from web import (
     assets,
     bundle_page,
     calendar_pages,
+    fuel_page,
     log_page,
     pages,
     savings_page,
+    seal_page,
     sign_in,
     terminal_pages,
     trip_page,
@@ -88,6 +90,8 @@ def create_app(
     app.include_router(terminal_pages.router)
     app.include_router(log_page.router)
     app.include_router(bundle_page.router)
+    app.include_router(fuel_page.router)
+    app.include_router(seal_page.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

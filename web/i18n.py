@@ -116,6 +116,7 @@ class Words:
         if not isinstance(value, int | float):
             return "—" if value is None else str(value)
         readers = {"m": lambda: self.km(value, 2), "s": lambda: self.minutes(value), "m/s": lambda: self.kmh(value)}
+        readers |= dict.fromkeys(("L", "L/100 km"), lambda: self.unit(value, "volume-liter", 1))
         return readers.get(unit, lambda: self.number(value, 0 if value == int(value) else 1))()
 
     def when(self, instant: datetime | None) -> str:

@@ -36,7 +36,12 @@ SECTIONS = (
     Section(_("Supervision"), (NavPage("/flags", _("Flagged trips")),)),
     Section(
         _("Fleet"),
-        (NavPage("/vehicles", _("Vehicles"), below=("/trips",)), NavPage("/terminals", _("Terminals"))),
+        (
+            NavPage("/vehicles", _("Vehicles"), below=("/trips",)),
+            NavPage("/terminals", _("Terminals")),
+            NavPage("/fuel", _("Refuelling")),
+            NavPage("/seals", _("Sealed vehicles")),
+        ),
     ),
     Section(_("Figures"), (NavPage("/savings", _("Savings")),)),
     Section(

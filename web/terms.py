@@ -97,6 +97,23 @@ FEATURES = {
     "nights_here": _("Nights of four weeks at this place"),
     "learned_base_m": _("Learned base away from the declared one"),
     "night_kind": _("Kind of place it slept at"),
+    "sealed": _("Sealed for a holiday"),
+    "refuel_l": _("Litres charged"),
+    "over_tank_l": _("Litres beyond the tank"),
+    "unseen_l": _("Litres the gauge did not see"),
+    "apart_m": _("Distance from the station, or of the vehicles"),
+    "since_m": _("Driven since the last refuelling"),
+    "l_100km": _("Litres per 100 km"),
+    "consumption_ratio": _("Consumption in the declared one"),
+    "overlap_s": _("Time the card was in another vehicle too"),
+    "unit_median_m": _("Median of the unit and class"),
+    "unit_vehicles": _("Vehicles of the unit and class"),
+    "unit_ratio": _("Distance in that median"),
+    "unit_z": _("Deviation of the distance"),
+    "consumption_z": _("Deviation of the consumption"),
+    "odometer_growth_m": _("Growth of the odometer while sealed"),
+    "moved_m": _("Driven while sealed, by positions"),
+    "odometer_gap_m": _("Growth of the odometer beyond that"),
 }
 """Name of each feature that a rule may compare."""
 

@@ -14,6 +14,7 @@ from geo.datum import DATUMS
 from geo.shifts import SHIFTS_FORM, parse_shifts
 from geo.zones import Zone, read_zones
 from ingest.errors import FileFormatError
+from ingest.files.refuels import read_refuels
 from ingest.files.tables import Row, read_table
 from ingest.jt808.dialects import DIALECTS
 from store.drivers import Driver, DriverCard, put_cards, upsert_drivers
@@ -41,6 +42,7 @@ from store.fleet import (
 )
 from store.judged import mark_zones
 from store.orders import DispatchOrder, upsert_orders
+from store.refuels import add_refuels
 from store.savings import OPEN_END, FuelPrice, put_prices
 
 if TYPE_CHECKING:
@@ -337,6 +339,13 @@ def _import_swipes(conn: "Connection[Any]", path: Path) -> int:
     return len(swipes)
 
 
+def _import_refuels(conn: "Connection[Any]", path: Path) -> int:
+    ids = {name: vehicle.vehicle_id for vehicle in load_vehicles(conn) for name in (vehicle.plate, vehicle.code)}
+    refuels = read_refuels(path, ids)
+    add_refuels(conn, refuels, f"import {path.name}")
+    return len(refuels)
+
+
 def _import_prices(conn: "Connection[Any]", path: Path) -> int:
     return put_prices(conn, read_prices(path))
 
@@ -350,6 +359,7 @@ IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int | Taken]"] = {
     "drivers": _import_drivers,
     "orders": _import_orders,
     "swipes": _import_swipes,
+    "refuels": _import_refuels,
     "prices": _import_prices,
 }
 """Kind of file → what takes it, in the order in which one needs the other."""
