@@ -111,11 +111,14 @@ def _journeys_from_now(gongche: Gongche) -> list[Journey]:
     assert state is not None
     fleet = make_fleet(state.vehicles, state.seed)
     day = today()
-    if state.live_day not in {0, day}:
+    before = state.live_day
+    if before not in {0, day}:
         state.driven_m = live_day(fleet, state.live_day, state.seed, np.array(state.driven_m))[1].tolist()
     state.live_day, state.through_day = day, day
     _save(gongche.home, state)
-    _allow_rounds(gongche, fleet, day)
+    if before not in {0, day}:
+        _allow_rounds(gongche, fleet, before, "closed")
+    _allow_rounds(gongche, fleet, day, "" if before == day else "dispatched")
     columns, _ = live_day(fleet, day, state.seed, np.array(state.driven_m))
     start = max(now_us(), day_start_us(day))
     rows = np.flatnonzero(columns["fix_time"] >= start)
@@ -142,9 +145,9 @@ def _journeys_from_now(gongche: Gongche) -> list[Journey]:
     return journeys
 
 
-def _allow_rounds(gongche: Gongche, fleet: Fleet, day: int) -> None:
+def _allow_rounds(gongche: Gongche, fleet: Fleet, day: int, order_state: str) -> None:
     path = demo_folder(gongche.home) / "live_orders.csv"
-    pd.DataFrame(live_orders(fleet, day)).to_csv(path, index=False)
+    pd.DataFrame(live_orders(fleet, day)).assign(state=order_state).to_csv(path, index=False)
     for fault in import_fleet(gongche, "orders", path).faults:
         say(fault)
 

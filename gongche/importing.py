@@ -18,9 +18,11 @@ from gongche.errors import GongcheError
 from gongche.home import Gongche
 from gongche.logbook import log_command
 from ingest.files import Batch, read_positions
-from ingest.files.fleet import Taken, import_file
+from ingest.files.fleet import Taken, import_file, read_exemptions
 from ingest.periods import NO_VEHICLE
 from ingest.roster import Binding, load_roster
+from rules import catalogue_path
+from rules.load import load_catalogue
 from store.fleet import ensure_vehicle, load_vehicles
 from store.intake import add_quarantine, count_intake
 from store.positions import merge_positions
@@ -34,6 +36,7 @@ FLEET_FILES = {
     "vehicles": "vehicles.csv",
     "drivers": "drivers.csv",
     "orders": "orders.csv",
+    "exemptions": "exemptions.csv",
     "swipes": "swipes.csv",
     "refuels": "refuels.csv",
     "prices": "prices.csv",
@@ -71,6 +74,8 @@ def import_fleet(gongche: Gongche, kind: str, path: Path) -> Taken:
     everything as it was. An order that meets another of its vehicle, or a card that has a driver already, is refused
     alone.
     """
+    if kind == "exemptions":
+        _check_rules(path)
     with gongche.database.connection() as conn:
         taken = import_file(conn, kind, path)
         with path.open("rb") as file:
@@ -78,6 +83,16 @@ def import_fleet(gongche: Gongche, kind: str, path: Path) -> Taken:
         facts = {"format": kind, "rows": taken.rows, "refused": len(taken.faults), "sha256": sha256}
         log_command(conn, "setting", "imported", path.name, **facts)
     return taken
+
+
+def _check_rules(path: Path) -> None:
+    """GongcheError where a table of exemptions names a rule that is not in the catalogue: it would lift nothing."""
+    known = {rule.rule_id for rule in load_catalogue(catalogue_path())}
+    for line, each in read_exemptions(path):
+        if each.rule and each.rule not in known:
+            raise GongcheError(
+                f"{path.name}:{line}: rule: expected one of {', '.join(sorted(known))}, got {each.rule!r}"
+            )
 
 
 def import_folder(gongche: Gongche, folder: Path, progress: Progress = no_progress) -> Imported:

@@ -24,8 +24,8 @@ COMMAND = "python -m store.describe"
 CHAPTERS = {
     "The fleet": ("unit", "vehicle", "driver", "driver_card", "zone", "fuel_price", "refuel", "valid_refuel"),
     "Duty and permissions": (
-        "duty_calendar", "duty_day", "duty_shift", "class_calendar", "vehicle_calendar", "dispatch_order", "driver_swipe",
-        "exemption", "vehicle_seal",
+        "duty_calendar", "duty_day", "duty_shift", "class_calendar", "vehicle_calendar", "dispatch_order", "order_event",
+        "driver_swipe", "exemption", "exemption_end", "vehicle_seal",
     ),
     "Terminals": (
         "terminal_type", "terminal", "terminal_binding", "bound_terminal", "terminal_state", "terminal_event",
@@ -46,7 +46,7 @@ CHAPTERS = {
     ),
     "Rules and cases": ("rule_version", "flag", "flag_verdict", "case_file", "case_flag", "case_event", "evidence"),
     "People and logs": (
-        "app_user", "web_session", "access_log", "log_entry", "log_head", "log_export", "schema_migration",
+        "app_user", "web_session", "api_token", "access_log", "log_entry", "log_head", "log_export", "schema_migration",
     ),
     "Other supervision modules": ("module_record", "module_finding"),
 }  # fmt: skip

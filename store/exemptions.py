@@ -1,5 +1,10 @@
-"""Exemptions: leave from rules, with who approved it, why, from when to when. Entered once, never changed."""
+"""Exemptions: leave from rules, with who approved it, why, from when to when. Entered once, never changed.
 
+One that ends before its time gets a row of its own that says so. Closed days on which one begins or ceases to hold wait
+for another audit.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +14,12 @@ from psycopg import Connection
 from geo.localtime import to_datetime, to_us
 from store.errors import StoreError
 from store.fleet import refer
-from store.judged import mark_exemption
+from store.judged import SEALED
+from store.stale import MARK
 
 
 class ExemptionError(StoreError):
-    """An exemption that says too little, or of whom twice."""
+    """An exemption that says too little, or of whom twice; an end that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +81,107 @@ def add_exemption(conn: Connection[Any], exemption: Exemption, user_id: int | No
         },
     ).fetchone()
     assert row is not None
-    mark_exemption(conn, row[0])
+    mark_exempted(conn, [row[0]])
     return int(row[0])
 
 
+def is_entered(conn: Connection[Any], exemption: Exemption) -> bool:
+    """Whether one that says the same, to the last word, was entered already; it may have been ended since."""
+    begins, ends = exemption.valid_from, exemption.valid_to
+    row = conn.execute(
+        """
+        SELECT FROM exemption e LEFT JOIN vehicle v USING (vehicle_id) LEFT JOIN unit u ON u.unit_id = e.unit_id
+        WHERE (coalesce(v.code, ''), coalesce(u.code, ''), coalesce(rule, ''), approved_by, e.reason) = (%s, %s, %s, %s, %s)
+          AND valid = tstzrange(%s, %s)
+        """,
+        (
+            exemption.vehicle,
+            exemption.unit,
+            exemption.rule,
+            exemption.approved_by,
+            exemption.reason,
+            None if begins is None else to_datetime(begins),
+            None if ends is None else to_datetime(ends),
+        ),
+    ).fetchone()
+    return row is not None
+
+
+def end_exemption(
+    conn: Connection[Any], exemption_id: int, ends_at: int, reason: str, user_id: int | None = None
+) -> None:
+    """End an exemption at an instant, µs UTC, before its time; closed days that it lifted flags of become stale.
+
+    One that ends before it began never held. ExemptionError where there is none, it ended already, or ends earlier.
+    """
+    if not reason.strip():
+        raise ExemptionError("exemption: reason: expected a text, got none")
+    # Of two that end it at once, the second waits here and finds it ended.
+    row = conn.execute(
+        """
+        SELECT upper(valid), EXISTS (SELECT FROM exemption_end n WHERE n.exemption_id = e.exemption_id)
+        FROM exemption e WHERE exemption_id = %s FOR UPDATE
+        """,
+        (exemption_id,),
+    ).fetchone()
+    if row is None:
+        raise ExemptionError(f"exemption: no exemption has the number {exemption_id}")
+    until, ended = row
+    when = to_datetime(ends_at)
+    if ended or (until is not None and until <= when):
+        raise ExemptionError(
+            f"exemption {exemption_id}: expected one that still holds at {when.isoformat()}, got one that ended before"
+        )
+    inserted = conn.execute(
+        "INSERT INTO exemption_end (exemption_id, ends_at, reason, ended_by) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (exemption_id, when, reason.strip(), user_id),
+    )
+    if not inserted.rowcount:
+        raise ExemptionError(f"exemption {exemption_id}: expected one that holds, got one that was ended just now")
+    mark_exempted(conn, [exemption_id], since_us=ends_at)
+
+
+def mark_exempted(conn: Connection[Any], exemption_ids: Sequence[int], since_us: int | None = None) -> None:
+    """Make the closed days stale on which these exemptions hold, or held until they were ended; from an instant on.
+
+    Of the vehicle, or of all vehicles in the unit and below it. A flag is lifted by what holds over its whole time, so no
+    other day is concerned.
+    """
+    conn.execute(
+        f"""
+        WITH RECURSIVE given AS (
+            SELECT exemption_id, vehicle_id, unit_id, valid * tstzrange(%(since)s, NULL) AS valid
+            FROM exemption WHERE exemption_id = ANY(%(ids)s)
+        ), below AS (
+            SELECT exemption_id, unit_id FROM given WHERE unit_id IS NOT NULL
+            UNION SELECT b.exemption_id, u.unit_id FROM unit u JOIN below b ON u.parent_id = b.unit_id
+        ), held AS (
+            SELECT vehicle_id, valid FROM given WHERE vehicle_id IS NOT NULL
+            UNION ALL SELECT c.vehicle_id, g.valid FROM given g JOIN below USING (exemption_id) JOIN vehicle c
+                ON c.unit_id = below.unit_id
+        )
+        INSERT INTO stale_day (vehicle_id, day)
+        SELECT DISTINCT v.vehicle_id, v.day FROM vehicle_day v JOIN held h USING (vehicle_id)
+        WHERE v.day >= coalesce((lower(h.valid) AT TIME ZONE 'Asia/Shanghai')::date, '-infinity')
+          AND v.day <= coalesce(((upper(h.valid) - interval '1 us') AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AND NOT isempty(h.valid)
+          AND {SEALED}
+        ORDER BY v.vehicle_id, v.day {MARK}
+        """,
+        {"ids": list(exemption_ids), "since": None if since_us is None else to_datetime(since_us)},
+    )
+
+
 def load_exemptions(conn: Connection[Any], from_us: int, to_us_: int) -> list[Exemption]:
-    """Exemptions that hold at some time of [from_us, to_us_), by number."""
+    """Exemptions that hold at some time of [from_us, to_us_), by number; one that was ended has its end for valid_to."""
     rows = conn.execute(
         """
-        SELECT approved_by, reason, coalesce(v.code, ''), coalesce(u.code, ''), coalesce(rule, ''), lower(valid),
-               upper(valid), entered_at, exemption_id
-        FROM exemption e LEFT JOIN vehicle v USING (vehicle_id) LEFT JOIN unit u ON u.unit_id = e.unit_id
-        WHERE valid && tstzrange(%s, %s) ORDER BY exemption_id
+        SELECT approved_by, e.reason, coalesce(v.code, ''), coalesce(u.code, ''), coalesce(rule, ''), lower(held),
+               upper(held), e.entered_at, e.exemption_id
+        FROM exemption e LEFT JOIN exemption_end n USING (exemption_id)
+            CROSS JOIN LATERAL (SELECT valid * tstzrange(NULL, n.ends_at) AS held) AS held
+            LEFT JOIN vehicle v USING (vehicle_id) LEFT JOIN unit u ON u.unit_id = e.unit_id
+        WHERE held && tstzrange(%s, %s) ORDER BY exemption_id
         """,
         (to_datetime(from_us), to_datetime(to_us_)),
     ).fetchall()

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.range import DateRange
 
-from geo.localtime import FLEET_ZONE, to_datetime
+from geo.localtime import to_datetime
 from geo.zone import Zone
 from store.archive import VEHICLES_PER_BUCKET
 from store.fleet import load_zones
@@ -35,32 +35,6 @@ def mark_zones(conn: Connection[Any], before: Sequence[Zone]) -> None:
         ORDER BY vehicle_id, day {MARK}
         """,
         ([_days(zone) for zone in held],),
-    )
-
-
-def mark_exemption(conn: Connection[Any], exemption_id: int) -> None:
-    """Make the closed days stale on which an exemption holds, of its vehicle or of the vehicles of its unit and all below.
-
-    For whoever enters an exemption or ends one: a flag is lifted by what holds over its whole time, so no other day
-    is concerned.
-    """
-    conn.execute(
-        f"""
-        INSERT INTO stale_day (vehicle_id, day)
-        WITH RECURSIVE given AS (
-            SELECT vehicle_id, unit_id, valid, coalesce(lower(valid) AT TIME ZONE %(zone)s, '-infinity')::date AS first,
-                   coalesce((upper(valid) - interval '1 us') AT TIME ZONE %(zone)s, 'infinity')::date AS last
-            FROM exemption WHERE exemption_id = %(exemption)s
-        ), subtree AS (
-            SELECT unit_id FROM given WHERE unit_id IS NOT NULL
-            UNION SELECT u.unit_id FROM unit u JOIN subtree s ON u.parent_id = s.unit_id
-        )
-        SELECT v.vehicle_id, v.day FROM vehicle_day v JOIN vehicle c USING (vehicle_id) CROSS JOIN given g
-        WHERE v.day BETWEEN g.first AND g.last AND (v.vehicle_id = g.vehicle_id OR c.unit_id IN (SELECT unit_id FROM subtree))
-          AND {SEALED}
-        ORDER BY v.vehicle_id, v.day {MARK}
-        """,
-        {"exemption": exemption_id, "zone": FLEET_ZONE.key},
     )
 
 

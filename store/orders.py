@@ -1,4 +1,8 @@
-"""Dispatch orders: permissions to use a vehicle. No two of one vehicle overlap; one may begin when another ends."""
+"""Dispatch orders: permissions to use a vehicle. No two of one vehicle overlap; one may begin when another ends.
+
+Those that were refused or cancelled permit nothing and are in nobody's way. The steps of an order's life are taken in
+`store.order_steps`; here are those that come from files, and what an audit reads.
+"""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +13,28 @@ from psycopg import Connection
 
 from geo.localtime import to_datetime, to_us
 from store.duty import ROWS_AT_ONCE
+from store.errors import StoreError
 from store.fleet import UnknownReferenceError
+from store.judged import SEALED
+from store.stale import MARK
+
+PERMITTING = ("approved", "dispatched", "returned", "closed")
+"""States in which an order permits to use the vehicle, as `rules.orders.PERMITTING` has them."""
+
+IDLE = ("refused", "cancelled")
+"""States in which it takes up no time of the vehicle."""
+
+
+class OrderOdometerError(StoreError):
+    """An odometer that would come back below what it was issued with."""
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchOrder:
-    """Permission to use a vehicle (by its code) from `starts` to `ends`, µs UTC."""
+    """Permission to use a vehicle (by its code) from `starts` to `ends`, µs UTC.
+
+    From `state` on: of an order that is there None leaves what stands; a new one is approved and says nothing of it.
+    """
 
     order_no: str
     vehicle: str
@@ -27,6 +47,16 @@ class DispatchOrder:
     destination_lon: float | None = None
     approved_by: str = ""
     vehicle_id: int = 0
+    state: str | None = None
+    purpose_class: str | None = None
+    driver: str | None = None
+    odometer_out_km: float | None = None
+    odometer_in_km: float | None = None
+    emergency: bool | None = None
+    emergency_reason: str | None = None
+    private_use: bool | None = None
+    applied_by: int | None = None
+    entered_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +83,9 @@ def upsert_orders(conn: Connection[Any], orders: Iterable[DispatchOrder]) -> lis
 
     What counts is how all stand afterwards, so that orders may change places; of rows with one number the last counts.
     Where two of those given overlap, the first is taken. An order that is there with this vehicle and time is not judged
-    again. UnknownReferenceError names a vehicle that is not there.
+    again. How an order stood before it changed is kept as an event of it, and closed days that it permits otherwise than
+    before become stale. UnknownReferenceError names a vehicle that is not there, OrderOdometerError an odometer that runs
+    backwards.
     """
     given = list(orders)
     # Of two that import at once, each would see the other's vehicles free.
@@ -66,31 +98,19 @@ def upsert_orders(conn: Connection[Any], orders: Iterable[DispatchOrder]) -> lis
         order.order_no: _Claim(order.order_no, ids[order.vehicle], order.starts, order.ends, row)
         for row, order in enumerate(given)
     }
-    refused = judged(sorted(wanted.values(), key=lambda each: each.row), _standing(conn, list(wanted.values())))
-    with conn.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS dispatch_order_one_at_a_time DEFERRED")
-        cursor.executemany(
-            """
-            INSERT INTO dispatch_order (order_no, vehicle_id, starts, ends, driver_card, purpose, destination,
-                                        destination_lat, destination_lon, approved_by)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (order_no) DO UPDATE SET
-                vehicle_id = excluded.vehicle_id, starts = excluded.starts, ends = excluded.ends,
-                driver_card = excluded.driver_card, purpose = excluded.purpose, destination = excluded.destination,
-                destination_lat = excluded.destination_lat, destination_lon = excluded.destination_lon,
-                approved_by = excluded.approved_by,
-                overlapping = dispatch_order.overlapping
-                    AND (dispatch_order.vehicle_id, dispatch_order.starts, dispatch_order.ends)
-                      = (excluded.vehicle_id, excluded.starts, excluded.ends)
-            """,
-            [_row(given[each.row], each.vehicle_id) for each in wanted.values() if each.row not in refused],
-        )
-        cursor.execute("SET CONSTRAINTS dispatch_order_one_at_a_time IMMEDIATE")
+    standing, idle = _standing(conn, list(wanted.values()))
+    claims = {number: each for number, each in wanted.items() if _claims(given[each.row], idle)}
+    left = {number: each for number, each in standing.items() if number in claims or number not in wanted}
+    refused = judged(sorted(claims.values(), key=lambda each: each.row), left)
+    _take(conn, [_row(given[each.row], each.vehicle_id) for each in wanted.values() if each.row not in refused])
     return [OrderOverlap(row, given[row], met.order_no, met.starts, met.ends) for row, met in sorted(refused.items())]
 
 
 def load_orders(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[DispatchOrder]:
-    """Orders whose time overlaps [from_us, to_us_), by number, as they come from the server: to be read in the transaction."""
+    """Orders that permit something of [from_us, to_us_), by number, as they come from the server, without their life.
+
+    To be read in the transaction.
+    """
     with conn.cursor("orders") as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(
@@ -98,9 +118,9 @@ def load_orders(conn: Connection[Any], from_us: int, to_us_: int) -> Iterator[Di
             SELECT o.order_no, v.code, o.starts, o.ends, o.driver_card, o.purpose, o.destination, o.destination_lat,
                    o.destination_lon, o.approved_by, o.vehicle_id
             FROM dispatch_order o JOIN vehicle v USING (vehicle_id)
-            WHERE o.starts < %s AND o.ends > %s ORDER BY o.order_no
+            WHERE o.starts < %s AND o.ends > %s AND o.state = ANY(%s) ORDER BY o.order_no
             """,
-            (to_datetime(to_us_), to_datetime(from_us)),
+            (to_datetime(to_us_), to_datetime(from_us), list(PERMITTING)),
         )
         for row in cursor:
             yield DispatchOrder(row[0], row[1], to_us(row[2]), to_us(row[3]), *row[4:])
@@ -188,15 +208,17 @@ def judged(wanted: Sequence[_Claim], standing: Mapping[str, _Claim]) -> dict[int
         moving -= set(stay.values())
 
 
-def _standing(conn: Connection[Any], wanted: Sequence[_Claim]) -> dict[str, _Claim]:
-    """The orders of the database that these may meet or bring up to date, by number."""
+def _standing(conn: Connection[Any], wanted: Sequence[_Claim]) -> tuple[dict[str, _Claim], set[str]]:
+    """The orders of the database that these may meet or bring up to date, by number; and numbers of idle ones."""
     if not wanted:
-        return {}
+        return {}, set()
+    standing: dict[str, _Claim] = {}
+    idle: set[str] = set()
     with conn.cursor("standing") as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(
             """
-            SELECT order_no, vehicle_id, starts, ends, overlapping FROM dispatch_order
+            SELECT order_no, vehicle_id, starts, ends, overlapping, state FROM dispatch_order
             WHERE vehicle_id = ANY(%s) AND starts < %s AND ends > %s OR order_no = ANY(%s)
             """,
             (
@@ -206,13 +228,123 @@ def _standing(conn: Connection[Any], wanted: Sequence[_Claim]) -> dict[str, _Cla
                 [each.order_no for each in wanted],
             ),
         )
-        return {
-            order_no: _Claim(order_no, vehicle_id, to_us(starts), to_us(ends), overlapping=overlapping)
-            for order_no, vehicle_id, starts, ends, overlapping in cursor
-        }
+        for order_no, vehicle_id, starts, ends, overlapping, state in cursor:
+            if state in IDLE:
+                idle.add(order_no)
+            else:
+                standing[order_no] = _Claim(order_no, vehicle_id, to_us(starts), to_us(ends), overlapping=overlapping)
+    return standing, idle
+
+
+def _claims(order: DispatchOrder, idle: set[str]) -> bool:
+    """Whether an order, as it is to stand, takes up time of its vehicle."""
+    return order.order_no not in idle if order.state is None else order.state not in IDLE
+
+
+_GIVEN = ("order_no", "vehicle_id", "starts", "ends", "driver_card", "purpose", "destination", "destination_lat",
+          "destination_lon", "approved_by")  # fmt: skip
+_LIFE = {
+    "state": "'approved'", "purpose_class": "''", "driver": "''", "odometer_out_km": "NULL", "odometer_in_km": "NULL",
+    "emergency": "false", "emergency_reason": "''", "private_use": "false", "applied_by": "NULL", "entered_at": "now()",
+}  # fmt: skip
+"""Column → what it is of a new order that says nothing of it."""
+
+_ALL = ", ".join((*_GIVEN, *_LIFE))
+_WHOLE = f"""
+    WITH whole AS MATERIALIZED (
+        SELECT {", ".join(f"g.{name}" for name in _GIVEN)},
+               {
+    ", ".join(
+        f"coalesce(g.{name}, CASE WHEN d.order_no IS NULL THEN {new} ELSE d.{name} END) AS {name}"
+        for name, new in _LIFE.items()
+        if name != "private_use"
+    )
+},
+               coalesce(g.private_use, d.private_use, false)
+                   OR coalesce(g.purpose_class, d.purpose_class) IS NOT DISTINCT FROM 'private_approved' AS private_use,
+               coalesce(d.overlapping AND (d.vehicle_id, d.starts, d.ends) = (g.vehicle_id, g.starts, g.ends), false)
+                   AS overlapping
+        FROM given_order g LEFT JOIN dispatch_order d USING (order_no)
+    )
+"""
+_JUDGED = "vehicle_id, starts, ends, destination_lat, destination_lon"
+"""What an audit reads of an order that permits."""
+
+MARK_TOUCHED = f"""
+    INSERT INTO stale_day (vehicle_id, day)
+    SELECT v.vehicle_id, v.day
+    FROM vehicle_day v JOIN (
+        SELECT DISTINCT t.vehicle_id, each::date AS day
+        FROM touched t, generate_series((t.starts AT TIME ZONE 'Asia/Shanghai')::date - 1,
+                                        (t.ends AT TIME ZONE 'Asia/Shanghai')::date + 1, '1 day') AS each
+    ) of_order USING (vehicle_id, day)
+    WHERE {SEALED} ORDER BY v.vehicle_id, v.day {MARK}
+"""
+"""Makes the closed days of `touched` (vehicle_id, starts, ends) stale, and those beside them: trips run over midnight."""
+
+
+def _take(conn: Connection[Any], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Put these orders in; how those that change stood is kept, and the days they permit otherwise become stale."""
+    conn.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS given_order ON COMMIT DELETE ROWS AS TABLE dispatch_order WITH NO DATA"
+    )
+    conn.execute("DELETE FROM given_order")
+    with conn.cursor() as cursor, cursor.copy(f"COPY given_order ({_ALL}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    _check_odometers(conn)
+    conn.execute(
+        f"""
+        {_WHOLE}, touched AS (
+            SELECT each.* FROM whole w LEFT JOIN dispatch_order d USING (order_no),
+                LATERAL (VALUES (d.vehicle_id, d.starts, d.ends, d.state), (w.vehicle_id, w.starts, w.ends, w.state))
+                    AS each (vehicle_id, starts, ends, state)
+            WHERE each.state = ANY(%(permitting)s)
+              AND ((d.state = ANY(%(permitting)s)) IS DISTINCT FROM (w.state = ANY(%(permitting)s))
+                   OR ({_of("d", _JUDGED)}) IS DISTINCT FROM ({_of("w", _JUDGED)}))
+        )
+        {MARK_TOUCHED}
+        """,
+        {"permitting": list(PERMITTING)},
+    )
+    conn.execute(
+        f"""
+        {_WHOLE}
+        INSERT INTO order_event (order_no, action, from_state, to_state, facts)
+        SELECT order_no, 'imported', d.state, w.state, to_jsonb(d) - 'order_no'
+        FROM whole w JOIN dispatch_order d USING (order_no)
+        WHERE ({_of("d", _ALL)}) IS DISTINCT FROM ({_of("w", _ALL)}) ORDER BY order_no
+        """
+    )
+    conn.execute("SET CONSTRAINTS dispatch_order_one_at_a_time DEFERRED")
+    conn.execute(
+        f"""
+        {_WHOLE}
+        INSERT INTO dispatch_order ({_ALL}, overlapping) SELECT {_ALL}, overlapping FROM whole
+        ON CONFLICT (order_no) DO UPDATE SET
+            {", ".join(f"{name} = excluded.{name}" for name in (*_GIVEN[1:], *_LIFE, "overlapping"))}
+        """
+    )
+    conn.execute("SET CONSTRAINTS dispatch_order_one_at_a_time IMMEDIATE")
+
+
+def _check_odometers(conn: Connection[Any]) -> None:
+    row = conn.execute(
+        f"{_WHOLE} SELECT order_no, odometer_out_km, odometer_in_km FROM whole"
+        " WHERE odometer_in_km < odometer_out_km ORDER BY order_no LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        raise OrderOdometerError(
+            f"order {row[0]}: odometer_in_km: expected not less than {row[1]:g}, as it was issued, got {row[2]:g}"
+        )
+
+
+def _of(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in columns.split(", "))
 
 
 def _row(order: DispatchOrder, vehicle_id: int) -> tuple[Any, ...]:
+    """In the order of _ALL."""
     return (
         order.order_no,
         vehicle_id,
@@ -224,6 +356,8 @@ def _row(order: DispatchOrder, vehicle_id: int) -> tuple[Any, ...]:
         order.destination_lat,
         order.destination_lon,
         order.approved_by,
+        *(getattr(order, name) for name in _LIFE if name != "entered_at"),
+        None if order.entered_at is None else to_datetime(order.entered_at),
     )
 
 

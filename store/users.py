@@ -85,6 +85,21 @@ class User:
         return self.role in {"manager", "admin"}
 
     @property
+    def may_manage_orders(self) -> bool:
+        """Whether vehicles may be applied for, approved, issued and taken back: a manager those of the own subtree."""
+        return self.role in {"manager", "admin"}
+
+    @property
+    def may_see_exemptions(self) -> bool:
+        """Whether the register of exemptions is shown: it names vehicles and units of the whole city."""
+        return self.role in {"inspector", "auditor", "admin"}
+
+    @property
+    def may_exempt(self) -> bool:
+        """Whether exemptions may be entered and ended."""
+        return self.role == "admin"
+
+    @property
     def may_administer(self) -> bool:
         """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"

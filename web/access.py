@@ -6,6 +6,7 @@ from fastapi import Depends, HTTPException, Request
 
 from store.archive import Archive
 from store.database import Database
+from store.tokens import user_of_token
 from store.users import User, user_of
 from web.render import Renderer
 from web.security import SESSION_COOKIE, is_same_origin
@@ -14,7 +15,15 @@ from web.terminal_desk import TerminalDesk
 
 
 def current_user(request: Request) -> User:
-    """Who asks; 401 when nobody is signed in."""
+    """Who asks: for /api/ whom a bearer token speaks for, where one is sent; else who is signed in. 401 when nobody."""
+    bearer = _bearer(request)
+    if bearer:
+        with database_of(request).connection() as conn:
+            found = user_of_token(conn, bearer)
+        if found is None:
+            raise HTTPException(401, "token: expected one that holds, got one that is unknown, expired or revoked")
+        request.state.token_id = found[1]
+        return found[0]
     token = request.cookies.get(SESSION_COOKIE)
     if token:
         with database_of(request).connection() as conn:
@@ -58,6 +67,23 @@ def own_form(request: Request) -> None:
     """403 for a form that was not sent from one of our own pages."""
     if not is_same_origin(request):
         raise HTTPException(403, "sent from another site")
+
+
+def own_form_or_token(request: Request) -> None:
+    """403 for what was sent neither with a bearer token nor from one of our own pages: no other site has the token."""
+    if not _bearer(request):
+        own_form(request)
+
+
+def token_of(request: Request) -> dict[str, int]:
+    """The number of the token that was used, for facts of what was done with it; empty for a signed-in person."""
+    number = getattr(request.state, "token_id", None)
+    return {} if number is None else {"token": number}
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and request.url.path.startswith("/api/") else ""
 
 
 Person = Annotated[User, Depends(current_user)]

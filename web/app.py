@@ -22,8 +22,11 @@ from web import (
     assets,
     bundle_page,
     calendar_pages,
+    exemption_pages,
     fuel_page,
     log_page,
+    order_api,
+    order_pages,
     pages,
     savings_page,
     seal_page,
@@ -92,6 +95,9 @@ def create_app(
     app.include_router(bundle_page.router)
     app.include_router(fuel_page.router)
     app.include_router(seal_page.router)
+    app.include_router(order_api.router)
+    app.include_router(order_pages.router)
+    app.include_router(exemption_pages.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

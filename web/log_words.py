@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from web.terminal_words import COMMAND_KINDS, facts_line
 
@@ -43,6 +44,18 @@ LOG_ACTIONS = {
     "in force": _("in force since this start"),
     "case bundle asked for": _("asked for an evidence bundle"),
     "case bundle given out": _("was given an evidence bundle"),
+    "order apply": _("applied for a dispatch order"),
+    "order enter": _("entered an emergency use"),
+    "order approve": _("approved a dispatch order"),
+    "order refuse": _("refused a dispatch order"),
+    "order cancel": _("cancelled a dispatch order"),
+    "order dispatch": _("issued a vehicle"),
+    "order return": _("took a vehicle back"),
+    "order close": _("closed a dispatch order"),
+    "exemption added": _("added an exemption"),
+    "exemption ended": _("ended an exemption"),
+    "token made": _("made a token"),
+    "token revoked": _("revoked a token"),
     **{_TERMINAL + kind: text for kind, text in COMMAND_KINDS.items()},
 }
 """Action of an entry → what it says; an action of another release says itself."""
@@ -54,6 +67,8 @@ def subject_link(action: str, subject: str) -> str:
         return f"/{action}s/{subject}"
     if action == "terminal" or action.startswith(_TERMINAL):
         return f"/terminals/{subject}" if " " not in subject else ""
+    if action.startswith("order "):
+        return f"/orders/{quote(subject, safe='')}"
     return ""
 
 

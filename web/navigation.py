@@ -33,14 +33,18 @@ class Section:
 
 SECTIONS = (
     Section(_("Overview"), (NavPage("/", _("Today")), NavPage("/map", _("Live map")))),
-    Section(_("Supervision"), (NavPage("/flags", _("Flagged trips")),)),
+    Section(
+        _("Supervision"),
+        (NavPage("/flags", _("Flagged trips")), NavPage("/exemptions", _("Exemptions"), "may_see_exemptions")),
+    ),
     Section(
         _("Fleet"),
         (
             NavPage("/vehicles", _("Vehicles"), below=("/trips",)),
-            NavPage("/terminals", _("Terminals")),
+            NavPage("/orders", _("Dispatch orders")),
             NavPage("/fuel", _("Refuelling")),
             NavPage("/seals", _("Sealed vehicles")),
+            NavPage("/terminals", _("Terminals")),
         ),
     ),
     Section(_("Figures"), (NavPage("/savings", _("Savings")),)),

@@ -1,4 +1,4 @@
-"""The fleet's own data from files: units, vehicles with their terminals, drivers, zones, orders, calendar, swipes, prices.
+"""The fleet's own data from files: units, vehicles with their terminals, drivers, zones, orders, exemptions and the rest.
 
 Unlike positions, a table is taken whole or not at all: the error names file, line, column, what was expected and what
 was there. Only what is right by itself and meets another row, an order of its vehicle or a card's period, is refused
@@ -27,10 +27,12 @@ from store.duty import (
     set_class_calendar,
     vehicle_calendars,
 )
+from store.exemptions import Exemption, ExemptionError, add_exemption, is_entered
 from store.fleet import (
     Terminal,
     TerminalType,
     Unit,
+    UnknownReferenceError,
     Vehicle,
     load_vehicles,
     load_zones,
@@ -51,6 +53,16 @@ if TYPE_CHECKING:
 PROTOCOLS = ("jt808", "nmea", "mqtt")
 FUELS = ("petrol", "diesel", "electric", "hybrid", "lpg", "cng")
 CLASSES = ("ordinary", "confidential", "emergency", "law_enforcement", "special_technical")
+ORDER_STATES = ("applied", "approved", "dispatched", "returned", "closed", "refused", "cancelled")
+PURPOSE_CLASSES = (
+    "duty",
+    "law_enforcement",
+    "emergency",
+    "confidential",
+    "special_technical",
+    "private_approved",
+    "other",
+)
 DAY_KINDS = ("workday", "adjusted_workday", "weekend", "holiday")
 MAX_YUAN_PER_L = 1000
 NO_CALENDAR = "none"
@@ -199,7 +211,11 @@ def read_terminal_types(path: Path) -> list[TerminalType]:
 
 
 def read_orders(path: Path) -> Iterator[DispatchOrder]:
-    """order_no, vehicle, starts, ends; driver_card, purpose, destination with lat and lon, approved_by."""
+    """order_no, vehicle, starts, ends; driver_card, purpose, destination with lat and lon, approved_by.
+
+    And of an order's life, where the column is there and not empty: state, purpose_class, driver, odometer_out_km,
+    odometer_in_km, emergency, emergency_reason, entered_at, private_use.
+    """
     for _, order in _numbered_orders(path):
         yield order
 
@@ -221,8 +237,57 @@ def _numbered_orders(path: Path) -> Iterator[tuple[int, DispatchOrder]]:
             row.number("destination_lat"),
             row.number("destination_lon"),
             row.text("approved_by"),
+            state=_word(row, "state", ORDER_STATES),
+            purpose_class=_word(row, "purpose_class", PURPOSE_CLASSES),
+            driver=row.text("driver") or None,
+            odometer_out_km=_reading(row, "odometer_out_km"),
+            odometer_in_km=_reading(row, "odometer_in_km"),
+            emergency=_said(row, "emergency"),
+            emergency_reason=row.text("emergency_reason") or None,
+            private_use=_said(row, "private_use"),
+            entered_at=row.instant("entered_at") if row.text("entered_at") else None,
         )
+        out_km, in_km = order.odometer_out_km, order.odometer_in_km
+        if out_km is not None and in_km is not None and in_km < out_km:
+            raise row.fault("odometer_in_km", f"not less than {out_km:g}, as it was issued")
         yield row.line, order
+
+
+def _word(row: Row, column: str, allowed: tuple[str, ...]) -> str | None:
+    return row.one_of(column, allowed, "") if row.text(column) else None
+
+
+def _said(row: Row, column: str) -> bool | None:
+    return row.flag(column) if row.text(column) else None
+
+
+def _reading(row: Row, column: str) -> float | None:
+    value = row.number(column)
+    if value is not None and value < 0:
+        raise row.fault(column, "kilometres from 0 on")
+    return value
+
+
+def read_exemptions(path: Path) -> Iterator[tuple[int, Exemption]]:
+    """Vehicle or unit, approved_by, reason; rule, empty for all; valid_from and valid_to, empty for open. With their lines."""
+    for row in read_table(path, ("approved_by", "reason")):
+        begins, ends = (row.instant(name) if row.text(name) else None for name in ("valid_from", "valid_to"))
+        if begins is not None and ends is not None and ends <= begins:
+            raise row.fault("valid_to", f"a time after {row.text('valid_from')}")
+        if bool(row.text("vehicle")) == bool(row.text("unit")):
+            raise row.fault("vehicle", f"a code here or under unit, and not both; unit is {row.text('unit')!r}")
+        yield (
+            row.line,
+            Exemption(
+                row.text("approved_by", needed=True),
+                row.text("reason", needed=True),
+                row.text("vehicle"),
+                row.text("unit"),
+                row.text("rule"),
+                begins,
+                ends,
+            ),
+        )
 
 
 def read_drivers(path: Path) -> tuple[list[Driver], list[tuple[int, DriverCard]]]:
@@ -323,6 +388,20 @@ def _import_orders(conn: "Connection[Any]", path: Path) -> Taken:
     return Taken(len(lines) - len(refused), tuple(f"{path.name}:{lines[each.row]}: {each}" for each in refused))
 
 
+def _import_exemptions(conn: "Connection[Any]", path: Path) -> Taken:
+    """One that stands there to the word is not entered again; rows are refused alone where vehicle or unit is not there."""
+    rows, faults = 0, []
+    for line, each in read_exemptions(path):
+        try:
+            with conn.transaction():
+                if not is_entered(conn, each):
+                    add_exemption(conn, each)
+            rows += 1
+        except (ExemptionError, UnknownReferenceError) as error:
+            faults.append(f"{path.name}:{line}: {error}")
+    return Taken(rows, tuple(faults))
+
+
 def _import_calendar(conn: "Connection[Any]", path: Path) -> int:
     return sum(replace_duty_days(conn, each.code, each.name, each.days) for each in read_calendars(path))
 
@@ -358,6 +437,7 @@ IMPORTERS: dict[str, "Callable[[Connection[Any], Path], int | Taken]"] = {
     "vehicles": _import_vehicles,
     "drivers": _import_drivers,
     "orders": _import_orders,
+    "exemptions": _import_exemptions,
     "swipes": _import_swipes,
     "refuels": _import_refuels,
     "prices": _import_prices,

@@ -40,6 +40,7 @@ FILES = {
     "D1,李,U1,C2,,\nD3,赵,U0,,,\n",
     "orders.csv": "order_no,vehicle,starts,ends,driver_card,purpose,destination,destination_lat,destination_lon,"
     "approved_by\nO1,V1,2026-11-23T09:00:00+08:00,2026-11-23 11:00:00,C1,会议,市政府,23.1,113.2,主任\n",
+    "exemptions.csv": "vehicle,unit,approved_by,reason\n,U1,市长,抢险\n",
     "swipes.csv": "vehicle,time,driver_card,inserted\nV1,2026-11-23T08:55:00+08:00,C1,true\n粤A2,2026-11-23T12:00:00,C1,0\n",
     "refuels.csv": "receipt_no,vehicle,refuelled_at,litres,odometer_km\nR1,V1,2026-11-23T12:10:00,41.5,81000.5\n",
     "prices.csv": "valid_from,valid_to,yuan_per_l,source\n2026-10-01,2026-10-31,7.5,发改委\n2026-11-01,,7.8,发改委\n",
@@ -68,6 +69,7 @@ def test_a_folder_goes_into_the_store_and_again_changes_nothing(database: Databa
         "vehicles": 2,
         "drivers": 3,
         "orders": 1,
+        "exemptions": 1,
         "swipes": 2,
         "refuels": 1,
         "prices": 2,

@@ -9,10 +9,12 @@ from psycopg import Connection
 
 from geo.localtime import SECOND_US, day_date
 from store.database import Database
-from store.exemptions import Exemption, ExemptionError, add_exemption, load_exemptions
+from store.exemption_views import exemptions
+from store.exemptions import Exemption, ExemptionError, add_exemption, end_exemption, is_entered, load_exemptions
 from store.fleet import Unit, UnknownReferenceError, Vehicle, load_vehicles, upsert_units, upsert_vehicles
 from store.stale import waiting_days
 from tests.store.rows import DAY, START, person, vehicles
+from tests.store.test_order_steps import seal, stale
 
 DAY_US = 86_400 * SECOND_US
 OF_VEHICLE = Exemption("市长", "抢险", vehicle="粤A00000", rule="no-card", valid_from=START, valid_to=START + DAY_US)
@@ -123,3 +125,82 @@ def test_an_exemption_is_never_changed(database: Database, change: str) -> None:
         add_exemption(conn, OF_UNIT)
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"), database.connection() as conn:
         conn.execute(change)
+
+
+def test_one_that_is_ended_early_holds_until_then(database: Database) -> None:
+    with database.connection() as conn:
+        vehicles(conn)
+        user = person(conn)
+        number, other = add_exemption(conn, OF_VEHICLE), add_exemption(conn, OF_UNIT)
+        end_exemption(conn, number, START + 100, "任务结束", user)
+        assert [each.exemption_id for each in load_exemptions(conn, START, START + 1)] == [number, other]
+        assert load_exemptions(conn, START, START + 1)[0].valid_to == START + 100
+        assert [each.exemption_id for each in load_exemptions(conn, START + 100, START + 200)] == [other]
+        end_exemption(conn, other, START - DAY_US, "误录")
+        assert [each.exemption_id for each in load_exemptions(conn, START, START + 1)] == [number]
+        rows, count = exemptions(conn)
+        assert [(row.exemption_id, row.end_reason, row.ended_by) for row in rows] == [
+            (other, "误录", ""),
+            (number, "任务结束", "inspector"),
+        ]
+        assert count == 2
+        assert exemptions(conn, holding=True) == ([], 0)
+
+
+def test_one_that_ended_before_it_began_never_held(database: Database) -> None:
+    with database.connection() as conn:
+        vehicles(conn)
+        end_exemption(conn, add_exemption(conn, OF_VEHICLE), START - 1, "误录")
+        assert load_exemptions(conn, START - DAY_US, START + DAY_US) == []
+
+
+def test_an_end_that_is_none_is_refused(database: Database) -> None:
+    with database.connection() as conn:
+        vehicles(conn)
+        number = add_exemption(conn, OF_VEHICLE)
+        for when, reason, named in (
+            (START, " ", "reason: expected a text"),
+            (START + DAY_US, "x", "got one that ended before"),
+        ):
+            with pytest.raises(ExemptionError, match=named):
+                end_exemption(conn, number, when, reason)
+        with pytest.raises(ExemptionError, match=f"no exemption has the number {number + 1}"):
+            end_exemption(conn, number + 1, START, "x")
+        end_exemption(conn, number, START + 1, "x")
+        with pytest.raises(ExemptionError, match="got one that ended before"):
+            end_exemption(conn, number, START, "x")
+    with pytest.raises(psycopg.errors.RaiseException, match="append-only"), database.connection() as conn:
+        conn.execute("DELETE FROM exemption_end")
+
+
+def test_the_closed_days_on_which_one_begins_or_ceases_to_hold_become_stale(database: Database) -> None:
+    with database.connection() as conn:
+        upsert_units(conn, [Unit("U1", "局"), Unit("U11", "办", parent="U1"), Unit("U2", "院")])
+        upsert_vehicles(conn, [Vehicle("V", "V", "U2")])
+        vehicles(conn)
+        upsert_vehicles(conn, [Vehicle("粤A00000", "粤A00000", "U11")])
+        seal(conn, range(DAY - 4, DAY + 5))
+        number = add_exemption(conn, OF_VEHICLE)
+        assert stale(conn) == [0]
+        end_exemption(conn, number, START + DAY_US // 2, "x")
+        assert stale(conn) == [0]
+        number = add_exemption(conn, Exemption("局长", "机要通信", unit="U1", valid_from=START + 2 * DAY_US))
+        assert stale(conn) == [2, 3, 4], "of the vehicles in units below"
+        end_exemption(conn, number, START + 4 * DAY_US, "x")
+        assert stale(conn) == [4]
+        add_exemption(conn, Exemption("局长", "机要通信", unit="U2"))
+        add_exemption(conn, Exemption("局长", "机要通信", vehicle="V"))
+        assert stale(conn) == []
+
+
+def test_one_is_known_again_to_the_word(database: Database) -> None:
+    with database.connection() as conn:
+        vehicles(conn)
+        add_exemption(conn, OF_UNIT)
+        number = add_exemption(conn, OF_VEHICLE)
+        end_exemption(conn, number, START, "x")
+        assert is_entered(conn, OF_UNIT)
+        assert is_entered(conn, OF_VEHICLE), "what was ended is not to live again by a file"
+        others: list[dict[str, Any]] = [{"reason": "x"}, {"rule": ""}, {"valid_to": None}, {"approved_by": "x"}]
+        for changed in others:
+            assert not is_entered(conn, replace(OF_VEHICLE, **changed))

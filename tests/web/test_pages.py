@@ -1,5 +1,6 @@
 """A page shows what its dataclass says, no more and no less; and each fault has its answer."""
 
+import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -10,17 +11,23 @@ import pytest
 from fastapi import FastAPI
 from jinja2 import meta, nodes
 
+import web
 from store import views
 from store.errors import UnreachableError
 from tests.web.city import City
 from tests.web.conftest import SignedIn
-from web import render
 from web.render import COMMON, Page, Renderer
 from web.settings import WebSettings
 
+MODULES = [pkgutil.resolve_name(f"web.{found.name}") for found in pkgutil.iter_modules(web.__path__)]
 # By name: a dataclass with slots is a second class, and the first one lingers among the subclasses.
 ALL_PAGES = sorted(
-    {name: page for name, page in vars(render).items() if isinstance(page, type) and issubclass(page, Page)}.values(),
+    {
+        name: page
+        for module in MODULES
+        for name, page in vars(module).items()
+        if isinstance(page, type) and issubclass(page, Page)
+    }.values(),
     key=lambda page: page.__name__,
 )
 ALL_PAGES.remove(Page)
@@ -39,7 +46,8 @@ def test_a_template_uses_exactly_what_its_page_declares(page: type[Page], settin
 
 def test_there_is_a_page_for_every_template(settings: WebSettings) -> None:
     environment = Renderer(settings).environments["en"]
-    assert {page.template for page in ALL_PAGES} == set(environment.list_templates()) - {"base.html", "macros.html"}
+    beside = {name for name in environment.list_templates() if name == "base.html" or name.endswith("macros.html")}
+    assert {page.template for page in ALL_PAGES} == set(environment.list_templates()) - beside
 
 
 def test_the_overview_shows_the_ledger_that_adds_up(signed_in: SignedIn) -> None:
