@@ -46,7 +46,8 @@ CHAPTERS = {
     ),
     "Rules and cases": ("rule_version", "flag", "flag_verdict", "case_file", "case_flag", "case_event", "evidence"),
     "People and logs": (
-        "app_user", "web_session", "api_token", "access_log", "log_entry", "log_head", "log_export", "schema_migration",
+        "app_user", "web_session", "api_token", "track_purpose", "track_unlock", "track_unlock_answer",
+        "access_log", "log_entry", "log_head", "log_export", "schema_migration",
     ),
     "Other supervision modules": ("module_record", "module_finding"),
 }  # fmt: skip

@@ -164,7 +164,8 @@ def mark_exempted(conn: Connection[Any], exemption_ids: Sequence[int], since_us:
         INSERT INTO stale_day (vehicle_id, day)
         SELECT DISTINCT v.vehicle_id, v.day FROM vehicle_day v JOIN held h USING (vehicle_id)
         WHERE v.day >= coalesce((lower(h.valid) AT TIME ZONE 'Asia/Shanghai')::date, '-infinity')
-          AND v.day <= coalesce(((upper(h.valid) - interval '1 us') AT TIME ZONE 'Asia/Shanghai')::date, 'infinity') AND NOT isempty(h.valid)
+          AND v.day <= coalesce(((upper(h.valid) - interval '1 us') AT TIME ZONE 'Asia/Shanghai')::date, 'infinity')
+          AND NOT isempty(h.valid)
           AND {SEALED}
         ORDER BY v.vehicle_id, v.day {MARK}
         """,

@@ -28,12 +28,13 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class LookRow:
-    """How often a person looked, and when last."""
+    """How often a person looked, when last, and for what: kinds of purposes, none where no track was opened."""
 
     name: str
     role: str
     count: int
     last_at: datetime
+    purposes: list[str]
 
 
 def log_entries(
@@ -86,7 +87,8 @@ def looks(
     with conn.cursor(row_factory=class_row(LookRow)) as cursor:
         return cursor.execute(
             """
-            SELECT u.name, u.role, count(*) AS count, max(l.at) AS last_at
+            SELECT u.name, u.role, count(*) AS count, max(l.at) AS last_at,
+                   coalesce(array_agg(DISTINCT l.facts ->> 'purpose') FILTER (WHERE l.facts ? 'purpose'), '{}') AS purposes
             FROM log_entry l JOIN app_user u USING (user_id)
             WHERE (l.subject = %(vehicle)s AND l.action = 'vehicle' OR l.subject = ANY(%(trips)s) AND l.action = 'trip')
               AND l.kind = 'access' AND l.at >= now() - make_interval(days => %(days)s)

@@ -44,6 +44,7 @@ class TripRow:
     private_score: float
     features: dict[str, Any]
     flags: int
+    private_use: bool  # approved: its mileage is shown, not where it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ _TRIP = """
            end_lat, end_lon, distance_m, distance_low_m, distance_high_m, odometer_m, duration_s, moving_s,
            max_speed_mps, off_hours_s, off_hours_m, out_of_area_s, out_of_area_m, dispatch_order, origin_place,
            destination_place, private_score, features,
-           (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags
+           (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags,
+           EXISTS (SELECT FROM dispatch_order o WHERE o.order_no = t.dispatch_order AND o.private_use) AS private_use
     FROM trip t JOIN mine USING (vehicle_id)
 """
 

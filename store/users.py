@@ -100,6 +100,16 @@ class User:
         return self.role == "admin"
 
     @property
+    def may_see_unlocks(self) -> bool:
+        """Whether requests to open the tracks of exempted vehicles are shown."""
+        return self.role in {"inspector", "auditor", "admin"}
+
+    @property
+    def may_unlock(self) -> bool:
+        """Whether another person's request to open such tracks may be answered."""
+        return self.role in {"inspector", "admin"}
+
+    @property
     def may_administer(self) -> bool:
         """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"

@@ -327,13 +327,20 @@ def vehicle_facts(conn: Connection[Any], vehicle_id: int) -> VehicleFacts:
 def live_since(conn: Connection[Any], since: datetime | None) -> list[tuple[Any, ...]]:
     """(vehicle_id, plate, unit_id, lat_e7, lon_e7, speed_mps, course_deg, fix_time, received_at) received after an instant.
 
-    For the one poller of the process; it shows each person only the vehicles of `visible_vehicles`.
+    For the one poller of the process; it shows each person only the vehicles of `visible_vehicles`. A vehicle
+    under approved private use, or exempted from all rules, is shown to nobody.
     """
     return conn.execute(
         """
         SELECT l.vehicle_id, v.plate, v.unit_id, l.lat_e7, l.lon_e7, l.speed_mps, l.course_deg, l.fix_time, l.received_at
         FROM latest l JOIN vehicle v USING (vehicle_id)
-        WHERE %(since)s::timestamptz IS NULL OR l.received_at > %(since)s ORDER BY l.received_at LIMIT 50000
+        WHERE (%(since)s::timestamptz IS NULL OR l.received_at > %(since)s)
+          AND NOT EXISTS (SELECT FROM dispatch_order o WHERE o.vehicle_id = l.vehicle_id AND o.private_use
+                          AND o.starts <= now() AND o.ends > now())
+          AND NOT EXISTS (SELECT FROM exemption e LEFT JOIN exemption_end n USING (exemption_id)
+                          WHERE e.vehicle_id = l.vehicle_id AND e.rule IS NULL
+                            AND e.valid * tstzrange(NULL, n.ends_at) @> now())
+        ORDER BY l.received_at LIMIT 50000
         """,
         {"since": since},
     ).fetchall()

@@ -28,6 +28,7 @@ from web import (
     order_api,
     order_pages,
     pages,
+    purpose_pages,
     savings_page,
     seal_page,
     sign_in,
@@ -88,6 +89,7 @@ def create_app(
     app.include_router(pages.router)
     app.include_router(activity_page.router)
     app.include_router(trip_page.router)
+    app.include_router(purpose_pages.router)
     app.include_router(savings_page.router)
     app.include_router(calendar_pages.router)
     app.include_router(terminal_pages.router)

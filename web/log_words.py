@@ -21,11 +21,28 @@ ROLES = {
     "admin": _("administrator"),
 }
 
+PURPOSES = {
+    "review": _("Review of a flag"),
+    "case": _("Work on a case"),
+    "explanation": _("Explanation of the unit"),
+    "management": _("Management of the own fleet"),
+    "complaint": _("A complaint or tip-off"),
+    "audit": _("An audit"),
+    "other": _("Something else"),
+}
+"""Kinds of purposes, as `store.purposes.KINDS`."""
+
 _SHOWN_APART = {"plate", "who"}
 _TERMINAL = "terminal "
+_OF_VEHICLE = {"purpose stated", "unlock asked", "unlock allowed", "unlock refused"}
 LOG_ACTIONS = {
     "vehicle": _("looked at a vehicle"),
     "trip": _("looked at a trip"),
+    "mileage of a trip": _("looked at the mileage of a trip"),
+    "purpose stated": _("stated a purpose"),
+    "unlock asked": _("asked to unlock a vehicle"),
+    "unlock allowed": _("allowed the unlocking of a vehicle"),
+    "unlock refused": _("refused the unlocking of a vehicle"),
     "terminal": _("looked at a terminal"),
     "terminal media": _("fetched a file of a terminal"),
     "terminal approved": _("approved a terminal"),
@@ -40,6 +57,7 @@ LOG_ACTIONS = {
     "refuelling entered": _("entered refuelling"),
     "vehicle sealed": _("sealed a vehicle"),
     "vehicle unsealed": _("unsealed a vehicle"),
+    "exported": _("exported rows"),
     "user added": _("added a person"),
     "in force": _("in force since this start"),
     "case bundle asked for": _("asked for an evidence bundle"),
@@ -65,6 +83,8 @@ def subject_link(action: str, subject: str) -> str:
     """Where the subject of an entry is shown; empty where it has no page."""
     if action in {"vehicle", "trip"}:
         return f"/{action}s/{subject}"
+    if action in _OF_VEHICLE:
+        return f"/vehicles/{subject}"
     if action == "terminal" or action.startswith(_TERMINAL):
         return f"/terminals/{subject}" if " " not in subject else ""
     if action.startswith("order "):

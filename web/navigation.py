@@ -35,7 +35,11 @@ SECTIONS = (
     Section(_("Overview"), (NavPage("/", _("Today")), NavPage("/map", _("Live map")))),
     Section(
         _("Supervision"),
-        (NavPage("/flags", _("Flagged trips")), NavPage("/exemptions", _("Exemptions"), "may_see_exemptions")),
+        (
+            NavPage("/flags", _("Flagged trips")),
+            NavPage("/exemptions", _("Exemptions"), "may_see_exemptions"),
+            NavPage("/unlocks", _("Unlocking"), "may_see_unlocks"),
+        ),
     ),
     Section(
         _("Fleet"),

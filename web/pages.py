@@ -1,7 +1,7 @@
 """Overview, live map, vehicles, flagged trips, quarantine."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -14,6 +14,7 @@ from store import evidence_views, trip_views, views
 from store.calendar_views import calendars
 from store.log import append
 from store.log_views import looks
+from store.unlocks import is_locked, is_unlocked
 from store.views import PAGE_ROWS, Intake
 from web.access import Data, Person, Settings, Show
 from web.geometry import base_map
@@ -106,12 +107,17 @@ def vehicle(
         days = views.vehicle_days(conn, vehicle_id, first, last)
         trips = trip_views.trips(conn, user, vehicle_id, first, last)
         flags, _ = views.flags(conn, user, from_day=first, to_day=last, vehicle_id=vehicle_id, exempted=None)
-        nights = evidence_views.nights(conn, vehicle_id, first, last, DEFAULT.away_m, DEFAULT.same_place_m)
+        locked = is_locked(conn, vehicle_id, *_ends(first, last)) and not is_unlocked(conn, user, vehicle_id)
+        nights = (
+            None
+            if locked
+            else evidence_views.nights(conn, vehicle_id, first, last, DEFAULT.away_m, DEFAULT.same_place_m)
+        )
         dark = evidence_views.dark_entries(conn, vehicle_id, first, last)
         of_trips = [trip.trip_id for trip in trips]
         seen = looks(conn, vehicle_id=vehicle_id, trip_ids=of_trips) if user.may_see_looks else None
     dark_m = sum(entry.dark_m for entry in dark)
-    page = VehiclePage(found, facts, days, trips, flags, nights, dark, dark_m, seen, first, last)
+    page = VehiclePage(found, facts, days, trips, flags, nights, dark, dark_m, seen, locked, first, last)
     return show.render(request, page, user)
 
 
@@ -182,6 +188,11 @@ def quarantine(request: Request, user: Person, data: Data, show: Show, page: Pag
     with data.connection() as conn:
         rows, count = views.quarantine(conn, since, page)
     return show.render(request, QuarantinePage(rows, count, page, _pages(count)), user)
+
+
+def _ends(first: date, last: date) -> tuple[datetime, datetime]:
+    """Where local days begin and end."""
+    return datetime.combine(first, time.min, FLEET_ZONE), datetime.combine(last, time.max, FLEET_ZONE)
 
 
 def _sum(ledger: Sequence[Intake]) -> Intake:

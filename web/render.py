@@ -33,7 +33,7 @@ from store.views import (
 )
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
-from web.log_words import LOG_ACTIONS, LOG_KINDS, ROLES, log_facts, shown_subject, subject_link
+from web.log_words import LOG_ACTIONS, LOG_KINDS, PURPOSES, ROLES, log_facts, shown_subject, subject_link
 from web.navigation import navigation
 from web.savings import Savings
 from web.security import nonce_of
@@ -115,6 +115,7 @@ class VehiclePage(Page):
     dark: Sequence[DarkRow]
     dark_m: float  # of them all
     looks: Sequence[LookRow] | None  # at it and at these trips; None where it is not shown
+    locked: bool  # two persons open its tracks, and this person is none of them: no places are shown
     from_day: date
     to_day: date
 
@@ -332,7 +333,7 @@ def _environment(texts: NullTranslations) -> Environment:
         "levels": LEVELS, "sources": SOURCES, "vehicle_classes": VEHICLE_CLASSES, "dark_causes": DARK_CAUSES,
         "fuels": FUELS, "day_kinds": DAY_KINDS, "event_kinds": EVENT_KINDS, "command_kinds": COMMAND_KINDS,
         "command_states": COMMAND_STATES, "facts_line": facts_line, "leaflet": LEAFLET, "plotly": PLOTLY,
-        "log_kinds": LOG_KINDS, "log_actions": LOG_ACTIONS, "roles": ROLES, "log_facts": log_facts,
+        "log_kinds": LOG_KINDS, "log_actions": LOG_ACTIONS, "roles": ROLES, "purposes_of_looks": PURPOSES, "log_facts": log_facts,
         "shown_subject": shown_subject, "subject_link": subject_link,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]

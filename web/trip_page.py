@@ -1,10 +1,12 @@
 """The page of one trip: its map, its speed over time, its numbers, its flags."""
 
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from analytics.clean import doubtful, mark_doubt, usable
@@ -15,23 +17,40 @@ from geo.localtime import SECOND_US, to_datetime, to_us
 from geo.positions import Positions, Status
 from store import trip_views, views
 from store.archive import Archive
-from store.log import append
 from store.log_views import looks
+from store.purposes import CaseChoice, cases_to_choose
 from store.tracks import read_whole_track
 from store.trip_views import TripRow
+from store.unlocks import unlocks
 from store.users import User
 from web.access import Data, Person, Sealed, Settings, Show
 from web.geometry import base_map, shown
-from web.render import TripPage
+from web.log_words import PURPOSES
+from web.render import Page, TripPage
 from web.security import allow_inline_styles, nonce_of
 from web.shelf import ZoneShelf
 from web.terms import numbers_in_words, score_in_words
+from web.track_access import Opening, open_trip, opened
 from web.trip_map import TripDrawing, document, draw, off_hours_of
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class TripClosedPage(Page):
+    """A trip whose track is not shown: its mileage, or the form that opens it."""
+
+    template: ClassVar[str] = "trip_closed.html"
+    trip: TripRow
+    barrier: str
+    purposes: Mapping[str, str]
+    cases: Sequence[CaseChoice]
+    hours: int  # for which a purpose holds
+    asked: datetime | None  # when this person asked for it, and nobody answered yet
+
 
 SURROUND = timedelta(minutes=1)
 """The stops before and after touch the trip; a minute makes sure of both."""
@@ -41,11 +60,21 @@ MAX_CHART_POINTS = 5_000
 
 @router.get("/trips/{trip_id}")
 def trip_page(
-    request: Request, user: Person, data: Data, sealed: Sealed, show: Show, settings: Settings, trip_id: str
+    request: Request,
+    user: Person,
+    data: Data,
+    sealed: Sealed,
+    show: Show,
+    settings: Settings,
+    trip_id: str,
+    case: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    """The page; the look is written down before the track is read."""
+    """The page, or what stands before the track; the look is written down before the track is read."""
     with data.connection() as conn:
-        trip = _logged(conn, user, trip_id)
+        opening = open_trip(conn, user, trip_id, settings.purpose_hours, case)
+        if opening.barrier is not None:
+            return show.render(request, _closed(conn, user, opening, settings.purpose_hours), user)
+    trip = opening.trip
     with data.connection() as conn:
         track = _track(conn, sealed, trip)
         shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
@@ -79,7 +108,7 @@ def trip_map(
 ) -> Response:
     """The map that the page frames."""
     with data.connection() as conn:
-        trip = _logged(conn, user, trip_id)
+        trip = opened(open_trip(conn, user, trip_id, settings.purpose_hours))
     with data.connection() as conn:
         track = _track(conn, sealed, trip)
         shifts = trip_views.duty_shifts(conn, trip.vehicle_id, trip.start_time, trip.end_time)
@@ -97,10 +126,17 @@ def trip_map(
 
 
 @router.get("/api/trips/{trip_id}/track")
-def trip_track(user: Person, data: Data, sealed: Sealed, trip_id: str) -> dict[str, Any]:
+def trip_track(
+    user: Person,
+    data: Data,
+    sealed: Sealed,
+    settings: Settings,
+    trip_id: str,
+    case: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
     """The positions of a trip as JSON, WGS-84."""
     with data.connection() as conn:
-        trip = _logged(conn, user, trip_id)
+        trip = opened(open_trip(conn, user, trip_id, settings.purpose_hours, case))
     with data.connection() as conn:
         track = _track(conn, sealed, trip)
     valid = track.has(Status.FIX_VALID)
@@ -126,13 +162,15 @@ def trip_track(user: Person, data: Data, sealed: Sealed, trip_id: str) -> dict[s
     }
 
 
-def _logged(conn: "Connection[Any]", user: User, trip_id: str) -> TripRow:
-    """The trip, if this person may see it (404 otherwise); the look is written down in the same transaction."""
-    trip = trip_views.trip(conn, user, trip_id)
-    if trip is None:
-        raise HTTPException(404, "no such trip")
-    append(conn, "access", "trip", trip_id, user_id=user.user_id, facts={"plate": trip.plate})
-    return trip
+def _closed(conn: "Connection[Any]", user: User, opening: Opening, hours: int) -> TripClosedPage:
+    vehicle_id = opening.trip.vehicle_id
+    asked = [
+        row.asked_at
+        for row in (unlocks(conn, user) if opening.barrier == "locked" else ())
+        if (row.vehicle_id, row.asked_by, row.granted) == (vehicle_id, user.user_id, None)
+    ]
+    cases = cases_to_choose(conn, user, vehicle_id) if opening.barrier == "purpose" else []
+    return TripClosedPage(opening.trip, opening.barrier or "", PURPOSES, cases, hours, asked[0] if asked else None)
 
 
 def _track(conn: "Connection[Any]", sealed: Archive | None, trip: TripRow) -> Positions:

@@ -10,7 +10,8 @@ import typer
 from gongche.console import FromOption, HomeOption, ToOption, day_option, home_folder, say
 from gongche.errors import WrongUseError
 from gongche.exporting import FORMATS, TABLES, read_rows, write_rows
-from gongche.home import open_home
+from gongche.home import Gongche, open_home
+from gongche.logbook import log_command
 
 app = typer.Typer()
 
@@ -39,12 +40,20 @@ def export(
     first, last = day_option(from_, "--from"), day_option(to, "--to")
     if first > last:
         raise WrongUseError(f"--from {from_} lies after --to {to}")
-    with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
-        rows = read_rows(conn, what.value, first, last, unit or None, gongche.archive)
+    with open_home(home_folder(home)) as gongche:
+        with gongche.database.connection() as conn:
+            asked = {"from": from_, "to": to, "format": file_format.value, **({"unit": unit} if unit else {})}
+            log_command(conn, "access", "exported", what.value, **asked)
+        _write(gongche, what.value, first, last, unit, file_format.value, out)
+
+
+def _write(gongche: Gongche, what: str, first: int, last: int, unit: str, file_format: str, out: Path | None) -> None:
+    with gongche.database.connection() as conn:
+        rows = read_rows(conn, what, first, last, unit or None, gongche.archive)
         if out is None:
-            write_rows(conn, what.value, rows, file_format.value, sys.stdout.buffer.write, gongche.archive)
+            write_rows(conn, what, rows, file_format, sys.stdout.buffer.write, gongche.archive)
             sys.stdout.buffer.flush()
         else:
             with out.open("wb") as file:
-                write_rows(conn, what.value, rows, file_format.value, file.write, gongche.archive)
+                write_rows(conn, what, rows, file_format, file.write, gongche.archive)
     say(f"{len(rows)} rows")

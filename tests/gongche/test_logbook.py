@@ -13,7 +13,14 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from gongche import logbook
-from gongche.commands import import_command, store_command, terminals_command, user_command, verify_command
+from gongche.commands import (
+    export_command,
+    import_command,
+    store_command,
+    terminals_command,
+    user_command,
+    verify_command,
+)
 from gongche.errors import GongcheError
 from gongche.home import Gongche
 from gongche.housekeeping import House
@@ -88,6 +95,16 @@ def test_a_file_imported_is_an_entry_with_its_hash_and_one_refused_is_none(
     sha256 = hashlib.sha256(UNITS.encode()).hexdigest()
     facts = {"who": account(), "format": "units", "rows": 1, "refused": 0, "sha256": sha256}
     assert entries(conninfo) == [("setting", "imported", "units.csv", facts, None)]
+
+
+def test_rows_exported_are_an_entry_before_they_are_read(command: Command, conninfo: str, tmp_path: Path) -> None:
+    period = ("--from", "2026-03-02", "--to", "2026-03-03")
+    out = tmp_path / "trips.csv"
+    assert (
+        command(export_command.app, "trips", *period, "--unit", "U1", "--out", str(out)).exit_code != 0
+    )  # no such unit
+    asked = {"who": account(), "from": "2026-03-02", "to": "2026-03-03", "format": "csv", "unit": "U1"}
+    assert entries(conninfo) == [("access", "exported", "trips", asked, None)]
 
 
 def test_what_is_asked_of_terminals_is_an_entry_of_its_kind(command: Command, conninfo: str, tmp_path: Path) -> None:

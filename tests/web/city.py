@@ -79,6 +79,7 @@ def build_city(database: Database) -> City:
         units = {each.code: each.unit_id for each in load_units(conn)}
         for role in ROLES:
             add_user(conn, role, role, PASSWORD, units["U1"] if role == "manager" else None)
+        _state_purposes(conn)
         for vehicle_id in ids.values():
             _drive(conn, vehicle_id, _us(DAY, 17, 30))
         _drive(conn, ids["V1"], _us(DAY, 20, 0))
@@ -207,6 +208,16 @@ def _derive(conn: Connection[Any], ids: Mapping[str, int]) -> None:
     _weigh(conn, ids["V1"], number)
 
 
+def _state_purposes(conn: Connection[Any]) -> None:
+    """Everybody here has said what tracks are opened for; who has not is made by the tests of that."""
+    conn.execute(
+        """
+        INSERT INTO track_purpose (user_id, vehicle_id, kind, expires_at)
+        SELECT user_id, vehicle_id, 'audit', now() + interval '1 day' FROM app_user, vehicle
+        """
+    )
+
+
 def _weigh(conn: Connection[Any], vehicle: int, number: int) -> None:
     """Five nights at the golf course's estate, and a silence of an evening."""
     nights = pd.DataFrame(
@@ -214,7 +225,7 @@ def _weigh(conn: Connection[Any], vehicle: int, number: int) -> None:
             {
                 "vehicle_id": vehicle, "day": number - back, "lat": 23.14, "lon": 113.31, "place": "碧桂园", "night_s": 18_000.0,
                 "base_m": 9_300.0, "nights_here": 5, "learned_lat": 23.14, "learned_lon": 113.31, "learned_nights": 5,
-                "learned_base_m": 9_300.0,
+                "learned_base_m": 9_300.0, "night_kind": "golf_course", "dispatch_order": None,
             }
             for back in range(5)
         ]
