@@ -24,6 +24,7 @@ from geo.localtime import SECOND_US, day_date, day_start_us
 from gongche.auditing import Audited, audit_days
 from gongche.clock import now_us, today
 from gongche.console import progress, say
+from gongche.demo_cases import open_demo_cases
 from gongche.errors import GongcheError
 from gongche.home import Gongche
 from gongche.importing import import_fleet, import_folder
@@ -67,6 +68,7 @@ def prepare(gongche: Gongche, *, vehicles: int, days: int, seed: int) -> Mapping
         audited = _make_history(gongche, state, state.through_day + 1, today() - 1 - state.through_day)
     _save(gongche.home, state)
     _add_users(gongche)
+    open_demo_cases(gongche, state.first_day, state.through_day)
     with gongche.database.connection() as conn:
         facts = dict(summary(conn))
     return {**facts, "audit_positions_per_s": audited.facts()["positions_per_s"]}

@@ -20,11 +20,23 @@ from gongche.errors import WrongUseError
 from gongche.months import months_frame
 from gongche.quality import quality_frame
 from store.archive import Archive
+from store.case_views import EXPORT_COLUMNS, export_cases
 from store.derived import read_derived
 from store.fleet import Vehicle, load_units, load_vehicles
 from store.tracks import read_whole_track
 
-TABLES = ("positions", "trips", "stops", "vehicle-days", "unit-months", "city-months", "quality", "flags", "calendar")
+TABLES = (
+    "positions",
+    "trips",
+    "stops",
+    "vehicle-days",
+    "unit-months",
+    "city-months",
+    "quality",
+    "flags",
+    "cases",
+    "calendar",
+)
 FORMATS = ("csv", "json", "parquet", "xlsx", "gpx", "geojson")
 _TRACKS = {"positions", "trips", "flags"}
 _PLACES = {*_TRACKS, "stops"}
@@ -48,6 +60,8 @@ def read_rows(
         return months_frame(conn, from_day, to_day, unit, city=what == "city-months")
     if what == "quality":
         return quality_frame(conn, from_day, to_day, unit)
+    if what == "cases":
+        return cases_frame(conn, from_day, to_day, unit)
     if what != "positions":
         return read_derived(conn, what, from_day, to_day, unit)
     codes = set(read_derived(conn, "vehicle-days", from_day, to_day, unit)["vehicle"]) if unit else None
@@ -60,6 +74,16 @@ def read_rows(
             if len(track):
                 frames.append(positions_frame(track, vehicle))
     return pd.concat(frames, ignore_index=True) if frames else positions_frame(Positions.empty(), None)
+
+
+def cases_frame(conn: Connection[Any], from_day: int, to_day: int, unit: str | None) -> pd.DataFrame:
+    """Cases opened on local days [from_day, to_day], by number; times in the fleet's zone."""
+    frame = pd.DataFrame(export_cases(conn, from_day, to_day, unit), columns=list(EXPORT_COLUMNS))
+    frame["persons"] = frame["persons"].astype("Int64")
+    frame["recovered_yuan"] = frame["recovered_yuan"].astype("float64")
+    for name in ("opened_at", "deadline", "decided_at", "closed_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True).dt.tz_convert(FLEET_ZONE)
+    return frame
 
 
 def positions_frame(track: Positions, vehicle: Vehicle | None) -> pd.DataFrame:

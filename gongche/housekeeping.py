@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from geo.localtime import SECOND_US, day_start_us
 from gongche.auditing import audit_stale, rules_in_use
+from gongche.case_deadlines import give_due_cards
 from gongche.clock import now_us, today
 from gongche.home import Gongche
 from gongche.log_files import export_log_heads
@@ -88,8 +89,9 @@ class House:
             log.warning("%s", each)
 
     def upkeep(self) -> None:
-        """Sum the hours that are over; at most once an hour compress, and drop what is past its time."""
+        """Sum the hours that are over, give due cases their cards; hourly at most compress, and drop what is past its time."""
         database, settings = self.gongche.database, self.gongche.settings
+        give_due_cards(self.gongche, now_us())
         refresh(database, now_us())
         if time.monotonic() - self._kept_up_at < UPKEEP_S:
             return

@@ -5,7 +5,7 @@ Tables are read by COPY in one REPEATABLE READ transaction while receivers go on
 the days of a hypertable are files of their own; views, and what an extension keeps, are made anew by restoring.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from psycopg import Connection, sql
 
-from store.backup_content import ARCHIVE, MEDIA, NAME, TABLES, UNFINISHED, Content, File, Table
+from store.backup_content import ARCHIVE, CASE_FILES, MEDIA, NAME, TABLES, UNFINISHED, Content, File, Table
 from store.backup_lock import hold_for_backup
 from store.catalogue import MIGRATIONS_TABLE, POSITION, CatalogueTable, Piece, position_pieces, sequences, tables
 from store.database import Database
@@ -23,7 +23,7 @@ from store.errors import BackupError
 from store.files import HashedFolder
 from store.manifest import sha256
 from store.partitions import time_text
-from store.sealed_files import SEALED, WAY_OUT, media_files, refuse_broken, sealed_files
+from store.sealed_files import SEALED, WAY_OUT, files_of_cases, media_files, refuse_broken, sealed_files
 
 CODEC = "zstd"
 COPY_SETTINGS = (
@@ -52,6 +52,7 @@ def back_up(
     release: str,
     archive: Depot,
     media: Depot | None = None,
+    case_files: Depot | None = None,
     with_archive: bool = True,
     progress: Progress | None = None,
 ) -> BackedUp:
@@ -61,6 +62,7 @@ def back_up(
     ----------
     archive : where the sealed archive lies; without `with_archive` its files are only named.
     media : where pictures, sound and film lie; None: nowhere.
+    case_files : where files attached to cases lie; None: nowhere.
     progress : told the files that are done, and all.
 
     Raises
@@ -76,7 +78,9 @@ def back_up(
             storage = _storage(conn)
             copying = _Copying(conn, target, progress or (lambda _done, _total: None))
             content = _head(conn, release, database.level, "copied" if with_archive else "named")
-            content = copying.everything(content, archive, media, copy_archive=with_archive)
+            content = copying.everything(
+                content, archive, {MEDIA: media, CASE_FILES: case_files}, copy_archive=with_archive
+            )
         with database.connection() as conn:
             _refuse_rewritten(conn, storage, content.schema)
         data = content.as_bytes()
@@ -143,7 +147,9 @@ class _Copying:
     done: int = 0
     total: int = 0
 
-    def everything(self, content: Content, archive: Depot, media: Depot | None, *, copy_archive: bool) -> Content:
+    def everything(
+        self, content: Content, archive: Depot, beside: Mapping[str, Depot | None], *, copy_archive: bool
+    ) -> Content:
         """The content of the whole backup. What is sealed is read first: if it is broken, the rest need not wait for it."""
         conn = self.conn
         sealed = sealed_files(conn, archive)
@@ -151,10 +157,16 @@ class _Copying:
             refuse_broken(sealed)
         hashes = sealed.hashes if copy_archive else {}
         others = [path for path in archive.paths("") if not path.startswith(SEALED)] if copy_archive else []
-        filmed = media_files(conn) if media is not None else {}
+        named = {
+            folder: (depot, found(conn))
+            for (folder, depot), found in zip(beside.items(), (media_files, files_of_cases), strict=True)
+            if depot is not None
+        }
         copied = tables(conn)
         pieces = position_pieces(conn)
-        self.total = len(copied) + len(pieces) + len(hashes) + len(others) + len(filmed)
+        self.total = (
+            len(copied) + len(pieces) + len(hashes) + len(others) + sum(len(known) for _, known in named.values())
+        )
         for path, digest in hashes.items():
             try:
                 self._file(archive, ARCHIVE, path, digest)
@@ -162,12 +174,12 @@ class _Copying:
                 raise BackupError(f"{ARCHIVE}{path}: missing; {WAY_OUT}") from None
         for path in others:
             self._file(archive, ARCHIVE, path, "")
-        if media is not None:
-            for path, digest in filmed.items():
+        for folder, (depot, known) in named.items():
+            for path, digest in known.items():
                 try:
-                    self._file(media, MEDIA, path, digest)
+                    self._file(depot, folder, path, digest)
                 except FileNotFoundError:
-                    self.missing.append(path)
+                    self.missing.append(path if folder == MEDIA else folder + path)
         rows = [self._table(table) for table in copied if table.name != POSITION]
         position = next(table for table in copied if table.name == POSITION)
         rows.append(self._position(position, pieces))

@@ -14,7 +14,7 @@ UNFINISHED = "backup.unfinished"
 """Stands in the folder while a backup is made, so that what a cut-off one left may be written over."""
 
 FORMAT = 1
-TABLES, ARCHIVE, MEDIA = "tables/", "archive/", "media/"
+TABLES, ARCHIVE, MEDIA, CASE_FILES = "tables/", "archive/", "media/", "case-files/"
 """Folders below that of the backup."""
 
 
@@ -56,7 +56,9 @@ class Content:
     sequences: Mapping[str, tuple[int, bool]]  # last value, and whether it was given out
     archive: str  # copied, or named only: it must be kept beside the backup
     named: Mapping[str, str] = field(default_factory=dict)  # hash by path of files of the archive that are not copied
-    media_missing: tuple[str, ...] = ()  # media files that the database names and nobody has
+    media_missing: tuple[
+        str, ...
+    ] = ()  # media files that the database names and nobody has; of cases below case-files/
     format: int = FORMAT
 
     @property

@@ -4,6 +4,7 @@ StoreError
 ├── UnreachableError   no database answers, or it refuses us
 ├── SchemaError        the database's schema and this release do not fit
 ├── BindingError       a terminal would be in two vehicles at once (store.bindings)
+├── CaseError          what cannot be done with a case, a flag of it or a file (store.cases, store.case_files)
 ├── ArchiveError       a sealed part cannot be written, or read as it was sealed
 ├── BackupError        a backup cannot be made, is not whole, or cannot be restored here
 └── ServerError        the embedded server cannot run here

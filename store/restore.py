@@ -5,7 +5,7 @@ loaded, then the schema is brought up to this release. Rows come last: a restore
 archive, which the next one takes as they are, and an empty database.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from psycopg import Connection, sql
 
 from geo.localtime import DAY_US, to_us
 from store.backup import CODEC, COPY_SETTINGS, Progress
-from store.backup_content import ARCHIVE, MEDIA, TABLES, Content, File, Table, read_content
+from store.backup_content import ARCHIVE, CASE_FILES, MEDIA, TABLES, Content, File, Table, read_content
 from store.backup_lock import MIGRATION_LOCK
 from store.catalogue import (
     POSITION,
@@ -56,6 +56,7 @@ def restore(
     *,
     archive: Depot,
     media: Depot | None = None,
+    case_files: Depot | None = None,
     arrange: Callable[[Connection[Any]], object] | None = None,
     progress: Progress | None = None,
 ) -> Restored:
@@ -65,7 +66,7 @@ def restore(
 
     Parameters
     ----------
-    archive, media : where the files go; what lies there already must be what the backup has.
+    archive, media, case_files : where the files go; what lies there already must be what the backup has.
     arrange : lays out the tables for the server before rows are loaded, where the backup has the schema of this release;
         that of an older one is laid out by who opens the database, as any other that was upgraded.
     progress : told the files that are done, and all; each is done twice, when it was checked and when it was put back.
@@ -82,7 +83,7 @@ def restore(
     _check(source, content, done)
     try:
         with psycopg.connect(conninfo) as conn:
-            _prepare(conn, source, content, archive, media, arrange, done)
+            _prepare(conn, source, content, archive, {MEDIA: media, CASE_FILES: case_files}, arrange, done)
         # Anew: a connection that was there before an extension may not know it.
         with psycopg.connect(conninfo) as conn:
             return _put_back(conn, source, content, done)
@@ -97,7 +98,7 @@ def _prepare(
     source: HashedFolder,
     content: Content,
     archive: Depot,
-    media: Depot | None,
+    beside: Mapping[str, Depot | None],
     arrange: Callable[[Connection[Any]], object] | None,
     done: "_Count",
 ) -> None:
@@ -106,12 +107,13 @@ def _prepare(
         raise BackupError(f"expected PostgreSQL 15 or newer, got {conn.info.server_version // 10_000}")
     _hold(conn, content)
     _put_files(source, content.below(ARCHIVE), ARCHIVE, archive, done)
-    if content.below(MEDIA):
-        if media is None:
-            raise BackupError(
-                f"the backup holds {len(content.below(MEDIA))} media files: expected media_dir set, got none"
-            )
-        _put_files(source, content.below(MEDIA), MEDIA, media, done)
+    for name, depot in beside.items():
+        files = content.below(name)
+        if files and depot is None:
+            what, setting = ("media files", "media_dir") if name == MEDIA else ("files of cases", "case_files_dir")
+            raise BackupError(f"the backup holds {len(files)} {what}: expected {setting} set, got none")
+        if files and depot is not None:
+            _put_files(source, files, name, depot, done)
     migrate(conn, upto=content.schema)
     if arrange is not None and content.schema == _newest():
         arrange(conn)

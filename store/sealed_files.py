@@ -53,6 +53,12 @@ def media_files(conn: Connection[Any]) -> dict[str, str]:
     return dict(conn.execute("SELECT path, sha256 FROM terminal_media WHERE path <> '' ORDER BY path").fetchall())
 
 
+def files_of_cases(conn: Connection[Any]) -> dict[str, str]:
+    """Hash of each file attached to a case by its path below case_files_dir."""
+    rows = conn.execute("SELECT DISTINCT path, sha256 FROM evidence WHERE kind = 'attachment' ORDER BY path")
+    return dict(rows.fetchall())
+
+
 def refuse_broken(sealed: SealedFiles) -> None:
     """BackupError where the chain is broken."""
     if sealed.fault:

@@ -43,6 +43,12 @@ class User:
     name: str
     role: str  # manager, inspector, auditor, admin
     unit_id: int | None
+    sees_cases: str = "all"  # all, or assigned: an inspector's own only
+
+    @property
+    def own_cases(self) -> int | None:
+        """The inspector to whose cases this person's view is limited; None: the cases of all vehicles one sees."""
+        return self.user_id if self.role == "inspector" and self.sees_cases == "assigned" else None
 
     @property
     def sees_unit(self) -> int | None:
@@ -107,6 +113,10 @@ class User:
     @property
     def may_unlock(self) -> bool:
         """Whether another person's request to open such tracks may be answered."""
+
+    @property
+    def may_open_cases(self) -> bool:
+        """Whether cases may be opened over flags."""
         return self.role in {"inspector", "admin"}
 
     @property
@@ -115,13 +125,22 @@ class User:
         return self.role == "admin"
 
 
-def add_user(conn: Connection[Any], name: str, role: str, password: str, unit_id: int | None = None) -> int:
+def add_user(
+    conn: Connection[Any],
+    name: str,
+    role: str,
+    password: str,
+    unit_id: int | None = None,
+    *,
+    sees_cases: str = "all",
+) -> int:
     """Add a person; UserExistsError when the name is taken. Returns the user_id."""
     try:
         with conn.transaction():
             row = conn.execute(
-                "INSERT INTO app_user (name, role, unit_id, password_hash) VALUES (%s, %s, %s, %s) RETURNING user_id",
-                (name, role, unit_id, _hasher.hash(password)),
+                "INSERT INTO app_user (name, role, unit_id, password_hash, sees_cases) VALUES (%s, %s, %s, %s, %s) "
+                "RETURNING user_id",
+                (name, role, unit_id, _hasher.hash(password), sees_cases),
             ).fetchone()
     except UniqueViolation:
         raise UserExistsError(f"user {name!r}: there is one of this name") from None
@@ -132,6 +151,12 @@ def add_user(conn: Connection[Any], name: str, role: str, password: str, unit_id
 def user_names(conn: Connection[Any]) -> set[str]:
     """Names of all who may sign in."""
     return {name for (name,) in conn.execute("SELECT name FROM app_user").fetchall()}
+
+
+def users_by_name(conn: Connection[Any]) -> dict[str, User]:
+    """All who may sign in, by name."""
+    rows = conn.execute("SELECT user_id, name, role, unit_id, sees_cases FROM app_user ORDER BY user_id").fetchall()
+    return {row[1]: User(*row) for row in rows}
 
 
 def sign_in(conn: Connection[Any], name: str, password: str, hours: int) -> str | None:
@@ -156,7 +181,7 @@ def user_of(conn: Connection[Any], token: str) -> User | None:
     """Who holds this session's token; None when it is unknown or has expired."""
     row = conn.execute(
         """
-        SELECT u.user_id, u.name, u.role, u.unit_id FROM web_session s JOIN app_user u USING (user_id)
+        SELECT u.user_id, u.name, u.role, u.unit_id, u.sees_cases FROM web_session s JOIN app_user u USING (user_id)
         WHERE s.token_sha256 = %s AND s.expires_at > now()
         """,
         (_digest(token),),

@@ -57,6 +57,7 @@ class FlagRow:
     subject: str
     subject_id: str
     exemption_id: int | None = None  # what lifts it
+    case_id: int | None = None  # the newest case of this person's that it is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,7 @@ def flags(
         "own_unit": user.sees_unit, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
         "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows, "newest": newest_first,
         "exempted": exempted,
+        "own_cases": user.own_cases,
     }  # fmt: skip
     chosen = """
         FROM flag f JOIN mine USING (vehicle_id)
@@ -223,7 +225,10 @@ def flags(
             VISIBLE
             + """
             SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, unit_zh, unit_en, start_time, end_time,
-                   reason_zh, reason_en, numbers, rule_version, subject, subject_id, exemption_id
+                   reason_zh, reason_en, numbers, rule_version, subject, subject_id, exemption_id,
+                   (SELECT max(i.case_id) FROM case_flag i JOIN case_file c USING (case_id)
+                    WHERE i.flag_id = f.flag_id
+                      AND (%(own_cases)s::int IS NULL OR c.assigned_to = %(own_cases)s)) AS case_id
             """
             + chosen
             + """

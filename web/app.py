@@ -22,6 +22,8 @@ from web import (
     assets,
     bundle_page,
     calendar_pages,
+    case_api,
+    case_pages,
     exemption_pages,
     fuel_page,
     log_page,
@@ -100,6 +102,8 @@ def create_app(
     app.include_router(order_api.router)
     app.include_router(order_pages.router)
     app.include_router(exemption_pages.router)
+    app.include_router(case_api.router)
+    app.include_router(case_pages.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

@@ -1,7 +1,7 @@
 """Two languages: English texts stand in the templates, Chinese ones in locale/zh, a file a subject."""
 
 import math
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
@@ -126,6 +126,10 @@ class Words:
     def date_of(self, instant: datetime) -> str:
         """Local date, as forms and addresses take it."""
         return f"{instant.astimezone(FLEET_ZONE):%Y-%m-%d}"
+
+    def last_day(self, deadline: datetime) -> str:
+        """The local day with which a deadline ends that is the midnight after it."""
+        return f"{deadline.astimezone(FLEET_ZONE) - timedelta(microseconds=1):%Y-%m-%d}"
 
     def clock(self, instant: datetime) -> str:
         """Local time of day to the minute."""

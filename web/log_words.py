@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from web.case_words import CASE_LOG
 from web.terminal_words import COMMAND_KINDS, facts_line
 
 
@@ -74,6 +75,7 @@ LOG_ACTIONS = {
     "exemption ended": _("ended an exemption"),
     "token made": _("made a token"),
     "token revoked": _("revoked a token"),
+    **CASE_LOG,
     **{_TERMINAL + kind: text for kind, text in COMMAND_KINDS.items()},
 }
 """Action of an entry → what it says; an action of another release says itself."""
@@ -85,6 +87,8 @@ def subject_link(action: str, subject: str) -> str:
         return f"/{action}s/{subject}"
     if action in _OF_VEHICLE:
         return f"/vehicles/{subject}"
+    if action in CASE_LOG:
+        return f"/cases/{subject}"
     if action == "terminal" or action.startswith(_TERMINAL):
         return f"/terminals/{subject}" if " " not in subject else ""
     if action.startswith("order "):

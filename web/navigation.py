@@ -37,6 +37,7 @@ SECTIONS = (
         _("Supervision"),
         (
             NavPage("/flags", _("Flagged trips")),
+            NavPage("/cases", _("Cases")),
             NavPage("/exemptions", _("Exemptions"), "may_see_exemptions"),
             NavPage("/unlocks", _("Unlocking"), "may_see_unlocks"),
         ),

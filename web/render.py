@@ -31,6 +31,7 @@ from store.views import (
     VehicleFacts,
     VehicleRow,
 )
+from web import case_words
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
 from web.log_words import LOG_ACTIONS, LOG_KINDS, PURPOSES, ROLES, log_facts, shown_subject, subject_link
@@ -334,7 +335,7 @@ def _environment(texts: NullTranslations) -> Environment:
         "fuels": FUELS, "day_kinds": DAY_KINDS, "event_kinds": EVENT_KINDS, "command_kinds": COMMAND_KINDS,
         "command_states": COMMAND_STATES, "facts_line": facts_line, "leaflet": LEAFLET, "plotly": PLOTLY,
         "log_kinds": LOG_KINDS, "log_actions": LOG_ACTIONS, "roles": ROLES, "purposes_of_looks": PURPOSES, "log_facts": log_facts,
-        "shown_subject": shown_subject, "subject_link": subject_link,
+        "shown_subject": shown_subject, "subject_link": subject_link, "case_words": case_words,
     }  # fmt: skip
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

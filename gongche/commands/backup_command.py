@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gongche.console import HomeOption, JsonOption, home_folder, print_json, progress, say
-from gongche.home import open_files, open_home
+from gongche.home import case_files_dir, open_files, open_home
 from gongche.settings import Settings, load_settings
 from store.backup import back_up
 from store.backup_content import NAME, Content
@@ -31,7 +31,7 @@ def backup(
     home: HomeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the database, the sealed archive and the media into a folder, each file with its hash; the service may run on.
+    """Copy database, sealed archive, media and files of cases into a folder, each file with its hash; the service may run on.
 
     Example: gongche store backup /mnt/backup/2026-11-27
 
@@ -45,6 +45,7 @@ def backup(
             release=installed_version("gongche"),
             archive=gongche.archive.files,
             media=_media(gongche.settings),
+            case_files=Folder(case_files_dir(gongche)),
             with_archive=not without_archive,
             progress=report,
         )
@@ -83,6 +84,7 @@ def restore(
             folder.absolute(),
             archive=open_files(settings, place),
             media=_media(settings),
+            case_files=Folder(settings.case_files_dir or place / "case-files"),
             arrange=lambda conn: laid_out(conn, conninfo, settings.chunk_days),
             progress=report,
         )

@@ -34,6 +34,13 @@ class Role(StrEnum):
     admin = "admin"
 
 
+class Cases(StrEnum):
+    """Which cases an inspector sees."""
+
+    all = "all"
+    assigned = "assigned"
+
+
 @app.callback()
 def user() -> None:
     """Add the people who may sign in, and tokens by which machines speak for them."""
@@ -44,6 +51,9 @@ def add(
     name: Annotated[str, typer.Argument(help="Name to sign in with.")],
     role: Annotated[Role, typer.Option(help="What the person may do.")],
     unit: Annotated[str, typer.Option(metavar="CODE", help="A manager's unit; its subtree is seen.")] = "",
+    cases: Annotated[
+        Cases, typer.Option(help="An inspector's cases: all, or those assigned to this person.")
+    ] = Cases.all,
     home: HomeOption = "",
 ) -> None:
     """Add a person; the password is asked for, or read from standard input when that is no terminal.
@@ -52,6 +62,8 @@ def add(
     """
     if (role is Role.manager) != bool(unit):
         raise WrongUseError("--unit: a manager needs one, the other roles have none")
+    if cases is Cases.assigned and role is not Role.inspector:
+        raise WrongUseError("--cases assigned: only for an inspector")
     password = _password()
     with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
         unit_id = None
@@ -59,8 +71,9 @@ def add(
             unit_id = next((each.unit_id for each in load_units(conn) if each.code == unit), None)
             if unit_id is None:
                 raise GongcheError(f"--unit: no unit has the code {unit!r}")
-        add_user(conn, name, role.value, password, unit_id)
-        log_command(conn, "setting", "user added", name, role=role.value, unit=unit)
+        add_user(conn, name, role.value, password, unit_id, sees_cases=cases.value)
+        limited = {"cases": cases.value} if cases is Cases.assigned else {}
+        log_command(conn, "setting", "user added", name, role=role.value, unit=unit, **limited)
     say(f"added {name}, {role.value}")
 
 

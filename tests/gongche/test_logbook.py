@@ -21,7 +21,7 @@ from gongche.commands import (
     user_command,
     verify_command,
 )
-from gongche.errors import GongcheError
+from gongche.errors import GongcheError, WrongUseError
 from gongche.home import Gongche
 from gongche.housekeeping import House
 from gongche.logbook import account, log_in_force, rules_in_force, settings_in_force
@@ -82,6 +82,22 @@ def test_a_person_added_is_an_entry_without_the_password(command: Command, conni
     assert done.exit_code == 0, done.output
     facts = {"who": account(), "role": "auditor", "unit": ""}
     assert entries(conninfo) == [("setting", "user added", "wang", facts, None)]
+
+
+def test_an_inspector_of_own_cases_is_added_as_such_and_nobody_else_is(command: Command, conninfo: str) -> None:
+    refused = command(
+        user_command.app, "add", "li", "--role", "admin", "--cases", "assigned", text_in="correct horse\n"
+    )
+    assert isinstance(refused.exception, WrongUseError)
+    assert entries(conninfo) == []
+    done = command(
+        user_command.app, "add", "li", "--role", "inspector", "--cases", "assigned", text_in="correct horse\n"
+    )
+    assert done.exit_code == 0, done.output
+    ((_, _, _, facts, _),) = entries(conninfo)
+    assert facts == {"who": account(), "role": "inspector", "unit": "", "cases": "assigned"}
+    with psycopg.connect(conninfo) as conn:
+        assert conn.execute("SELECT sees_cases FROM app_user WHERE name = 'li'").fetchone() == ("assigned",)
 
 
 def test_a_file_imported_is_an_entry_with_its_hash_and_one_refused_is_none(

@@ -242,6 +242,31 @@ def test_media_come_back_and_a_lost_one_is_named(
         made(city, archive, tmp_path / "second", media=Folder(films))
 
 
+def test_files_of_cases_come_back_and_a_lost_one_is_named(
+    city: Database, archive: Archive, empty_conninfo: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "case-files"
+    (kept / "1").mkdir(parents=True)
+    (kept / "1" / "a").write_bytes(b"proof")
+    with city.connection() as conn:
+        conn.execute("INSERT INTO case_file (vehicle_id) SELECT vehicle_id FROM vehicle")
+        conn.execute(
+            """
+            INSERT INTO evidence (case_id, kind, name, media_type, bytes, sha256, path)
+            SELECT case_id, kind, 'a.txt', 'text/plain', 5, %s, path
+            FROM case_file, (VALUES ('attachment', '1/a'), ('attachment', '1/lost'), ('bundle', '1/b')) x (kind, path)
+            """,
+            (hashlib.sha256(b"proof").hexdigest(),),
+        )
+    content = made(city, archive, tmp_path / "backup", case_files=Folder(kept)).content
+    assert content.media_missing == ("case-files/1/lost",)
+    with pytest.raises(BackupError, match="holds 1 files of cases: expected case_files_dir set"):
+        restore(empty_conninfo, tmp_path / "backup", archive=Folder(tmp_path / "new"))
+    restore(empty_conninfo, tmp_path / "backup", archive=Folder(tmp_path / "new"), case_files=Folder(tmp_path / "back"))
+    assert Folder(tmp_path / "back").paths() == ["1/a"]
+    assert Folder(tmp_path / "back").get("1/a") == b"proof"
+
+
 # ---------------------------------------------------------------- what is not whole is found
 
 
