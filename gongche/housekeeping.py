@@ -13,6 +13,7 @@ from gongche.case_deadlines import give_due_cards
 from gongche.clock import now_us, today
 from gongche.home import Gongche
 from gongche.log_files import export_log_heads
+from gongche.notifying import deliver, make_notices
 from gongche.open_day import OpenDay
 from gongche.records_audit import audit_changed
 from gongche.settings import Settings
@@ -64,6 +65,7 @@ async def keep_house(gongche: Gongche, holds: Callable[[], bool] = lambda: True)
             await asyncio.sleep(min(wait, settings.look_every_s))
             if next_round > loop.time():
                 await _tried(house.look, "at the next look")
+                await _tried(house.notify, "at the next look")
 
 
 class House:
@@ -103,6 +105,11 @@ class House:
         """Take what came in of today."""
         with self._following(today()) as followed:
             followed.look()
+
+    def notify(self) -> None:
+        """Tell people what happened."""
+        make_notices(self.gongche)
+        deliver(self.gongche)
 
     @contextmanager
     def _following(self, day: int) -> Iterator[OpenDay]:

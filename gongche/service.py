@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from gongche import processes, receiving
+from gongche.channels import check_channels
 from gongche.home import Gongche
 from gongche.logbook import log_in_force
 from gongche.sockets import bind
@@ -27,8 +28,10 @@ async def run_service(
     Housekeeping runs with the receivers, in a process of its own, so that an audit never keeps a terminal waiting for its
     acknowledgement. With more than one worker the pages run in processes of their own, too.
     Settings and rules that changed since the last start are logged before anything runs.
-    GongcheError when an address cannot be bound; an error in any part stops the whole and is raised.
+    GongcheError when an address cannot be bound or settings of mail and webhook do not fit each other; an error in any
+    part stops the whole and is raised.
     """
+    check_channels(gongche.settings)  # refused before anything runs
     log_in_force(gongche)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

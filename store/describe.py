@@ -49,6 +49,7 @@ CHAPTERS = {
         "app_user", "web_session", "api_token", "track_purpose", "track_unlock", "track_unlock_answer",
         "access_log", "log_entry", "log_head", "log_export", "schema_migration",
     ),
+    "Notices": ("notice", "notice_to", "notice_delivery", "notice_attempt"),
     "Other supervision modules": ("module_record", "module_finding"),
 }  # fmt: skip
 """Chapter → its tables and views, in order."""

@@ -8,7 +8,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from psycopg import Connection
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 
 from store.errors import StoreError
 
@@ -35,6 +35,10 @@ class UserExistsError(StoreError):
     """A person of this name may sign in already."""
 
 
+class InvalidEmailError(StoreError):
+    """A text that is no address for mail."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A signed-in person. unit_id: the unit whose subtree a manager sees; None for the other roles."""
@@ -44,6 +48,7 @@ class User:
     role: str  # manager, inspector, auditor, admin
     unit_id: int | None
     sees_cases: str = "all"  # all, or assigned: an inspector's own only
+    unread: int = 0  # notices in the inbox
 
     @property
     def own_cases(self) -> int | None:
@@ -148,6 +153,18 @@ def add_user(
     return int(row[0])
 
 
+def set_email(conn: Connection[Any], name: str, email: str) -> bool:
+    """Write down somebody's address for notices, or (empty) take it away; whether there is one of this name.
+
+    InvalidEmailError when it is no address.
+    """
+    try:
+        with conn.transaction():
+            return conn.execute("UPDATE app_user SET email = %s WHERE name = %s", (email, name)).rowcount == 1
+    except CheckViolation:
+        raise InvalidEmailError(f"email: expected an address as name@host, got {email!r}") from None
+
+
 def user_names(conn: Connection[Any]) -> set[str]:
     """Names of all who may sign in."""
     return {name for (name,) in conn.execute("SELECT name FROM app_user").fetchall()}
@@ -181,7 +198,9 @@ def user_of(conn: Connection[Any], token: str) -> User | None:
     """Who holds this session's token; None when it is unknown or has expired."""
     row = conn.execute(
         """
-        SELECT u.user_id, u.name, u.role, u.unit_id, u.sees_cases FROM web_session s JOIN app_user u USING (user_id)
+        SELECT u.user_id, u.name, u.role, u.unit_id, u.sees_cases,
+               (SELECT count(*) FROM notice_to t WHERE t.user_id = u.user_id AND t.read_at IS NULL)
+        FROM web_session s JOIN app_user u USING (user_id)
         WHERE s.token_sha256 = %s AND s.expires_at > now()
         """,
         (_digest(token),),

@@ -26,6 +26,7 @@ from web import (
     case_pages,
     exemption_pages,
     fuel_page,
+    inbox_page,
     log_page,
     order_api,
     order_pages,
@@ -92,6 +93,7 @@ def create_app(
     app.include_router(activity_page.router)
     app.include_router(trip_page.router)
     app.include_router(purpose_pages.router)
+    app.include_router(inbox_page.router)
     app.include_router(savings_page.router)
     app.include_router(calendar_pages.router)
     app.include_router(terminal_pages.router)

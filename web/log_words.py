@@ -60,6 +60,7 @@ LOG_ACTIONS = {
     "vehicle unsealed": _("unsealed a vehicle"),
     "exported": _("exported rows"),
     "user added": _("added a person"),
+    "email of a person": _("set the address of a person"),
     "in force": _("in force since this start"),
     "case bundle asked for": _("asked for an evidence bundle"),
     "case bundle given out": _("was given an evidence bundle"),

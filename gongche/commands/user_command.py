@@ -17,7 +17,7 @@ from gongche.home import open_home
 from gongche.logbook import log_command
 from store.fleet import load_units
 from store.tokens import TokenRow, add_token, revoke_token, tokens
-from store.users import add_user
+from store.users import add_user, set_email
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -54,6 +54,7 @@ def add(
     cases: Annotated[
         Cases, typer.Option(help="An inspector's cases: all, or those assigned to this person.")
     ] = Cases.all,
+    email: Annotated[str, typer.Option(metavar="ADDRESS", help="Where notices are mailed to.")] = "",
     home: HomeOption = "",
 ) -> None:
     """Add a person; the password is asked for, or read from standard input when that is no terminal.
@@ -72,6 +73,7 @@ def add(
             if unit_id is None:
                 raise GongcheError(f"--unit: no unit has the code {unit!r}")
         add_user(conn, name, role.value, password, unit_id, sees_cases=cases.value)
+        set_email(conn, name, email)
         limited = {"cases": cases.value} if cases is Cases.assigned else {}
         log_command(conn, "setting", "user added", name, role=role.value, unit=unit, **limited)
     say(f"added {name}, {role.value}")
@@ -121,6 +123,25 @@ def _print_tokens(rows: Sequence[TokenRow], as_json: bool) -> None:
 
 def _cell(value: object) -> object:
     return "" if value is None else escape(value) if isinstance(value, str) else value
+
+
+@app.command()
+def email(
+    name: Annotated[str, typer.Argument(help="Name the person signs in with.")],
+    address: Annotated[
+        str, typer.Argument(metavar="[ADDRESS]", help="Where notices are mailed to; without: nowhere.")
+    ] = "",
+    home: HomeOption = "",
+) -> None:
+    """Say where a person's notices are mailed to.
+
+    Example: gongche user email wang wang@example.gov.cn
+    """
+    with open_home(home_folder(home)) as gongche, gongche.database.connection() as conn:
+        if not set_email(conn, name, address):
+            raise GongcheError(f"no person has the name {name!r}")
+        log_command(conn, "setting", "email of a person", name, set=bool(address))
+    say(f"notices for {name} are mailed to {address}" if address else f"notices for {name} are not mailed")
 
 
 def _password() -> str:
