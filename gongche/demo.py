@@ -28,6 +28,7 @@ from gongche.demo_cases import open_demo_cases
 from gongche.errors import GongcheError
 from gongche.home import Gongche
 from gongche.importing import import_fleet, import_folder
+from gongche.queueing import make_queue
 from ingest.broker import EmbeddedBroker
 from ingest.mqtt import BrokerAddress
 from store.derived import summary
@@ -69,6 +70,7 @@ def prepare(gongche: Gongche, *, vehicles: int, days: int, seed: int) -> Mapping
     _save(gongche.home, state)
     _add_users(gongche)
     open_demo_cases(gongche, state.first_day, state.through_day)
+    make_queue(gongche, today())
     with gongche.database.connection() as conn:
         facts = dict(summary(conn))
     return {**facts, "audit_positions_per_s": audited.facts()["positions_per_s"]}

@@ -15,6 +15,7 @@ from gongche.home import Gongche
 from gongche.log_files import export_log_heads
 from gongche.notifying import deliver, make_notices
 from gongche.open_day import OpenDay
+from gongche.queueing import make_queue
 from gongche.records_audit import audit_changed
 from gongche.settings import Settings
 from store.errors import UnreachableError
@@ -77,7 +78,7 @@ class House:
         self._kept_up_at = -UPKEEP_S
 
     def round(self) -> None:
-        """Seal and audit the days that are over, judge new records, then hold today against the database."""
+        """Seal and audit what is over, judge new records, hold today against the database, make today's review queue."""
         day = today()
         wait_us = int(self.gongche.settings.close_day_after_h * 3600 * SECOND_US)
         closed_before = day if now_us() - day_start_us(day) >= wait_us else day - 1
@@ -89,6 +90,8 @@ class House:
             followed.check()
         for each in (*left_out, *followed.left_out):
             log.warning("%s", each)
+        if closed_before == day:
+            make_queue(self.gongche, day)
 
     def upkeep(self) -> None:
         """Sum the hours that are over, give due cases their cards; hourly at most compress, and drop what is past its time."""

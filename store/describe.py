@@ -45,6 +45,10 @@ CHAPTERS = {
         "judged_record",
     ),
     "Rules and cases": ("rule_version", "flag", "flag_verdict", "case_file", "case_flag", "case_event", "evidence"),
+    "Reviews": (
+        "review_queue", "review_item", "review_flag", "review_item_flag", "review_look", "review_outcome", "review_state",
+        "review_model",
+    ),
     "People and logs": (
         "app_user", "web_session", "api_token", "track_purpose", "track_unlock", "track_unlock_answer",
         "access_log", "log_entry", "log_head", "log_export", "schema_migration",

@@ -118,11 +118,27 @@ class User:
     @property
     def may_unlock(self) -> bool:
         """Whether another person's request to open such tracks may be answered."""
+        return self.role in {"inspector", "admin"}
 
     @property
     def may_open_cases(self) -> bool:
         """Whether cases may be opened over flags."""
         return self.role in {"inspector", "admin"}
+
+    @property
+    def may_review(self) -> bool:
+        """Whether the review queue and the accuracy of rules are shown: they name vehicles of all units."""
+        return self.role in {"inspector", "auditor", "admin"}
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether reviews and cases may be decided."""
+        return self.role == "inspector"
+
+    @property
+    def may_watch(self) -> bool:
+        """Whether it is shown how reviews are done, and by whom."""
+        return self.role in {"auditor", "admin"}
 
     @property
     def may_administer(self) -> bool:

@@ -18,6 +18,7 @@ from store.archive import Archive
 from store.database import Database
 from store.errors import UnreachableError
 from web import (
+    accuracy_page,
     activity_page,
     assets,
     bundle_page,
@@ -32,11 +33,13 @@ from web import (
     order_pages,
     pages,
     purpose_pages,
+    queue_page,
     savings_page,
     seal_page,
     sign_in,
     terminal_pages,
     trip_page,
+    watch_page,
 )
 from web.bundle_desk import BundleDesk
 from web.live import LiveFeed
@@ -106,6 +109,9 @@ def create_app(
     app.include_router(exemption_pages.router)
     app.include_router(case_api.router)
     app.include_router(case_pages.router)
+    app.include_router(queue_page.router)
+    app.include_router(accuracy_page.router)
+    app.include_router(watch_page.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

@@ -35,8 +35,10 @@ PURPOSES = {
 
 _SHOWN_APART = {"plate", "who"}
 _TERMINAL = "terminal "
-_OF_VEHICLE = {"purpose stated", "unlock asked", "unlock allowed", "unlock refused"}
 LOG_ACTIONS = {
+    "review item": _("opened a review"),
+    "review decided": _("decided a review"),
+    "queue made": _("made the queue of a day"),
     "vehicle": _("looked at a vehicle"),
     "trip": _("looked at a trip"),
     "mileage of a trip": _("looked at the mileage of a trip"),
@@ -82,19 +84,23 @@ LOG_ACTIONS = {
 """Action of an entry → what it says; an action of another release says itself."""
 
 
+_PAGES = {
+    "vehicle": "/vehicles/",
+    "trip": "/trips/",
+    "mileage of a trip": "/trips/",
+    **dict.fromkeys(("purpose stated", "unlock asked", "unlock allowed", "unlock refused"), "/vehicles/"),
+    **dict.fromkeys(("review item", "review decided"), "/queue/"),
+    **dict.fromkeys(CASE_LOG, "/cases/"),
+    **{action: "/orders/" for action in LOG_ACTIONS if action.startswith("order ")},
+}
+"""Action of an entry → beginning of the address of its subject's page."""
+
+
 def subject_link(action: str, subject: str) -> str:
     """Where the subject of an entry is shown; empty where it has no page."""
-    if action in {"vehicle", "trip"}:
-        return f"/{action}s/{subject}"
-    if action in _OF_VEHICLE:
-        return f"/vehicles/{subject}"
-    if action in CASE_LOG:
-        return f"/cases/{subject}"
     if action == "terminal" or action.startswith(_TERMINAL):
         return f"/terminals/{subject}" if " " not in subject else ""
-    if action.startswith("order "):
-        return f"/orders/{quote(subject, safe='')}"
-    return ""
+    return f"{_PAGES[action]}{quote(subject, safe='')}" if action in _PAGES else ""
 
 
 def shown_subject(subject: str, facts: Mapping[str, Any]) -> str:

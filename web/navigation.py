@@ -37,7 +37,10 @@ SECTIONS = (
         _("Supervision"),
         (
             NavPage("/flags", _("Flagged trips")),
+            NavPage("/queue", _("Review queue"), "may_review"),
             NavPage("/cases", _("Cases")),
+            NavPage("/accuracy", _("Accuracy of rules"), "may_review"),
+            NavPage("/watch", _("Watch over reviews"), "may_watch"),
             NavPage("/exemptions", _("Exemptions"), "may_see_exemptions"),
             NavPage("/unlocks", _("Unlocking"), "may_see_unlocks"),
         ),

@@ -303,6 +303,11 @@ class Renderer:
         rules = [self._rules[rule_id] for rule_id in rule_ids if rule_id in self._rules]
         return list(dict.fromkeys(cause[language] for rule in rules for cause in rule.innocent_causes))
 
+    def rule_titles(self, request: Request) -> dict[str, str]:
+        """Title of each rule in the language of the request."""
+        language = language_of(request)
+        return {rule_id: rule.title[language] for rule_id, rule in self._rules.items()}
+
     def render(self, request: Request, page: Page, user: User | None, status: int = 200) -> HTMLResponse:
         """The page as a response."""
         language = language_of(request)
