@@ -12,6 +12,7 @@ from gongche import processes
 from gongche.bundle_desk import Bundles, sources_of
 from gongche.home import DISTRICTS, Gongche, case_files_dir
 from gongche.terminal_desk import Desk
+from gongche.whatif import trials
 from web.app import create_app
 from web.settings import WebSettings
 
@@ -59,6 +60,7 @@ def _uvicorn_config(gongche: Gongche) -> uvicorn.Config:
             Desk(gongche.database),
             gongche.archive,
             Bundles(gongche.database, sources_of(gongche)),
+            trials(gongche),
         ),
         log_level="warning",
         timeout_graceful_shutdown=2,

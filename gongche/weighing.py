@@ -113,8 +113,8 @@ def _weighed(
     sightings = _joined(near[["vehicle_id", "start_time", "end_time", "lat", "lon", "kind"]], others)
     evidence = weigh(Rows(trips, stops, dark, sightings), context, first, last)
     found = Evidence(*(_named(table, context) for table in (evidence.trips, evidence.nights, evidence.dark)))
-    tables = {"trip": found.trips, "dark": found.dark, "night": found.nights}
-    return found, _named(evaluate(rules, tables, scope), context)
+    judged = {"trip": found.trips, "dark": found.dark, "night": found.nights}
+    return found, _named(evaluate(rules, judged, scope), context)
 
 
 def _stored(

@@ -14,6 +14,7 @@ from psycopg import Connection, sql
 
 from geo.arrays import Int32Array
 from geo.localtime import day_date, to_datetime, to_us
+from store.feature_changes import note_changes
 
 TRIP_COLUMNS = (
     "trip_id", "vehicle_id", "day", "start_time", "end_time", "start_lat", "start_lon", "end_lat", "end_lon",
@@ -67,6 +68,7 @@ def replace_derived(
             (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
         )
         copy_rows(conn, table, columns, frame)
+    note_changes(conn, "trip", map(day_date, range(from_day, to_day + 1)))
 
 
 def raise_flags(

@@ -42,7 +42,7 @@ CHAPTERS = {
     ),
     "What was derived": (
         "stale_day", "trip", "stop", "vehicle_day", "unit_month", "vehicle_night", "dark_entry", "record_change",
-        "judged_record",
+        "judged_record", "feature_change",
     ),
     "Rules and cases": ("rule_version", "flag", "flag_verdict", "case_file", "case_flag", "case_event", "evidence"),
     "Reviews": (

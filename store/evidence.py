@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from geo.arrays import Int32Array
 from geo.localtime import day_date, to_datetime
 from store.derived import STOP_COLUMNS, TRIP_COLUMNS, copy_rows, json_records
+from store.feature_changes import note_changes
 
 NIGHT_COLUMNS = (
     "vehicle_id", "day", "lat", "lon", "place", "night_s", "base_m", "nights_here", "learned_lat", "learned_lon",
@@ -116,14 +117,21 @@ def replace_evidence(
     dark: pd.DataFrame,
 ) -> None:
     """Put these nights and entries in place of those that stand for these vehicles and local days [from_day, to_day]."""
-    for table, columns, frame in (("vehicle_night", NIGHT_COLUMNS, nights), ("dark_entry", DARK_COLUMNS, dark)):
-        conn.execute(
-            sql.SQL("DELETE FROM {} WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s").format(
-                sql.Identifier(table)
-            ),
+    for subject, table, columns, frame in (
+        ("night", "vehicle_night", NIGHT_COLUMNS, nights),
+        ("dark", "dark_entry", DARK_COLUMNS, dark),
+    ):
+        gone = conn.execute(
+            sql.SQL(
+                "WITH gone AS (DELETE FROM {} WHERE vehicle_id = ANY(%s) AND day BETWEEN %s AND %s RETURNING day)"
+                " SELECT DISTINCT day FROM gone"
+            ).format(sql.Identifier(table)),
             (vehicle_ids.tolist(), day_date(from_day), day_date(to_day)),
-        )
+        ).fetchall()
         copy_rows(conn, table, columns, frame)
+        note_changes(
+            conn, subject, {day for (day,) in gone} | {day_date(day) for day in frame["day"].unique().tolist()}
+        )
 
 
 def update_scores(conn: Connection[Any], trips: pd.DataFrame) -> int:
@@ -133,7 +141,7 @@ def update_scores(conn: Connection[Any], trips: pd.DataFrame) -> int:
         cursor.executemany(
             """
             UPDATE trip SET private_score = %s, features = %s
-            WHERE trip_id = %s AND (private_score, features) IS DISTINCT FROM (%s, %s)
+            WHERE trip_id = %s AND (private_score, features) IS DISTINCT FROM (%s, %s) RETURNING day
             """,
             [
                 (score, features, name, score, features)
@@ -144,5 +152,8 @@ def update_scores(conn: Connection[Any], trips: pd.DataFrame) -> int:
                     strict=True,
                 )
             ],
+            returning=True,
         )
-        return max(cursor.rowcount, 0)
+        changed = [day for result in cursor.results() for (day,) in result.fetchall()] if len(trips) else []
+    note_changes(conn, "trip", changed)
+    return len(changed)

@@ -141,6 +141,11 @@ class User:
         return self.role in {"auditor", "admin"}
 
     @property
+    def may_try_rules(self) -> bool:
+        """Whether rules may be tried on past days: that tells of vehicles of all units."""
+        return self.role in {"inspector", "auditor", "admin"}
+
+    @property
     def may_administer(self) -> bool:
         """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"

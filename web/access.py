@@ -12,6 +12,7 @@ from web.render import Renderer
 from web.security import SESSION_COOKIE, is_same_origin
 from web.settings import WebSettings
 from web.terminal_desk import TerminalDesk
+from web.trials import Trials
 
 
 def current_user(request: Request) -> User:
@@ -63,6 +64,12 @@ def archive_of(request: Request) -> Archive | None:
     return archive
 
 
+def trials_of(request: Request) -> Trials | None:
+    """What tries rules on past days; None where the pages run without it."""
+    trials: Trials | None = request.app.state.trials
+    return trials
+
+
 def own_form(request: Request) -> None:
     """403 for a form that was not sent from one of our own pages."""
     if not is_same_origin(request):
@@ -102,3 +109,4 @@ Show = Annotated[Renderer, Depends(renderer_of)]
 Settings = Annotated[WebSettings, Depends(settings_of)]
 Desk = Annotated[TerminalDesk | None, Depends(desk_of)]
 Sealed = Annotated[Archive | None, Depends(archive_of)]
+Tried = Annotated[Trials | None, Depends(trials_of)]

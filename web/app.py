@@ -26,6 +26,7 @@ from web import (
     case_api,
     case_pages,
     exemption_pages,
+    flag_page,
     fuel_page,
     inbox_page,
     log_page,
@@ -34,6 +35,7 @@ from web import (
     pages,
     purpose_pages,
     queue_page,
+    rule_pages,
     savings_page,
     seal_page,
     sign_in,
@@ -48,6 +50,7 @@ from web.security import FailedSignIns, SecurityHeaders
 from web.settings import WebSettings
 from web.shelf import ZoneShelf
 from web.terminal_desk import TerminalDesk
+from web.trials import Trials, Turns
 
 STATIC = Path(__file__).parent / "static"
 
@@ -68,11 +71,12 @@ def create_app(
     desk: TerminalDesk | None = None,
     archive: Archive | None = None,
     bundles: BundleDesk | None = None,
+    trials: Trials | None = None,
 ) -> FastAPI:
     """The application over an open database; without a desk nothing is asked of terminals and none is approved.
 
     Without an archive the positions of days that only the archive holds are not shown; without `bundles` no evidence
-    bundle is made.
+    bundle is made; without `trials` no rule is tried.
     """
     feed = LiveFeed(database, settings.tile_datum)
 
@@ -90,6 +94,8 @@ def create_app(
     app.state.desk = desk
     app.state.archive = archive
     app.state.bundles = bundles
+    app.state.trials = trials
+    app.state.turns = Turns()
     app.state.failures = FailedSignIns()
     app.include_router(sign_in.router)
     app.include_router(pages.router)
@@ -112,6 +118,8 @@ def create_app(
     app.include_router(queue_page.router)
     app.include_router(accuracy_page.router)
     app.include_router(watch_page.router)
+    app.include_router(flag_page.router)
+    app.include_router(rule_pages.router)
     app.mount(assets.VENDOR, assets.vendor_files)
     app.mount("/static", OwnFiles(directory=STATIC))
     app.add_exception_handler(StarletteHTTPException, _show_error)

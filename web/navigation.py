@@ -39,6 +39,7 @@ SECTIONS = (
             NavPage("/flags", _("Flagged trips")),
             NavPage("/queue", _("Review queue"), "may_review"),
             NavPage("/cases", _("Cases")),
+            NavPage("/rules", _("Rules")),
             NavPage("/accuracy", _("Accuracy of rules"), "may_review"),
             NavPage("/watch", _("Watch over reviews"), "may_watch"),
             NavPage("/exemptions", _("Exemptions"), "may_see_exemptions"),

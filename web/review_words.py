@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from store.reviews import ModelRow
 from web.i18n import Words
-from web.terms import FEATURES, SCORE_PARTS
+from web.terms import SCORE_PARTS, feature_in_words
 
 
 def _(text: str) -> str:
@@ -27,8 +27,6 @@ _FEATURES = {
     "repeats": _("Number of flags"),
     "days": _("Number of days"),
     "distance": _("Longest distance"),
-    "off_hours_share": FEATURES["off_hours_share"],
-    "out_of_area_share": FEATURES["out_of_area_share"],
     **SCORE_PARTS,
 }
 """What a model compares, beyond the rules."""
@@ -47,7 +45,7 @@ def feature_name(name: str, words: Words, titles: Mapping[str, str]) -> str:
     rule = name.removeprefix("rule ")
     if rule != name:
         return titles.get(rule, rule)
-    return words.text(_FEATURES[name]) if name in _FEATURES else name
+    return words.text(_FEATURES[name]) if name in _FEATURES else feature_in_words(name, words)
 
 
 def weights(row: ModelRow, features: Mapping[str, float], words: Words, titles: Mapping[str, str]) -> list[Weight]:

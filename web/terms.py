@@ -1,9 +1,10 @@
-"""English texts for the names that data carries: features, classes of vehicles, kinds of zones, sources."""
+"""English texts for the names that data carries: parts of a score, classes of vehicles, kinds of zones, sources."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from analytics.score import PARTS, clearings
+from rules.names import FEATURE_NAMES
 from store.views import FlagRow
 from web.i18n import Words
 
@@ -44,78 +45,6 @@ SCORE_REASONS = {
     "score_interference": _("the terminal lost its power or its antenna while the vehicle was driven"),
 }
 """What each part counts, as `analytics.score.PARTS` says it."""
-
-FEATURES = {
-    "distance_m": _("Distance"),
-    "odometer_m": _("Odometer"),
-    "duration_s": _("Duration"),
-    "moving_s": _("Time in motion"),
-    "max_speed_mps": _("Highest speed"),
-    "speeding_s": _("Longest stretch over 120 km/h"),
-    "unbroken_s": _("Driven without a rest"),
-    "idle_s": _("Longest stand with the engine on"),
-    "off_hours_s": _("Off-hours time"),
-    "off_hours_m": _("Off-hours distance"),
-    "off_hours_share": _("Off-hours share of the time"),
-    "out_of_area_s": _("Time out of area"),
-    "out_of_area_m": _("Distance out of area"),
-    "out_of_area_share": _("Out-of-area share of the distance"),
-    "out_of_district_m": _("Distance out of the district"),
-    "out_of_city_m": _("Distance out of the city"),
-    "out_of_province_m": _("Distance out of the province"),
-    "dispatch_order": _("Dispatch order"),
-    "order_cover": _("Share of the time the order covers"),
-    "order_overrun_s": _("Time outside the order's hours"),
-    "order_away_m": _("Distance from where the order leads"),
-    "driver_card": _("Driver's card"),
-    "card_missing": _("No driver's card"),
-    "rest_day": _("Weekend or holiday"),
-    "holiday": _("Public holiday"),
-    "origin_kind": _("Kind of place it began at"),
-    "destination_kind": _("Kind of place it ended at"),
-    "destination_controlled": _("Ended at a controlled venue"),
-    "venue_dwell_s": _("Longest stand at a controlled venue"),
-    "venue_kind": _("Kind of the controlled venue"),
-    "residence": _("Began or ended at a residence"),
-    "vehicle_class": _("Class"),
-    "private_score": _("Evidence of private use"),
-    "dwell_s": _("Time stood at the destination"),
-    "stood_s": _("Time stood at the origin"),
-    "detour_m": _("Distance beyond the dispatch order"),
-    "detour_ratio": _("Distance in usual ways of the order"),
-    "unnamed_stop": _("Private place the order does not name"),
-    "recurring_days": _("Days at the same place and hour"),
-    "school_run_days": _("Days of school runs"),
-    "home_work_days": _("Nights there away from the base"),
-    "reader_silent_days": _("Days of use since a card was read"),
-    "dark_m": _("Distance without a usable fix"),
-    **SCORE_PARTS,
-    "dark_s": _("Time without a usable fix"),
-    "dark_cause": _("Cause of the silence"),
-    "base_m": _("Slept away from the base"),
-    "night_s": _("Time there between midnight and five"),
-    "nights_here": _("Nights of four weeks at this place"),
-    "learned_base_m": _("Learned base away from the declared one"),
-    "night_kind": _("Kind of place it slept at"),
-    "sealed": _("Sealed for a holiday"),
-    "refuel_l": _("Litres charged"),
-    "over_tank_l": _("Litres beyond the tank"),
-    "unseen_l": _("Litres the gauge did not see"),
-    "apart_m": _("Distance from the station, or of the vehicles"),
-    "since_m": _("Driven since the last refuelling"),
-    "l_100km": _("Litres per 100 km"),
-    "consumption_ratio": _("Consumption in the declared one"),
-    "overlap_s": _("Time the card was in another vehicle too"),
-    "unit_median_m": _("Median of the unit and class"),
-    "unit_vehicles": _("Vehicles of the unit and class"),
-    "unit_ratio": _("Distance in that median"),
-    "unit_z": _("Deviation of the distance"),
-    "consumption_z": _("Deviation of the consumption"),
-    "odometer_growth_m": _("Growth of the odometer while sealed"),
-    "moved_m": _("Driven while sealed, by positions"),
-    "odometer_gap_m": _("Growth of the odometer beyond that"),
-}
-"""Name of each feature that a rule may compare."""
 
 CLEARED_BY = {
     "order": _("a dispatch order covers the trip"),
@@ -230,9 +159,14 @@ def score_in_words(features: dict[str, Any], words: Words) -> list[ScorePart]:
     ]
 
 
+def feature_in_words(feature: str, words: Words) -> str:
+    """The name of a feature; one of another release is its own name."""
+    return FEATURE_NAMES[feature][words.language] if feature in FEATURE_NAMES else feature
+
+
 def _line(number: dict[str, Any], words: Words) -> NumberLine:
     feature, unit = number["feature"], number["unit"]
-    name = words.text(FEATURES.get(feature, feature))
+    name = feature_in_words(feature, words)
     value, threshold = number["value"], number["threshold"]
     if number["operator"] == "missing":
         found = words.text("missing") if value is None else words.measure(value, unit)

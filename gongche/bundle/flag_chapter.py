@@ -129,6 +129,7 @@ def _row(flag: CaseFlag, case: CaseRow) -> FlagRow:
     return FlagRow(
         flag.flag_id, flag.rule, flag.level, flag.points, flag.trip_id, case.vehicle_id, case.plate, case.unit_zh,
         case.unit_en, flag.start_time, flag.end_time, flag.reason_zh, flag.reason_en, flag.numbers, flag.rule_version,
+        flag.subject, flag.subject_id,
     )  # fmt: skip
 
 

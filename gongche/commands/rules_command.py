@@ -3,12 +3,26 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gongche.console import JsonOption, print_facts, print_json, print_table, say
-from gongche.errors import GongcheError
+from gongche.console import (
+    FromOption,
+    HomeOption,
+    JsonOption,
+    ToOption,
+    day_option,
+    home_folder,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+)
+from gongche.errors import GongcheError, WrongUseError
+from gongche.home import open_home
+from gongche.whatif import TOLD, rule_of, trials
+from gongche.whatif_words import facts_of, write_flags
 from rules import catalogue_path
 from rules.lint import lint
 from rules.load import Rule, check_files, load_catalogue
@@ -68,6 +82,51 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="R
     in_order = len(good) - len({each.path for each in wrong if each not in faults})
     say(f"{in_order} in order, {len(wrong)} faults, {len(found) - len(wrong)} warnings")
     sys.exit(1 if wrong else 0)
+
+
+@app.command("whatif")
+def what_if(
+    rule: Annotated[str, typer.Argument(metavar="FILE", help="A rule file, or ID@VERSION of a version that was used.")],
+    from_: FromOption,
+    to: ToOption,
+    unit: Annotated[str, typer.Option(metavar="CODE", help="Only this unit and those below it.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every flag here: .csv, .json, .parquet or .xlsx.")
+    ] = None,
+    home: HomeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Try a rule on past days: which flags would appear, disappear and stay. Nothing is stored.
+
+    Example: gongche rules whatif no-card.toml --from 2026-11-01 --to 2026-11-30
+
+    The text may be a draft, retired, or of a rule that is new; the flags that stand for its id are what it is compared
+    with. Every fault of a rule file is told with file and line.
+    """
+    first, last = day_option(from_, "--from"), day_option(to, "--to")
+    if first > last:
+        raise WrongUseError(f"--from {from_} lies after --to {to}")
+
+    with open_home(home_folder(home)) as gongche:
+        with gongche.database.connection() as conn:
+            tried, faults = rule_of(conn, rule)
+        if tried is None:
+            for fault in faults:
+                print(fault)  # noqa: T201 - the command's result
+            sys.exit(1)
+        found = trials(gongche).try_rule(tried, first, last, unit, TOLD if out is None else None)
+        if out is not None:
+            write_flags(gongche, found, out)
+    facts = facts_of(found)
+    if as_json:
+        print_json(facts)
+        return
+    rows: list[dict[str, Any]] = facts.pop("flags")
+    print_facts(facts, as_json=False)
+    columns = ("change", "flag_id", "level", "unit", "verdict", "reason")
+    print_table(columns, [[row[name] for name in columns] for row in rows])
+    if len(rows) < len(found.flags):
+        say(f"{len(rows)} of {len(found.flags)} flags shown; --out FILE writes all")
 
 
 def _facts(rule: Rule) -> dict[str, object]:

@@ -58,7 +58,9 @@ def _items(database: Database) -> dict[str, int]:
                 (TODAY,),
             )
         }
-        (decided,) = conn.execute("SELECT outcome FROM review_state WHERE item_id = %s", (names["done"],)).fetchone() or (None,)
+        (decided,) = conn.execute(
+            "SELECT outcome FROM review_state WHERE item_id = %s", (names["done"],)
+        ).fetchone() or (None,)
         if decided is None:  # a case over its flag decides it too
             reviews.record(conn, names["done"], "clean", "The roster covers it.", inspector)
     return names

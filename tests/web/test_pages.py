@@ -39,7 +39,9 @@ def test_a_template_uses_exactly_what_its_page_declares(page: type[Page], settin
     source = environment.loader.get_source(environment, page.template)[0]
     tree = environment.parse(source)
     used = meta.find_undeclared_variables(tree) - set(environment.globals)
-    used -= {macros.target for macros in tree.find_all(nodes.Import)}
+    used -= {macros.target for macros in tree.find_all(nodes.Import)} | {
+        each.name for each in tree.find_all(nodes.Macro)
+    }
     assert used - set(COMMON) == {field.name for field in fields(page)}
 
 

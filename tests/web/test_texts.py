@@ -10,7 +10,6 @@ from babel.messages.pofile import read_po
 from analytics.dark import CAUSES as DARK_CAUSES
 from analytics.score import CAUSES, PARTS
 from rules.load import CLASSES, LEVELS
-from rules.subjects import SUBJECTS
 from web import terms
 from web.i18n import Words, chinese, translations
 
@@ -57,7 +56,6 @@ def test_a_translation_takes_the_same_values(chinese: Catalog) -> None:
 
 
 def test_every_name_that_data_carries_has_a_text() -> None:
-    assert set(terms.FEATURES) == {name for subject in SUBJECTS.values() for name in subject.features}
     assert set(terms.SCORE_PARTS) == set(PARTS)
     assert {name: part.reason for name, part in PARTS.items()} == terms.SCORE_REASONS
     assert set(terms.DARK_CAUSES) == set(DARK_CAUSES)
