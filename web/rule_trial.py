@@ -13,9 +13,10 @@ from rules.condition import COMPARISONS, Test
 from rules.load import Rule
 from rules.subjects import SUBJECTS
 from rules.whatif import CHANGES, WhatIf
-from web.flag_words import CHANGE_CHIPS, feature_in_words
+from web.flag_words import CHANGE_CHIPS
 from web.flag_words import CHANGES as CHANGE_NAMES
 from web.i18n import Words
+from web.terms import feature_in_words
 from web.trials import MAX_DAYS
 
 SHOWN_FLAGS = 50
