@@ -18,6 +18,7 @@ from gongche.open_day import OpenDay
 from gongche.queueing import make_queue
 from gongche.records_audit import audit_changed
 from gongche.settings import Settings
+from gongche.whatif import make_feature_files
 from store.errors import UnreachableError
 from store.rollups import refresh
 from store.sole import sole
@@ -78,7 +79,7 @@ class House:
         self._kept_up_at = -UPKEEP_S
 
     def round(self) -> None:
-        """Seal and audit what is over, judge new records, hold today against the database, make today's review queue."""
+        """Seal and audit what is over, judge new records, hold today against the database; make queue and feature files."""
         day = today()
         wait_us = int(self.gongche.settings.close_day_after_h * 3600 * SECOND_US)
         closed_before = day if now_us() - day_start_us(day) >= wait_us else day - 1
@@ -92,6 +93,7 @@ class House:
             log.warning("%s", each)
         if closed_before == day:
             make_queue(self.gongche, day)
+            make_feature_files(self.gongche, day)
 
     def upkeep(self) -> None:
         """Sum the hours that are over, give due cases their cards; hourly at most compress, and drop what is past its time."""

@@ -100,6 +100,17 @@ def trials(gongche: Gongche) -> Trials:
     return Trials(gongche.database, feature_files(gongche.home))
 
 
+def make_feature_files(gongche: Gongche, before_day: int) -> None:
+    """Make the files of the SPAN_DAYS local days before a day where they are stale, so that the first trial is quick.
+
+    Where nothing changed that is a look at the changes and the heads of the files.
+    """
+    files = feature_files(gongche.home)
+    for subject in SOURCES:
+        with gongche.database.connection() as conn:
+            files.open(conn, subject, before_day - SPAN_DAYS, before_day - 1)
+
+
 def rule_of(conn: Connection[Any], named: str) -> tuple[Rule | None, list[RuleFault]]:
     """The rule of a file, or of a version that was used (as `no-card@2`), or all faults of its text.
 

@@ -221,11 +221,38 @@ def trip(conn: Connection[Any], trip_id: str) -> TripRow | None:
                    start_lat, start_lon, end_lat, end_lon, distance_m, distance_low_m, distance_high_m, odometer_m,
                    duration_s, moving_s, max_speed_mps, off_hours_s, off_hours_m, out_of_area_s, out_of_area_m,
                    dispatch_order, origin_place, destination_place, private_score, features,
-                   (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags
+                   (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags,
+                   EXISTS (SELECT FROM dispatch_order o WHERE o.order_no = t.dispatch_order AND o.private_use) AS private_use
             FROM trip t JOIN vehicle v USING (vehicle_id) JOIN unit u USING (unit_id) WHERE trip_id = %s
             """,
             (trip_id,),
         ).fetchone()
+
+
+def private_trips(
+    conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
+    """When a vehicle was on trips under approved private use, as far as they touch a time."""
+    return conn.execute(
+        """
+        SELECT t.start_time, t.end_time FROM trip t JOIN dispatch_order o ON o.order_no = t.dispatch_order AND o.private_use
+        WHERE t.vehicle_id = %s AND t.start_time <= %s AND t.end_time >= %s ORDER BY t.start_time LIMIT 1000
+        """,
+        (vehicle_id, end, start),
+    ).fetchall()
+
+
+def is_private_time(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> bool:
+    """Whether an order of approved private use holds at some instant of (start, end)."""
+    row = conn.execute(
+        """
+        SELECT EXISTS (SELECT FROM dispatch_order WHERE vehicle_id = %s AND private_use AND starts < %s AND ends > %s
+                       AND state NOT IN ('applied', 'refused', 'cancelled'))
+        """,
+        (vehicle_id, end, start),
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def silence(conn: Connection[Any], dark_id: str) -> dict[str, Any] | None:
@@ -235,12 +262,13 @@ def silence(conn: Connection[Any], dark_id: str) -> dict[str, Any] | None:
 
 
 def orders(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> list[OrderRow]:
-    """Dispatch orders of a vehicle that touch a time."""
+    """Dispatch orders of a vehicle that touch a time; without where those of approved private use went."""
     with conn.cursor(row_factory=class_row(OrderRow)) as cursor:
         return cursor.execute(
             """
-            SELECT order_no, starts, ends, driver_card, purpose, destination, approved_by FROM dispatch_order
-            WHERE vehicle_id = %s AND starts < %s AND ends > %s ORDER BY starts, order_no LIMIT 100
+            SELECT order_no, starts, ends, driver_card, purpose, CASE WHEN private_use THEN '' ELSE destination END
+                   AS destination, approved_by
+            FROM dispatch_order WHERE vehicle_id = %s AND starts < %s AND ends > %s ORDER BY starts, order_no LIMIT 100
             """,
             (vehicle_id, end, start),
         ).fetchall()

@@ -19,6 +19,7 @@ from psycopg import Connection
 
 from store.cases import CaseConflictError, CaseError
 from store.depot import make_folder, write_durably
+from store.errors import reason
 
 BLOCK = 1 << 16
 HEAD = 1024
@@ -114,6 +115,30 @@ def file_below(folder: Path | None, path: str) -> Path | None:
     root = folder.resolve()
     whole = (root / path).resolve()
     return whole if whole.is_relative_to(root) and whole.is_file() else None
+
+
+def broken_files(conn: Connection[Any], folder: Path) -> list[str]:
+    """One line for each attachment and bundle on record whose file is missing or not what was put there, by number."""
+    rows = conn.execute("SELECT evidence_id, case_id, kind, path, sha256 FROM evidence ORDER BY evidence_id").fetchall()
+    faults = []
+    for evidence_id, case_id, kind, path, sha256 in rows:
+        named = f"case file {path}: {kind} {evidence_id} of case {case_id}"
+        whole = file_below(folder, path)
+        try:
+            found = _sha256(whole) if whole is not None else ""
+        except OSError as error:
+            faults.append(f"{named}: {reason(error)}")
+            continue
+        if whole is None:
+            faults.append(f"{named}: missing")
+        elif found != sha256:
+            faults.append(f"{named}: expected sha256 {sha256}, got {found}")
+    return faults
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def safe_name(name: str) -> str:

@@ -150,11 +150,15 @@ def subject_row(conn: Connection[Any], subject: str, subject_id: str) -> dict[st
 
 
 def orders_beside(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> list[OrderBeside]:
-    """The vehicle's orders that overlap a time, and the nearest before and after it, by time."""
+    """The vehicle's orders that overlap a time, and the nearest before and after it, by time.
+
+    Without where those of approved private use went.
+    """
     with conn.cursor(row_factory=class_row(OrderBeside)) as cursor:
         return cursor.execute(
             """
-            WITH mine AS (SELECT order_no, starts, ends, purpose, destination, approved_by
+            WITH mine AS (SELECT order_no, starts, ends, purpose, approved_by,
+                                 CASE WHEN private_use THEN '' ELSE destination END AS destination
                           FROM dispatch_order WHERE vehicle_id = %(v)s)
             SELECT * FROM (
                 (SELECT * FROM mine WHERE starts < %(e)s AND ends > %(s)s ORDER BY starts LIMIT 20)

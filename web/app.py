@@ -44,12 +44,14 @@ from web import (
     watch_page,
 )
 from web.bundle_desk import BundleDesk
+from web.case_api import UnknownDaysError
 from web.live import LiveFeed
 from web.render import ErrorPage, Renderer
 from web.security import FailedSignIns, SecurityHeaders
 from web.settings import WebSettings
 from web.shelf import ZoneShelf
 from web.terminal_desk import TerminalDesk
+from web.track_access import REFUSALS
 from web.trials import Trials, Turns
 
 STATIC = Path(__file__).parent / "static"
@@ -134,7 +136,9 @@ def create_app(
 
 async def _show_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
-    return _error_answer(request, error.status_code, str(error.detail))
+    detail = str(error.detail)
+    told = error.told if isinstance(error, UnknownDaysError) else detail if detail in REFUSALS.values() else ""
+    return _error_answer(request, error.status_code, detail, told)
 
 
 async def _show_bad_request(request: Request, error: Exception) -> Response:
@@ -152,11 +156,11 @@ async def _show_fault(request: Request, _error: Exception) -> Response:
     return _error_answer(request, 500, "internal error")
 
 
-def _error_answer(request: Request, status: int, detail: str) -> Response:
+def _error_answer(request: Request, status: int, detail: str, told: str = "") -> Response:
     if request.url.path.startswith("/api/") or request.url.path == "/health":
         return JSONResponse({"error": {"code": status, "message": detail}}, status_code=status)
     if status == 401:
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(asked, safe='/')}", status_code=303)
     renderer: Renderer = request.app.state.renderer
-    return renderer.render(request, ErrorPage(status, detail), None, status)
+    return renderer.render(request, ErrorPage(status, detail, told), None, status)

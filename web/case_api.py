@@ -32,6 +32,7 @@ from store.views import PAGE_ROWS
 from web.access import Data, Person, Settings, own_form
 from web.case_steps import Limits, actor_of, attach, limits_of, open_case, standing, take_step
 from web.settings import WebSettings
+from web.terms import _
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -212,6 +213,16 @@ def seen(conn: "Connection[Any]", user: User, case_id: int) -> case_views.CaseRo
     return row
 
 
+class UnknownDaysError(HTTPException):
+    """A deadline that cannot be set, because it is not known which days are working days; the detail names the first."""
+
+    told = _(
+        "Which days of that year are working days is not known yet, so that no deadline can be set. Once the State Council "
+        "has announced its public holidays, the administrator updates the package chinesecalendar, or fills the year on the "
+        "page of the duty calendar that the setting case_calendar names."
+    )
+
+
 def actions_now(case: LockedCase, user: User, limits: Limits) -> list[str]:
     """What this person may do with a case now."""
     try:
@@ -241,7 +252,9 @@ def refusals() -> Iterator[None]:
         raise HTTPException(403, str(error)) from None
     except NoCaseError as error:
         raise HTTPException(404, str(error)) from None
-    except (IllegalStepError, CaseConflictError, UnknownDayError) as error:
+    except UnknownDayError as error:
+        raise UnknownDaysError(409, str(error)) from None
+    except (IllegalStepError, CaseConflictError) as error:
         raise HTTPException(409, str(error)) from None
     except (UnsaidError, CaseError) as error:
         raise HTTPException(400, str(error)) from None

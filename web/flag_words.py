@@ -112,7 +112,13 @@ def change_in_words(change: Change, consulted: Consulted, words: Words) -> str:
         bound = value_in_words(change.feature, change.to if reached else change.threshold, change.unit, words)
         facts = {"amount": value_in_words(change.feature, change.amount, change.unit, words), "feature": feature}
         facts["bound"] = bound
-        if change.kind == LESS:
+        if not reached and facts["amount"] == value_in_words(change.feature, 0.0, change.unit, words):
+            form = (
+                words.text("%(feature)s below %(bound)s")
+                if change.kind == LESS
+                else words.text("%(feature)s above %(bound)s")
+            )
+        elif change.kind == LESS:
             form = (
                 words.text("%(amount)s less: %(feature)s at most %(bound)s")
                 if reached

@@ -10,10 +10,11 @@ from starlette.responses import Response, StreamingResponse
 
 from analytics.evidence_thresholds import DEFAULT
 from geo.localtime import FLEET_ZONE
-from store import evidence_views, trip_views, views
+from store import evidence_views, trip_views, views, waiting_views
 from store.calendar_views import calendars
 from store.log import append
 from store.log_views import looks
+from store.order_views import waiting_orders
 from store.unlocks import is_locked, is_unlocked
 from store.views import PAGE_ROWS, Intake
 from web.access import Data, Person, Settings, Show
@@ -38,6 +39,7 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
     today = _today()
     with data.connection() as conn:
         numbers = views.overview(conn, user, today)
+        mine, orders = waiting_views.waiting(conn, user, today), waiting_orders(conn, user)
         ledger = views.intake_since(conn, datetime.now(FLEET_ZONE) - timedelta(hours=24))
         ever = views.intake_since(conn, _BEGINNING)
         flags, _ = views.flags(
@@ -47,7 +49,7 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
         waiting = [each for each in calendars(conn) if each.waiting] if user.may_administer else []
     most = max([km for _, km, _ in days], default=0.0) or 1.0
     allow_inline_styles(request)
-    page = OverviewPage(numbers, ledger, _sum(ledger), _sum(ever), flags, days, most, waiting)
+    page = OverviewPage(numbers, mine, orders, ledger, _sum(ledger), _sum(ever), flags, days, most, waiting)
     return show.render(request, page, user)
 
 

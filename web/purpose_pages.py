@@ -120,5 +120,5 @@ def _state(data: Data, user: User, vehicle_id: int, hours: int, stated: StatedPu
 
 
 def _of_trip(path: str) -> str:
-    """The address of a trip that a form came from; anything else becomes the list of vehicles."""
-    return path if path.startswith("/trips/") and path.isprintable() and "\\" not in path else "/vehicles"
+    """The address of a trip or case that a form came from; anything else becomes the list of vehicles."""
+    return path if path.startswith(("/trips/", "/cases/")) and path.isprintable() and "\\" not in path else "/vehicles"

@@ -31,6 +31,7 @@ from store.views import (
     VehicleFacts,
     VehicleRow,
 )
+from store.waiting_views import Waiting
 from web import case_words
 from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
@@ -69,6 +70,8 @@ class OverviewPage(Page):
 
     template: ClassVar[str] = "overview.html"
     overview: Overview
+    mine: Waiting
+    orders: int  # that wait for this person's approval
     ledger: Sequence[Intake]
     total: Intake
     ever: Intake  # since the first position
@@ -276,11 +279,12 @@ class LogPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage(Page):
-    """Something that is not there, or not for this person."""
+    """Something that is not there, or not for this person. told: why, in words that are translated; empty: see status."""
 
     template: ClassVar[str] = "error.html"
     status: int
     detail: str
+    told: str
 
 
 class Renderer:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,12 +22,13 @@ from store.trip_views import OrderRow, StopRow, TripRow
 NEAR = timedelta(hours=12)
 """Orders so long before and after are shown too: one may have been entered for the wrong hour."""
 
-SURROUND = timedelta(minutes=10)
-
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What flags of a case are on, with what was consulted. shifts: None for a vehicle without a duty calendar."""
+    """What flags of a case are on, with what was consulted. shifts: None for a vehicle without a duty calendar.
+
+    private: under approved private use, so that mileage and times are told, and not where it was.
+    """
 
     number: int
     subject: str
@@ -41,6 +42,7 @@ class Ground:
     exemptions: Sequence[Exempted]
     duty: Sequence[DutyDayRow]
     shifts: Sequence[tuple[datetime, datetime]] | None
+    private: bool
 
     @property
     def start(self) -> datetime:
@@ -142,7 +144,8 @@ def _ground(
     trip = bundle_rows.trip(conn, flags[0].trip_id) if flags[0].trip_id else None
     start = trip.start_time if trip else min(flag.start_time for flag in flags)
     end = trip.end_time if trip else max(flag.end_time for flag in flags)
-    span = Span(case.vehicle_id, to_us(start), to_us(end))
+    private = trip.private_use if trip else bundle_rows.is_private_time(conn, case.vehicle_id, start, end)
+    span = _span(conn, case.vehicle_id, start, end)
     shown = to_datetime(span.since), to_datetime(span.until)
     days = _local_date(shown[0]), _local_date(shown[1])
     return Ground(
@@ -153,12 +156,22 @@ def _ground(
         span,
         trip,
         bundle_rows.silence(conn, subject_id) if subject == "dark" else None,
-        trip_views.stops_around(conn, case.vehicle_id, start - SURROUND, end + SURROUND),
+        () if private else trip_views.stops_around(conn, case.vehicle_id, *shown),
         bundle_rows.orders(conn, case.vehicle_id, start - NEAR, end + NEAR),
         bundle_rows.exemptions(conn, case.vehicle_id, start, end),
         bundle_rows.duty_days(conn, case.calendar, *days) if case.calendar else (),
         trip_views.duty_shifts(conn, case.vehicle_id, *shown),
+        private,
     )
+
+
+def _span(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> Span:
+    """The time of what is flagged; its margins end where a trip under approved private use ended, or begins."""
+    whole = Span(vehicle_id, to_us(start), to_us(end))
+    near = bundle_rows.private_trips(conn, vehicle_id, to_datetime(whole.since), to_datetime(whole.until))
+    before = [whole.start - to_us(ended) - 1 for _, ended in near if ended <= start]
+    after = [to_us(begins) - whole.end - 1 for begins, _ in near if begins >= end]
+    return replace(whole, before=max(0, min([whole.before, *before])), after=max(0, min([whole.after, *after])))
 
 
 def _local_date(when: datetime) -> date:

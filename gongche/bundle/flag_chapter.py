@@ -81,7 +81,27 @@ def chapter(ground: Ground, seen: Traced, content: CaseContent, words: Words) ->
     subject = words.text(case_words.SUBJECTS.get(ground.subject, ground.subject))
     yield Heading(1, f"{ground.number}. {subject} {words.when(ground.start)} – {words.when(ground.end)}")
     for flag in ground.flags:
-        yield from _flag(flag, content, words)
+        yield from _flag(flag, ground, content, words)
+    if ground.private:
+        yield Text(words.text("Approved private use: its mileage is shown, its track is not."))
+    else:
+        yield from _pictures(seen, words)
+    if ground.trip:
+        yield Heading(2, words.text("Numbers"))
+        yield Facts(_mileage(ground.trip, words) if ground.private else _trip_facts(ground.trip, seen, words))
+    if ground.silence:
+        yield Heading(2, words.text("Numbers"))
+        yield Facts(_silence_facts(ground.silence, words))
+    if not ground.private:
+        yield from _stops(ground, words)
+    yield from _timeline(ground, seen, words)
+    yield from _consulted(ground, content, words)
+    yield from _tested(ground, content, words)
+    if not ground.private:
+        yield from _sources(ground, seen, words)
+
+
+def _pictures(seen: Traced, words: Words) -> Iterator[Block]:
     picture = seen.maps[words.language]
     yield Heading(2, words.text("Map of the way"))
     yield Picture(picture) if picture else Text(words.text("No position places the vehicle in this time."))
@@ -89,23 +109,13 @@ def chapter(ground: Ground, seen: Traced, content: CaseContent, words: Words) ->
     if chart:
         yield Heading(2, words.text("Speed over time"))
         yield Picture(chart)
-    if ground.trip:
-        yield Heading(2, words.text("Numbers"))
-        yield Facts(_trip_facts(ground.trip, seen, words))
-    if ground.silence:
-        yield Heading(2, words.text("Numbers"))
-        yield Facts(_silence_facts(ground.silence, words))
-    yield from _stops(ground, words)
-    yield from _timeline(ground, seen, words)
-    yield from _consulted(ground, content, words)
-    yield from _tested(ground, content, words)
-    yield from _sources(ground, seen, words)
 
 
-def _flag(flag: CaseFlag, content: CaseContent, words: Words) -> Iterator[Block]:
+def _flag(flag: CaseFlag, ground: Ground, content: CaseContent, words: Words) -> Iterator[Block]:
     rule = content.rules[flag.rule, flag.rule_version]
     yield Heading(2, f"{words.text(LEVELS[flag.level])}: {rule.title(words.language)}")
-    yield Text(flag.reason_zh if words.language == "zh" else flag.reason_en)
+    if not ground.private:  # it names places
+        yield Text(flag.reason_zh if words.language == "zh" else flag.reason_en)
     lines = numbers_in_words(_row(flag, content.case), words)
     head = (words.text("Measure"), words.text("Found"), words.text("Threshold"), words.text("Beyond it by"))
     rows = [(line.name, line.found, line.threshold, line.margin or "—") for line in lines]
@@ -152,6 +162,17 @@ def _trip_facts(trip: TripRow, seen: Traced, words: Words) -> list[tuple[str, st
     ]
 
 
+def _mileage(trip: TripRow, words: Words) -> list[tuple[str, str]]:
+    between = words.km_range(trip.distance_low_m, trip.distance_high_m, 2)
+    return [
+        (words.text("Start – end"), f"{words.when(trip.start_time)} – {words.when(trip.end_time)}"),
+        (words.text("Duration; in motion"), f"{words.minutes(trip.duration_s)}; {words.minutes(trip.moving_s)}"),
+        (words.text("Distance (low – high)"), f"{words.km(trip.distance_m, 2)} ({between})"),
+        (words.text("Odometer"), words.km(trip.odometer_m, 2)),
+        (words.text("Trip"), trip.trip_id),
+    ]
+
+
 def _silence_facts(silence: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
     cause = str(silence.get("dark_cause") or "unknown")
     return [
@@ -191,9 +212,10 @@ def _stops(ground: Ground, words: Words) -> Iterator[Block]:
 
 
 def _timeline(ground: Ground, seen: Traced, words: Words) -> Iterator[Block]:
+    shown = None if ground.private else ground.trip
     times: list[tuple[datetime, str, str]] = [
-        (ground.start, words.text("What is flagged begins"), ground.trip.origin_place if ground.trip else ""),
-        (ground.end, words.text("What is flagged ends"), ground.trip.destination_place if ground.trip else ""),
+        (ground.start, words.text("What is flagged begins"), shown.origin_place if shown else ""),
+        (ground.end, words.text("What is flagged ends"), shown.destination_place if shown else ""),
     ]
     if seen.first and seen.last:
         times.append((seen.first, words.text("First usable position"), ""))
@@ -296,7 +318,7 @@ def _orders(ground: Ground, words: Words) -> Iterator[Block]:
 def _tested(ground: Ground, content: CaseContent, words: Words) -> Iterator[Block]:
     """The innocent causes: of the rules, and of the score of private use."""
     yield Heading(2, words.text("Innocent causes and how they were tested"))
-    features = ground.trip.features if ground.trip else {}
+    features = ground.trip.features if ground.trip and not ground.private else {}
     for key in sorted({(flag.rule, flag.rule_version) for flag in ground.flags}):
         rule = content.rules[key]
         rows = _rule_causes(rule, features, words)
@@ -305,7 +327,7 @@ def _tested(ground: Ground, content: CaseContent, words: Words) -> Iterator[Bloc
             yield Grid((words.text("Innocent cause"), words.text("Test")), rows, (4, 3))
         else:
             yield Text(words.text("The text of rule %(rule)s was not kept.") % {"rule": rule.rule})
-    if not ground.trip:
+    if not ground.trip or ground.private:
         return
     yield Heading(3, f"{words.text('Evidence of private use')} {words.number(ground.trip.private_score)} / 100")
     scored, nothing = [], []

@@ -18,12 +18,18 @@ from gongche.bundle.packing import Packing
 from gongche.bundle.pdf import pdf
 from gongche.bundle.report import Sealing, Stamp, report, rule_file
 from gongche.bundle.rows import frame_lines, frames, positions_csv, positions_parquet
-from gongche.bundle.track import Track, read_track
+from gongche.bundle.track import Track, no_track, read_track
 from store import bundle_rows
 from store.archive import Archive
 from store.bundle_rows import CaseFile, LogLine, hold_still
 from store.manifest import read_manifest, sha256
 from web.i18n import Words, translations
+
+PLACES = frozenset(
+    ("start_lat", "start_lon", "end_lat", "end_lon", "origin_place", "destination_place", "features",
+     "reason_zh", "reason_en", "out_of_area_s", "out_of_area_m")
+)  # fmt: skip
+"""Names of facts that tell where a vehicle was; the reason of a flag names places."""
 
 LOG_FILE = "log/entries.jsonl"
 _BLOCK = 1 << 20
@@ -63,7 +69,11 @@ def make_bundle(
         seen: dict[int, Traced] = {}
         tracks: list[dict[str, Any]] = []
         for ground in content.grounds:
-            track = read_track(conn, sources.archive, ground.span, ground.shifts, content.zones.area)
+            track = (
+                no_track(ground.span)
+                if ground.private
+                else read_track(conn, sources.archive, ground.span, ground.shifts, content.zones.area)
+            )
             tracks += _pack_track(packing, conn, sources.archive, ground, track)
             seen[ground.number] = traced(track, ground, content, sources.districts, words)
         faults = _pack_attachments(packing, content.files, sources.case_files)
@@ -99,7 +109,7 @@ def _pack_track(
             "until_us": track.span.until,
             "days": [_day_facts(track, number) for number in range(len(track.days))],
         }
-    if archive is not None:
+    if archive is not None and len(track.sent):
         kept = list(frame_lines(frames(conn, archive, track.span, track)))
         if kept:
             packing.add(f"frames/{ground.name}.jsonl", kept)
@@ -216,9 +226,10 @@ def _case_facts(content: CaseContent) -> Mapping[str, Any]:
                 "name": ground.name,
                 "subject": ground.subject,
                 "subject_id": ground.subject_id,
-                "flags": [asdict(flag) for flag in ground.flags],
-                "trip": asdict(ground.trip) if ground.trip else None,
-                "silence": ground.silence,
+                "private": ground.private,
+                "flags": [_told(asdict(flag), ground) for flag in ground.flags],
+                "trip": _told(asdict(ground.trip), ground) if ground.trip else None,
+                "silence": _told(dict(ground.silence), ground) if ground.silence else None,
                 "stops": [asdict(stop) for stop in ground.stops],
                 "orders": [asdict(order) for order in ground.orders],
                 "exemptions": [asdict(each) for each in ground.exemptions],
@@ -228,6 +239,11 @@ def _case_facts(content: CaseContent) -> Mapping[str, Any]:
         ],
         "files": [asdict(file) for file in content.files],
     }
+
+
+def _told(facts: dict[str, Any], ground: Ground) -> dict[str, Any]:
+    """Facts of a ground; under approved private use without those that tell where it was."""
+    return {name: value for name, value in facts.items() if not ground.private or name not in PLACES}
 
 
 def _json(value: Any) -> bytes:

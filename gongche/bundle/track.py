@@ -29,21 +29,23 @@ MARGIN_US = 600 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time of a vehicle, µs UTC: what is flagged lies in [start, end], the rows in [start − margin, end + margin)."""
+    """A time of a vehicle, µs UTC: what is flagged lies in [start, end], the rows in [start − before, end + after]."""
 
     vehicle_id: int
     start: int
     end: int
+    before: int = MARGIN_US
+    after: int = MARGIN_US
 
     @property
     def since(self) -> int:
         """The first instant of the rows."""
-        return self.start - MARGIN_US
+        return self.start - self.before
 
     @property
     def until(self) -> int:
         """The instant before which the rows end."""
-        return self.end + 1 + MARGIN_US
+        return self.end + 1 + self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,12 @@ def read_track(
         _outside(marked, area),
         tuple(day for day in days if day.rows),
     )
+
+
+def no_track(span: Span) -> Track:
+    """The track of what is told without positions."""
+    none = np.zeros(0, dtype=np.bool_)
+    return Track(span, Positions.empty(), Positions.empty(), none, none, none, ())
 
 
 def rows_sha256(rows: Positions, vehicle_ids: Int32Array) -> str:

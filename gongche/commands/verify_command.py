@@ -1,4 +1,4 @@
-"""`gongche verify`: check the sealed archive and the log, or one evidence bundle."""
+"""`gongche verify`: check the sealed archive, the log and the files of cases, or one evidence bundle."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,9 @@ import typer
 
 from gongche.console import HomeOption, JsonOption, home_folder, print_json, say
 from gongche.errors import WrongUseError
-from gongche.home import open_home
+from gongche.home import case_files_dir, open_home
 from gongche.log_files import verify_log_and_heads
+from store.case_files import broken_files
 
 app = typer.Typer()
 
@@ -24,7 +25,7 @@ def verify(
     home: HomeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Check every sealed part and manifest with their chain, and the chain of the log with its exported heads.
+    """Check every sealed part and manifest with their chain, the chain of the log with its exported heads, and case files.
 
     Of each the first broken link comes first. With BUNDLE that alone is checked: every file against the manifest, the
     chains and rows in it, and where there is a home, whether it gave this bundle out and its archive and log say the same.
@@ -43,9 +44,11 @@ def verify(
         with gongche.database.connection() as conn:
             broken = gongche.archive.verify(conn)
         broken += verify_log_and_heads(gongche)
+        with gongche.database.connection() as conn:
+            broken += broken_files(conn, case_files_dir(gongche))
     _tell(broken, {}, as_json=as_json)
     if not broken and not as_json:
-        say("the archive and the log are whole")
+        say("the archive, the log and the files of cases are whole")
     sys.exit(1 if broken else 0)
 
 

@@ -39,6 +39,25 @@ def _run(app: Any, *arguments: str) -> Result:
     return result
 
 
+def test_a_file_of_a_case_that_differs_in_a_byte_or_is_gone_is_named(home: Path, given: Given) -> None:
+    assert given.sources.case_files is not None
+    kept = given.sources.case_files / "attached" / "1.jpg"
+    content = kept.read_bytes()
+    sound = verify(home)
+    assert (sound.exit_code, sound.stdout) == (0, "")
+    try:
+        kept.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        altered = verify(home)
+        kept.unlink()
+        missing = verify(home)
+    finally:
+        kept.write_bytes(content)
+    named = f"case file attached/1.jpg: attachment 1 of case {given.case_id}: "
+    assert altered.exit_code == missing.exit_code == 1
+    assert altered.stdout.startswith(f"{named}expected sha256 ")
+    assert missing.stdout.splitlines() == [f"{named}missing"]
+
+
 def test_a_bundle_is_written_told_and_verified(home: Path, given: Given, tmp_path: Path) -> None:
     out = tmp_path / "case.zip"
     told = bundle(home, str(given.case_id), "--out", str(out), "--language", "zh", "--at", AT, "--json")

@@ -13,6 +13,7 @@ import pytest
 
 from geo.localtime import SECOND_US, to_us
 from geo.positions import Positions, Status
+from gongche.bundle import content, making
 from gongche.bundle.checking import check_bundle
 from gongche.bundle.making import Made
 from gongche.bundle.rows import positions_csv, read_parquet
@@ -21,7 +22,7 @@ from gongche.bundle.verifier import hash_days
 from gongche.errors import GongcheError
 from store.intake import count_intake
 from store.positions import merge_positions
-from tests.bundle.cases import ATTACHED, FRAME, PHOTO, Given
+from tests.bundle.cases import ATTACHED, FRAME, PHOTO, STAMP, Given
 from tests.web.city import DAY
 
 Bundle = tuple[Path, Made]
@@ -127,6 +128,60 @@ def test_a_flag_whose_trip_is_gone_and_without_positions_or_frames_has_its_repor
         assert not [name for name in bundle.namelist() if name.startswith(("positions/", "frames/", "archive/"))]
         assert "此期间没有定位数据。" in bundle.read("report-zh.html").decode()
     assert check_bundle(tmp_path / "gone.zip").faults == []
+
+
+def test_approved_private_use_is_told_by_its_mileage_alone(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip, whole = given.city.trip_ids["V1"], tmp_path / "private.zip"
+    monkeypatch.setattr(making, "hold_still", lambda _conn: None)  # what stands is put aside again afterwards
+    with given.database.connection() as conn, conn.transaction(force_rollback=True), whole.open("w+b") as out:
+        conn.execute(
+            """
+            INSERT INTO dispatch_order (order_no, vehicle_id, starts, ends, destination, private_use)
+            SELECT 'P-9', vehicle_id, start_time, end_time, '秘密地点', true FROM trip WHERE trip_id = %s
+            """,
+            (trip,),
+        )
+        conn.execute(
+            "UPDATE trip SET dispatch_order = 'P-9', destination_place = '秘密地点', origin_place = '秘密起点'"
+            " WHERE trip_id = %s",
+            (trip,),
+        )
+        conn.execute(
+            "UPDATE flag SET reason_zh = '前往秘密地点', reason_en = 'to 秘密地点' WHERE trip_id = %s", (trip,)
+        )
+        making.make_bundle(conn, given.sources, given.case_id, ["zh", "en"], STAMP, out)
+    with zipfile.ZipFile(whole) as bundle:
+        names = bundle.namelist()
+        texts = {name: bundle.read(name).decode() for name in names if name.endswith((".html", ".json", ".jsonl"))}
+    for name, text in texts.items():
+        assert "秘密" not in text, name + text[text.index("秘密") - 300 : text.index("秘密") + 50]
+    assert not [name for name in names if name.startswith(("positions/", "frames/")) and "-trip-" in name]
+    assert "只显示里程,不显示轨迹" in texts["report-zh.html"]
+    (ground,) = (each for each in json.loads(texts["case.json"])["grounds"] if each["subject"] == "trip")
+    assert ground["trip"]["distance_m"] > 0
+    assert not {"start_lat", "end_lon", "features"} & set(ground["trip"])
+    assert ground["stops"] == []
+    assert check_bundle(whole).faults == []
+
+
+def test_the_margin_ends_where_a_trip_under_private_use_ends_or_begins(given: Given) -> None:
+    vehicle, minute = given.city.vehicle_ids["V1"], timedelta(minutes=1)
+    with given.database.connection() as conn, conn.transaction(force_rollback=True):
+        row = conn.execute(
+            "SELECT start_time, end_time FROM trip WHERE trip_id = %s", (given.city.trip_ids["V1"],)
+        ).fetchone()
+        assert row is not None
+        conn.execute(
+            "INSERT INTO dispatch_order (order_no, vehicle_id, starts, ends, private_use) VALUES ('P-9', %s, %s, %s, true)",
+            (vehicle, *row),
+        )
+        conn.execute("UPDATE trip SET dispatch_order = 'P-9' WHERE trip_id = %s", (given.city.trip_ids["V1"],))
+        before = content._span(conn, vehicle, row[1] + 3 * minute, row[1] + 30 * minute)
+        after = content._span(conn, vehicle, row[0] - 30 * minute, row[0] - 4 * minute)
+    assert (before.since - 1, before.after) == (to_us(row[1]), MARGIN_US)
+    assert (after.until, after.before) == (to_us(row[0]), MARGIN_US)
 
 
 def test_attachments_are_copied_and_what_is_wrong_with_them_is_said(

@@ -9,6 +9,7 @@ import pytest
 
 from gongche.bundle.verifier import check
 from gongche.bundle_desk import Bundles
+from store.exemptions import Exemption, add_exemption
 from tests.bundle.cases import DISTRICTS, Given
 from tests.web.city import PASSWORD, ROLES
 from tests.web.conftest import serve
@@ -78,6 +79,29 @@ def test_a_bundle_is_made_sent_and_then_stands_on_the_page(clients: Clients, giv
             (str(given.empty_case),),
         ).fetchall()
     assert logged == [("case bundle asked for",), ("case bundle given out",)]
+
+
+def test_a_bundle_of_an_exempted_vehicle_takes_two_persons(clients: Clients, given: Given) -> None:
+    path = f"/cases/{given.empty_case}/bundle"
+    vehicle = given.city.vehicle_ids["V2"]
+    with given.database.connection() as conn:
+        number = add_exemption(conn, Exemption("市纪委 王", "执法任务", vehicle="V2"))
+    try:
+        assert "Two persons open its tracks" in clients["auditor"].get(path).text
+        refused = clients["auditor"].post(path, data={"language": "en"})
+        assert (refused.status_code, "two persons open the tracks" in refused.text) == (403, True)
+        asked = clients["auditor"].post(f"/vehicles/{vehicle}/unlock", data={"reason": "an audit", "next": path})
+        assert (asked.status_code, asked.headers["location"]) == (303, path)
+        with given.database.connection() as conn:
+            (unlock,) = conn.execute("SELECT max(unlock_id) FROM track_unlock").fetchone() or (0,)
+        assert clients["admin"].post(f"/unlocks/{unlock}", data={"granted": "true"}).status_code == 303
+        assert clients["auditor"].post(path, data={"language": "en"}).status_code == 200
+        assert clients["inspector"].post(path, data={"language": "en"}).status_code == 403
+    finally:
+        with given.database.connection() as conn:
+            conn.execute("ALTER TABLE exemption DISABLE TRIGGER USER")
+            conn.execute("DELETE FROM exemption WHERE exemption_id = %s", (number,))
+            conn.execute("ALTER TABLE exemption ENABLE TRIGGER USER")
 
 
 def test_while_one_is_made_another_has_to_wait(clients: Clients, given: Given, desk: Bundles) -> None:

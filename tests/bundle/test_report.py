@@ -19,7 +19,7 @@ from tests.web.city import EVIL_PLATE
 WORDS = {
     "zh": ("案件 1 证据", "市第一局", "认定违规用车", "驾驶员承认私用", "工作时间以外无派车单用车", "超出", "行驶路线图", "时间线",
            "没有派车单覆盖被标记的用车。",
-           "执法任务 law enforcement", "前后不久有派车单: 成立", "只有用车单位能说明", "请说明 <b>用途</b>"),
+           "执法任务 law enforcement", "前后不久有派车单: 成立", "只有单位能说明", "请说明 <b>用途</b>"),
     "en": ("Evidence of case 1", "First Bureau", "confirmed as misuse", "Used outside duty hours without a dispatch order",
            "Beyond it by", "Map of the way", "Timeline", "≥ 15 min", "5.10 km", "08:30–18:00", "only the unit can tell",
            "a dispatch order shortly before or after: holds", "SHA-256 of its manifest"),

@@ -49,7 +49,7 @@ def rule(rule_id: str, subject: str, feature: str, threshold: float, reason: str
 
 
 RULES = [
-    rule("over-tank", "refuel", "over_tank_l", 2.0, "{over_tank_l:.1f} L of {litres:.0f}"),
+    rule("over-tank", "refuel", "over_tank_l", 2.0, "{over_tank_l:.1f} L of {refuel_l:.0f}"),
     rule("unseen", "refuel", "unseen_l", 10.0, "{unseen_l:.1f} L"),
     rule("elsewhere", "refuel", "apart_m", 2000.0, "{apart_km:.0f} km"),
     rule("thirsty", "refuel", "consumption_ratio", 1.5, "{consumption_ratio:.1f}"),

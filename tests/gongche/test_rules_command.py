@@ -21,7 +21,7 @@ def test_a_rule_is_shown_in_words_of_both_languages_with_what_lifts_it_and_how_c
     assert "The order was entered late (asked of the unit)" in shown["innocent_causes"]
     assert any(each.endswith("(the place wandered, the vehicle stood)") for each in shown["innocent_causes"])
     text = rules("show", "fatigue").stdout
-    assert "连续驾驶时长 > 4 小时" in text
+    assert "未休息连续驾驶时间 > 4 小时" in text
     assert "none" in text
     assert "['" not in text
 

@@ -225,6 +225,16 @@ def test_rows_of_records_are_read_as_they_were_judged_and_a_subject_without_rows
     assert found["appear"] | found["stay"] == set(evaluate([world.rule], {"trip": world.trips.head(40)})["flag_id"])
 
 
+def test_files_are_made_ahead_once_and_again_only_where_something_changed(world: World, tmp_path: Path) -> None:
+    home = Gongche(tmp_path, load_settings(tmp_path), world.database, Archive(Folder(tmp_path)))
+    files = whatif.feature_files(tmp_path)
+    whatif.make_feature_files(home, LAST_DAY + 1)
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "features").rglob("*.parquet")}
+    assert {files.path("trip", day) for day in (FIRST_DAY, LAST_DAY)} <= set(made)
+    whatif.make_feature_files(home, LAST_DAY + 1)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
 def test_the_command_prints_the_difference_writes_all_flags_and_tells_faults(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

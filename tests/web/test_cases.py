@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 import zipfile
 from collections.abc import Iterator
@@ -452,8 +453,34 @@ def test_a_day_that_the_calendar_does_not_know_is_told_with_what_to_do(
         )
     try:
         answer = send(signed_in("inspector"), "/api/cases", {"flags": flags[:1]})
+        page = form(signed_in("inspector"), "/cases", {"flag": flags[0]})
     finally:
         with city.database.connection() as conn:
             conn.execute("UPDATE duty_day SET calendar = 'cases' WHERE calendar = 'office' AND day > %s", (DAY,))
     assert (settings.case_calendar, answer.status_code) == ("cases", 409)
     assert "fill the year on the page of duty calendar 'cases'" in answer.json()["error"]["message"]
+    assert "fills the year on the page of the duty calendar" in page.text
+    assert "fill the year on the page of duty calendar &#39;cases&#39;" in page.text
+
+
+def test_the_first_page_leads_to_what_waits(city: City, signed_in: SignedIn, flags: list[str]) -> None:
+    def tile(name: str, href: str) -> int:
+        found = re.search(rf'href="{re.escape(href)}"><span>[^<]+</span><b>([0-9]+)</b>', signed_in(name).get("/").text)
+        assert found, href
+        return int(found[1])
+
+    own, late, asked = (
+        "/cases?inspector=second",
+        "/cases?inspector=second&amp;overdue=true",
+        "/cases?state=explanation_asked",
+    )
+    before = tile("second", own), tile("second", late), tile("manager", asked)
+    number = opened(signed_in("second"), flags[0])
+    assert (tile("second", own), tile("second", late), tile("manager", asked)) == (before[0] + 1, before[1], before[2])
+    steps(signed_in("second"), number, ("ask", {"reason": "why?"}))
+    with city.database.connection() as conn:
+        conn.execute("UPDATE case_file SET deadline = now() - interval '1 hour' WHERE case_id = %s", (number,))
+    assert (tile("second", own), tile("second", late), tile("manager", asked)) == tuple(each + 1 for each in before)
+    for name in ("manager", "admin"):
+        assert tile(name, "/orders") == 0
+    assert "Waits for you" not in signed_in("auditor").get("/").text

@@ -147,7 +147,7 @@ def judged(city: City) -> Iterator[str]:
         remember_rules(conn, [RuleText("refuel-over-tank", 1, "")])
         flag: tuple[Any, ...] = (
             f"refuel-over-tank:{subject_id}", "refuel-over-tank", 1, "red", "refuel", subject_id, "", vehicle, number, at, at,
-            50.0, "原因", "over the tank", [],
+            50.0, "原因", "over the tank", [], None,
         )  # fmt: skip
         raise_flags(
             conn, city_vehicles(city), number, number, pd.DataFrame([flag], columns=list(FLAG_COLUMNS)), ("refuel",)

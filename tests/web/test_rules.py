@@ -119,8 +119,8 @@ def test_a_case_of_the_flag_is_linked(signed_in: SignedIn, flag_id: str, city: C
         conn.execute("INSERT INTO case_flag (case_id, flag_id) VALUES (%s, %s)", (row[0], flag_id))
     text = _text(signed_in("auditor"), f"/flags/{flag_id}")
     with city.database.connection() as conn:
-        conn.execute("DELETE FROM case_flag")
-        conn.execute("DELETE FROM case_file")
+        conn.execute("DELETE FROM case_flag WHERE case_id = %s", (row[0],))
+        conn.execute("DELETE FROM case_file WHERE case_id = %s", (row[0],))
     assert f'href="/cases/{row[0]}"' in text
 
 
