@@ -13,7 +13,9 @@ demo: .venv/installed  ## A simulated fleet with live terminals and pages (optio
 	@$(BIN)/gongche demo $(ARGS)
 
 test: .venv/installed-test build/pglite/installed system  ## Every test
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@# One process more than cores: much of the time is waiting for servers that start, and for such that are killed.
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') \
+		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/installed-test  ## Style, types, import direction
 	@$(BIN)/ruff check $(CODE)

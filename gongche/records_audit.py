@@ -32,6 +32,8 @@ from store.exemptions import load_exemptions
 from store.fleet import load_units, load_vehicles
 from store.records import (
     changed_days,
+    has_month,
+    has_records,
     read_drives,
     read_gauge,
     read_judged,
@@ -70,6 +72,8 @@ def audit_records(gongche: Gongche, rules: Sequence[Rule], from_day: int, to_day
         last = min(first + DAYS_AT_ONCE - 1, to_day)
         beside = first - BESIDE_DAYS, last + BESIDE_DAYS
         with gongche.database.connection() as conn:
+            if not has_records(conn, *beside):
+                continue
             newest, _ = changed_days(conn, first, last)
             sealed = first_sealed_day(conn, first, last)
             for subject, span, table in (
@@ -83,6 +87,8 @@ def audit_records(gongche: Gongche, rules: Sequence[Rule], from_day: int, to_day
     for month in range(*_months(from_day, to_day)):
         days = month_days(month)
         with gongche.database.connection() as conn:
+            if not has_month(conn, *days):
+                continue
             table = _month(conn, *days)
             new += _judged(conn, rules if days[1] < today() else (), "month", days, table)
             rows["month"] = rows.get("month", 0) + len(table)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from psycopg import Connection, sql
 
-from geo.localtime import day_date, day_number
+from geo.localtime import day_date, day_number, day_start_us, to_datetime
 from store.derived import copy_rows, json_records
 from store.users import VISIBLE, User
 
@@ -40,6 +40,41 @@ def mark_changed(conn: Connection[Any], days: Iterable[tuple[int, int]]) -> None
             "INSERT INTO record_change (vehicle_id, day) SELECT * FROM unnest(%s::int[], %s::date[])",
             ([vehicle for vehicle, _ in piece], [day_date(day) for _, day in piece]),
         )
+
+
+def has_records(conn: Connection[Any], from_day: int, to_day: int) -> bool:
+    """Whether there is anything that records of these local days are judged by: a receipt, a card, a seal, rows or marks."""
+    row = conn.execute(
+        """
+        SELECT EXISTS (SELECT FROM refuel WHERE refuelled_at >= lower(span) AND refuelled_at < upper(span))
+            OR EXISTS (SELECT FROM driver_swipe WHERE swiped_at >= lower(span) AND swiped_at < upper(span))
+            OR EXISTS (SELECT FROM vehicle_seal WHERE tstzrange(sealed_at, unsealed_at, '[]') && span)
+            OR EXISTS (SELECT FROM record_change WHERE day BETWEEN %(from)s AND %(to)s)
+            OR EXISTS (SELECT FROM judged_record WHERE subject <> 'month' AND day BETWEEN %(from)s AND %(to)s)
+        FROM (SELECT tstzrange(%(start)s, %(end)s) AS span) AS asked
+        """,
+        {
+            "from": day_date(from_day),
+            "to": day_date(to_day),
+            "start": to_datetime(day_start_us(from_day)),
+            "end": to_datetime(day_start_us(to_day + 1)),
+        },
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
+def has_month(conn: Connection[Any], from_day: int, to_day: int) -> bool:
+    """Whether a month of these local days has a vehicle-day, or rows judged before."""
+    row = conn.execute(
+        """
+        SELECT EXISTS (SELECT FROM vehicle_day WHERE day BETWEEN %(from)s AND %(to)s)
+            OR EXISTS (SELECT FROM judged_record WHERE subject = 'month' AND day BETWEEN %(from)s AND %(to)s)
+        """,
+        {"from": day_date(from_day), "to": day_date(to_day)},
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def changed_days(
