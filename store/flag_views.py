@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from geo.localtime import day_date
 from store.archive import VEHICLES_PER_BUCKET, Archive
 from store.manifest import POSITIONS, manifest_path, sha256
+from store.unlocks import without_places
 from store.users import VISIBLE, User
 
 SEVERAL = 100
@@ -108,9 +109,9 @@ class CaseBeside:
 
 
 def flag_facts(conn: Connection[Any], user: User, flag_id: str) -> FlagFacts | None:
-    """A flag of a vehicle that this person may see, withdrawn or not; None otherwise."""
+    """A flag of a vehicle that this person may see, withdrawn or not, without places that are not shown; None otherwise."""
     with conn.cursor(row_factory=class_row(FlagFacts)) as cursor:
-        return cursor.execute(
+        found = cursor.execute(
             VISIBLE
             + """
             SELECT flag_id, f.rule, rule_version, level, subject, subject_id, trip_id, f.vehicle_id, plate, unit_code,
@@ -121,6 +122,7 @@ def flag_facts(conn: Connection[Any], user: User, flag_id: str) -> FlagFacts | N
             """,
             {"own_unit": user.sees_unit, "flag": flag_id},
         ).fetchone()
+    return None if found is None else without_places(conn, user, [found])[0]
 
 
 _ROWS = {

@@ -103,12 +103,17 @@ class OrderVehicle:
 
 _LINE = """
     SELECT order_no, state, o.vehicle_id, m.code AS vehicle, m.plate, m.class AS vehicle_class, m.unit_code, m.unit_zh,
-           m.unit_en, starts, ends, driver_card, driver, purpose, purpose_class, destination, destination_lat,
-           destination_lon, approved_by, odometer_out_km, odometer_in_km, emergency, emergency_reason, private_use,
+           m.unit_en, starts, ends, driver_card, driver, purpose, purpose_class,
+           CASE WHEN shown THEN destination ELSE '' END AS destination,
+           CASE WHEN shown THEN destination_lat END AS destination_lat,
+           CASE WHEN shown THEN destination_lon END AS destination_lon, approved_by,
+           odometer_out_km, odometer_in_km, emergency, emergency_reason, private_use,
            applied_by, coalesce(a.name, '') AS applicant, entered_at,
            (%(approves)s AND state = 'applied' AND applied_by IS DISTINCT FROM %(user_id)s) AS waits_for_me
     FROM dispatch_order o JOIN mine m USING (vehicle_id) LEFT JOIN app_user a ON a.user_id = o.applied_by
+         CROSS JOIN LATERAL (SELECT %(approves)s OR NOT private_use AS shown) s
 """
+# Where a vehicle goes in approved private use is for those who allow it.
 _CHOSEN = """
     WHERE starts < %(until)s AND ends > %(since)s
       AND (%(state)s = '' OR state = %(state)s) AND (%(unit)s = '' OR m.unit_code = %(unit)s)

@@ -1,8 +1,9 @@
 """Vehicles that two persons have to open: those exempted from all rules. One asks with a reason, another allows it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -37,6 +38,27 @@ class UnlockRow:
     expires_at: datetime | None
 
 
+class Reasoned(Protocol):
+    """A row that tells of a flag why it was raised."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def flag_id(self) -> str:
+        """Which."""
+
+    @property
+    def reason_zh(self) -> str:
+        """In Chinese."""
+
+    @property
+    def reason_en(self) -> str:
+        """In English."""
+
+
+Flag = TypeVar("Flag", bound=Reasoned)
+
+
 def is_locked(conn: Connection[Any], vehicle_id: int, start: datetime, end: datetime) -> bool:
     """Whether an exemption of the vehicle itself from all rules holds now or held at some time of [start, end]."""
     row = conn.execute(
@@ -63,6 +85,34 @@ def is_unlocked(conn: Connection[Any], user: User, vehicle_id: int) -> bool:
     ).fetchone()
     assert row is not None
     return bool(row[0])
+
+
+def without_places(conn: Connection[Any], user: User, flags: Sequence[Flag]) -> list[Flag]:
+    """The flags as this person may read them: without reasons, which name places, where those are not shown.
+
+    They are not for a trip under approved private use, and for a vehicle that two persons have to open and have not.
+    """
+    closed = {
+        flag_id
+        for (flag_id,) in conn.execute(
+            """
+            SELECT flag_id FROM flag f
+            WHERE flag_id = ANY(%(flags)s)
+              AND (EXISTS (SELECT FROM trip t JOIN dispatch_order o ON o.order_no = t.dispatch_order AND o.private_use
+                           WHERE t.trip_id = f.trip_id)
+                   OR EXISTS (SELECT FROM exemption e LEFT JOIN exemption_end n USING (exemption_id)
+                                  CROSS JOIN LATERAL (SELECT valid * tstzrange(NULL, n.ends_at) AS held) AS held
+                              WHERE e.vehicle_id = f.vehicle_id AND e.rule IS NULL
+                                AND (held @> now() OR held && tstzrange(f.start_time, f.end_time, '[]')))
+                   AND NOT EXISTS (SELECT FROM track_unlock u JOIN track_unlock_answer a USING (unlock_id)
+                                   WHERE u.vehicle_id = f.vehicle_id AND a.granted AND a.expires_at > now()
+                                   AND %(user)s IN (a.asked_by, a.answered_by)))
+            LIMIT %(limit)s
+            """,
+            {"flags": [flag.flag_id for flag in flags], "user": user.user_id, "limit": len(flags)},
+        )
+    }
+    return [replace(flag, reason_zh="", reason_en="") if flag.flag_id in closed else flag for flag in flags]
 
 
 def ask_unlock(conn: Connection[Any], user: User, vehicle_id: int, reason: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from store.unlocks import without_places
 from store.users import VISIBLE, User
 
 ONLINE_MINUTES = 10
@@ -204,6 +205,7 @@ def flags(
 ) -> tuple[list[FlagRow], int]:
     """One page of open flags and how many there are; the gravest first, or the newest.
 
+    Reasons as `store.unlocks.without_places` gives them.
     `exempted`: those that no exemption lifts, those that one does, or (None) both.
     """
     parameters = {
@@ -240,7 +242,7 @@ def flags(
         ).fetchall()
     count = conn.execute(VISIBLE + "SELECT count(*) " + chosen, parameters).fetchone()
     assert count is not None
-    return found, count[0]
+    return without_places(conn, user, found), count[0]
 
 
 def rules_and_units(conn: Connection[Any], user: User) -> tuple[list[str], list[tuple[str, str, str]]]:
@@ -341,7 +343,7 @@ def live_since(conn: Connection[Any], since: datetime | None) -> list[tuple[Any,
         FROM latest l JOIN vehicle v USING (vehicle_id)
         WHERE (%(since)s::timestamptz IS NULL OR l.received_at > %(since)s)
           AND NOT EXISTS (SELECT FROM dispatch_order o WHERE o.vehicle_id = l.vehicle_id AND o.private_use
-                          AND o.starts <= now() AND o.ends > now())
+                          AND o.state NOT IN ('applied', 'refused', 'cancelled') AND o.starts <= now() AND o.ends > now())
           AND NOT EXISTS (SELECT FROM exemption e LEFT JOIN exemption_end n USING (exemption_id)
                           WHERE e.vehicle_id = l.vehicle_id AND e.rule IS NULL
                             AND e.valid * tstzrange(NULL, n.ends_at) @> now())

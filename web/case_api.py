@@ -27,6 +27,7 @@ from store import case_views
 from store.cases import MOST_FLAGS, CaseConflictError, CaseError, LockedCase, NoCaseError, read_case
 from store.database import Database
 from store.log import append
+from store.unlocks import without_places
 from store.users import User
 from store.views import PAGE_ROWS
 from web.access import Data, Person, Settings, own_form
@@ -111,7 +112,7 @@ def one_case(user: Person, data: Data, settings: Settings, case_id: CaseId) -> d
             raise HTTPException(404, "no such case")
         return {
             **_json(row),
-            "flags": [_json(each) for each in case_views.case_flags(conn, case_id)],
+            "flags": [_json(each) for each in without_places(conn, user, case_views.case_flags(conn, case_id))],
             "events": [_json(each) for each in case_views.case_events(conn, user, case_id)],
             "files": [_json(each, without=("path",)) for each in case_views.case_files(conn, user, case_id)],
             "actions": actions_now(read_case(conn, user, case_id), user, limits_for(conn, settings)),

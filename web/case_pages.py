@@ -13,6 +13,7 @@ from store.case_files import ENDINGS, file_below
 from store.case_views import CaseEvent, CaseFile, CaseFlag, CaseRow
 from store.cases import read_case
 from store.log import append
+from store.unlocks import without_places
 from store.views import PAGE_ROWS, rules_and_units
 from web.access import Data, Person, Settings, Show, own_form
 from web.case_api import (
@@ -126,7 +127,7 @@ def show_case(request: Request, user: Person, data: Data, show: Show, settings: 
         actions = actions_now(stands, user, limits_for(conn, settings))
         page = CasePage(
             row,
-            case_views.case_flags(conn, case_id),
+            without_places(conn, user, case_views.case_flags(conn, case_id)),
             case_views.flags_to_take(conn, case_id, row.vehicle_id) if "merge" in actions else [],
             [(each, step_facts(each.facts, words)) for each in case_views.case_events(conn, user, case_id)],
             case_views.case_files(conn, user, case_id),

@@ -24,6 +24,7 @@ from store.order_views import (
     vehicle_names,
     waiting_orders,
 )
+from store.unlocks import is_locked, is_unlocked
 from store.users import User
 from store.views import PAGE_ROWS, rules_and_units
 from web.access import Data, Person, Settings, Show, own_form
@@ -105,6 +106,7 @@ class OrderPage(Page):
     grown_m: float | None
     is_over: bool  # whether the days of its use are over, so that all trips are known
     findings: Sequence[str]
+    locked: bool  # two persons open the tracks of its vehicle
 
 
 async def sent_form(request: Request) -> dict[str, str]:
@@ -184,11 +186,12 @@ def show_order(request: Request, user: Person, data: Data, show: Show, settings:
         events = order_events(conn, number)
         since, until = _used(found, events)
         trips = order_trips(conn, found.vehicle_id, number, since, until)
+        locked = is_locked(conn, found.vehicle_id, since, until) and not is_unlocked(conn, user, found.vehicle_id)
     life, driven = _life(found, events), _driven(trips)
     is_over = until.astimezone(FLEET_ZONE).date() < datetime.now(FLEET_ZONE).date()
     odd = findings(life, driven if is_over else None, settings.order_entry_within_h * HOUR_US)
     may = steps(found.state, actor_of(user, found), emergency=found.emergency)
-    page = OrderPage(TEXTS, found, events, may, trips, since, until, driven, odometer_m(life), is_over, odd)
+    page = OrderPage(TEXTS, found, events, may, trips, since, until, driven, odometer_m(life), is_over, odd, locked)
     return show.render(request, page, user)
 
 

@@ -1,8 +1,8 @@
 """The review queue: the items of an inspector, each with its flags, numbers and innocent causes, and what it came to."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
@@ -15,6 +15,7 @@ from store import review_views, reviews, trip_views
 from store.review_views import ItemFlag, ItemRow
 from store.reviews import ModelRow, ReviewError
 from store.trip_views import TripRow
+from store.unlocks import is_locked, is_unlocked, without_places
 from store.users import User
 from store.views import PAGE_ROWS
 from web.access import Data, Person, Show, own_form
@@ -32,6 +33,8 @@ router = APIRouter()
 
 Whose = Literal["mine", "all"]
 Reason = Annotated[str, Form(max_length=2000)]
+_OF_THE_TRACK = frozenset({"start_lat", "start_lon", "end_lat", "end_lon", "features"})
+"""What of a trip is told with its track, for a purpose."""
 _NOT_FOR_YOU = "for inspector, auditor and administrator"
 
 
@@ -120,7 +123,7 @@ def review(request: Request, user: Reviewer, data: Data, show: Show, item_id: in
         item = _logged(conn, item_id, user)
     words = show.words_of(request)
     with data.connection() as conn:
-        flags = review_views.item_flags(conn, item_id)
+        flags = without_places(conn, user, review_views.item_flags(conn, item_id))
         trips = _trips(conn, user, item)
         before, after = review_views.neighbours(conn, item, _person(user, "mine"))
         model = None if item.model_id is None else reviews.model(conn, model_id=item.model_id)
@@ -169,12 +172,14 @@ def review_json(user: Reviewer, data: Data, item_id: int) -> dict[str, Any]:
     with data.connection() as conn:
         item = _logged(conn, item_id, user)
     with data.connection() as conn:
-        flags = review_views.item_flags(conn, item_id)
+        flags = without_places(conn, user, review_views.item_flags(conn, item_id))
         trips = _trips(conn, user, item)
     return {
         "item": _plain(asdict(item)),
         "flags": [_plain(asdict(flag)) for flag in flags],
-        "trips": [_plain(asdict(trip)) for trip in trips],
+        "trips": [
+            {name: value for name, value in _plain(asdict(trip)).items() if name not in _OF_THE_TRACK} for trip in trips
+        ],
         "outcomes": list(_allowed(user, item, flags)),
     }
 
@@ -226,7 +231,12 @@ def _allowed(user: User, item: ItemRow, flags: Sequence[ItemFlag]) -> tuple[str,
 def _trips(conn: "Connection[Any]", user: User, item: ItemRow) -> list[TripRow]:
     if item.vehicle_day is None:
         return []
-    return trip_views.trips(conn, user, item.vehicle_id, item.vehicle_day, item.vehicle_day)
+    trips = trip_views.trips(conn, user, item.vehicle_id, item.vehicle_day, item.vehicle_day)
+    ends = (datetime.combine(item.vehicle_day, at, FLEET_ZONE) for at in (time.min, time.max))
+    locked = is_locked(conn, item.vehicle_id, *ends) and not is_unlocked(conn, user, item.vehicle_id)
+    return [
+        replace(trip, origin_place="", destination_place="") if locked or trip.private_use else trip for trip in trips
+    ]
 
 
 def _weights(model: ModelRow | None, item: ItemRow, words: Words, show: Renderer, request: Request) -> list[Weight]:

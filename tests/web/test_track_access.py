@@ -177,7 +177,17 @@ def test_approved_private_use_shows_its_mileage_and_no_place(city: City, signed_
     client, vehicle = signed_in("inspector"), city.vehicle_ids["V1"]
     send(client, f"/vehicles/{vehicle}/purpose", kind="review", next="/")
     with city.database.connection() as conn:
-        conn.execute("UPDATE dispatch_order SET private_use = true WHERE order_no = 'D-7'")
+        conn.execute("UPDATE dispatch_order SET private_use = true, destination = '局长家' WHERE order_no = 'D-7'")
+        flag = "speeding:private"
+        conn.execute(
+            """
+            INSERT INTO flag (flag_id, rule, rule_version, level, subject, subject_id, trip_id, vehicle_id, day, start_time,
+                              end_time, points, reason_zh, reason_en, numbers)
+            SELECT %s, rule, rule_version, level, 'trip', t.trip_id, t.trip_id, t.vehicle_id, t.day, t.start_time, t.end_time,
+                   5, '前往秘密地点', 'to 秘密地点', '[]' FROM flag CROSS JOIN trip t WHERE t.trip_id = %s LIMIT 1
+            """,
+            (flag, city.later_trip_id),
+        )
         conn.execute(
             "UPDATE trip SET dispatch_order = 'D-7', destination_place = '秘密地点' WHERE trip_id = %s",
             (city.later_trip_id,),
@@ -187,12 +197,19 @@ def test_approved_private_use_shows_its_mileage_and_no_place(city: City, signed_
         assert "Approved private use: its mileage is shown" in page
         assert "D-7" in page
         assert "秘密地点" not in page + client.get(f"/vehicles/{vehicle}").text
+        shown = [client.get(path).text for path in ("/flags", "/api/flags", f"/flags/{flag}", f"/api/flags/{flag}")]
+        assert not [text for text in shown if "秘密地点" in text]
+        assert ["Its places are not shown" in text for text in shown] == [True, False, True, False]
+        assert ["局长家" in client.get("/orders/D-7").text, "局长家" in signed_in("manager").get("/orders/D-7").text] == [
+            False, True,
+        ]  # fmt: skip
         assert state_of_track(client, city.later_trip_id) == [403, 403, 403]
         assert logged(city, "inspector")[-1][0] == "mileage of a trip"
         assert state_of_track(client, city.trip_ids["V1"]) == [200, 200, 200]
     finally:
         with city.database.connection() as conn:
-            conn.execute("UPDATE dispatch_order SET private_use = false WHERE order_no = 'D-7'")
+            conn.execute("UPDATE dispatch_order SET private_use = false, destination = '' WHERE order_no = 'D-7'")
+            conn.execute("DELETE FROM flag WHERE flag_id = %s", (flag,))
 
 
 def test_the_live_map_shows_nobody_in_private_use_and_no_exempted_vehicle(city: City) -> None:
@@ -212,6 +229,9 @@ def test_the_live_map_shows_nobody_in_private_use_and_no_exempted_vehicle(city: 
             (one,),
         )
     assert shown() == everybody - {one}
+    with city.database.connection() as conn:
+        conn.execute("UPDATE dispatch_order SET state = 'applied' WHERE order_no = 'P-1'")
+    assert shown() == everybody
     with city.database.connection() as conn:
         conn.execute("DELETE FROM dispatch_order WHERE order_no = 'P-1'")
         add_exemption(conn, Exemption("局长", "一条规则", vehicle="V2", rule="off-hours-no-order"))
