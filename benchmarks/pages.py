@@ -10,15 +10,12 @@ are of the second and later asks of the same kind, in milliseconds: warm, but ne
 """
 
 import argparse
-import asyncio
 import json
 import shutil
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -26,10 +23,10 @@ from typing import Any
 
 import httpx
 import numpy as np
-import uvicorn
 
 from benchmarks import month
 from benchmarks.city import read_city
+from benchmarks.service import served
 from geo.arrays import Int32Array
 from geo.localtime import SECOND_US, day_date, day_start_us
 from geo.positions import Positions, canonical
@@ -149,7 +146,7 @@ def pages(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[
     figures: dict[str, Any] = {}
     first, last = day_date(month.FIRST), day_date(month.FIRST + options.days - 1)
     span = f"from_day={first}&to_day={last}"
-    with _served(create_app(WebSettings(districts_path=DISTRICTS), gongche.database)) as address:
+    with served(create_app(WebSettings(districts_path=DISTRICTS), gongche.database)) as address:
         inspector, manager = _signed_in(address, "inspector"), _signed_in(address, "manager")
         for name, client, paths in (
             ("overview", inspector, ["/"] * 10),
@@ -256,20 +253,6 @@ def _signed_in(address: str, name: str) -> httpx.Client:
     if answer.status_code != 303:
         raise RuntimeError(f"sign-in of {name}: expected 303, got {answer.status_code}")
     return client
-
-
-@contextmanager
-def _served(app: Callable[..., Any]) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 if __name__ == "__main__":

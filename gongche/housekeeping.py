@@ -15,7 +15,7 @@ from gongche.home import Gongche
 from gongche.log_files import export_log_heads
 from gongche.notifying import deliver, make_notices
 from gongche.open_day import OpenDay
-from gongche.queueing import make_queue
+from gongche.queueing import is_review_day, make_queue
 from gongche.records_audit import audit_changed
 from gongche.settings import Settings
 from gongche.whatif import make_feature_files
@@ -91,7 +91,7 @@ class House:
             followed.check()
         for each in (*left_out, *followed.left_out):
             log.warning("%s", each)
-        if closed_before == day:
+        if closed_before == day and is_review_day(self.gongche, day):
             make_queue(self.gongche, day)
             make_feature_files(self.gongche, day)
 

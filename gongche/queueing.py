@@ -10,13 +10,16 @@ import pandas as pd
 from psycopg import Connection
 
 from geo.localtime import day_date, day_number
+from gongche.case_deadlines import case_limits
 from gongche.home import Gongche
+from rules.clocks import UnknownDayError
 from rules.episodes import Episodes, episodes
 from rules.model import Model, Term, fit, verdicts_hash
 from rules.ranking import MEASURES, Budget, assigned, drawn, features, probability_of_points, ranked, split
 from rules.recall import FLAGGED, RANKED, UNFLAGGED
 from rules.verdicts import Reviewed, misused
 from store import reviews
+from store.cases import CaseError
 from store.reviews import ModelRow, QueueRow, RankedItem, SampleItem
 
 WINDOW_DAYS = 31
@@ -25,6 +28,15 @@ CATCH_UP_DAYS = 7
 """Local days before its own that a queue samples at most, where none was made for longer."""
 VERDICTS_DAYS = 730
 """Days of decided episodes that a model is fitted to."""
+
+
+def is_review_day(gongche: Gongche, day: int) -> bool:
+    """Whether people review on a local day: a working day by the calendar of the cases; a day nobody knows is one."""
+    with gongche.database.connection() as conn:
+        try:
+            return case_limits(gongche.settings, conn).works(day)
+        except (UnknownDayError, CaseError):
+            return True
 
 
 def make_queue(gongche: Gongche, day: int) -> QueueRow | None:

@@ -1,6 +1,7 @@
 """The queue of a day: within its budget, one for one state of the database, never changed."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from geo.localtime import day_number
+from geo.localtime import day_number, day_start_us
 from gongche.home import Gongche
-from gongche.queueing import make_queue, model_of
+from gongche.housekeeping import House
+from gongche.queueing import is_review_day, make_queue, model_of
 from gongche.settings import Settings
 from rules.ranking import LEVEL_WEIGHT
 from store import reviews
@@ -207,3 +209,45 @@ def test_without_an_inspector_there_is_one_day_of_reviews_for_nobody(database: D
     assert queue is not None
     with database.connection() as conn:
         assert [row[:4] for row in items(conn)] == [(1, "ranked", 1, None)]
+
+
+def test_people_review_on_working_days_and_on_days_nobody_knows(database: Database) -> None:
+    saturday, monday = day_number(date(2026, 3, 7)), day_number(date(2026, 3, 9))
+    with database.connection() as conn:
+        conn.execute("INSERT INTO duty_calendar (code, name) VALUES ('weekends too', '')")
+        conn.execute(
+            "INSERT INTO duty_day (calendar, day, kind) VALUES ('weekends too', '2026-03-07', 'adjusted_workday'),"
+            " ('weekends too', '2026-03-09', 'holiday')"
+        )
+    announced, own = home(database), home(database, case_calendar="weekends too")
+    assert (is_review_day(announced, saturday), is_review_day(announced, monday)) == (False, True)
+    assert (is_review_day(own, saturday), is_review_day(own, monday)) == (True, False)
+    assert is_review_day(own, monday + 1), "its calendar does not know the day"
+    assert is_review_day(announced, day_number(date(2150, 3, 7))), "not announced"
+    assert is_review_day(home(database, case_calendar="none"), saturday), "no such calendar"
+
+
+def test_the_first_queue_after_a_rest_takes_in_the_days_of_the_rest(database: Database, people: list[User]) -> None:
+    assert people
+    gongche = home(database)
+    before = make_queue(gongche, TODAY - 4)
+    after = make_queue(gongche, TODAY)
+    assert before is not None
+    assert after is not None
+    assert (after.from_day, after.through_day) == (DAY - timedelta(days=4), YESTERDAY)
+    assert (after.ranked_days, after.flagged_days, after.unflagged_days) == (7, 3, 30)
+
+
+def test_housekeeping_makes_queues_on_working_days_alone(
+    database: Database, people: list[User], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert people
+    gongche = replace(home(database), home=tmp_path, archive=Archive(Folder(tmp_path)))
+    saturday, monday = day_number(date(2026, 3, 14)), day_number(date(2026, 3, 16))
+    for day in (saturday, saturday + 1, monday):
+        monkeypatch.setattr("gongche.housekeeping.today", lambda day=day: day)
+        monkeypatch.setattr("gongche.housekeeping.now_us", lambda day=day: day_start_us(day + 1) - 1)
+        House(gongche).round()
+    with database.connection() as conn:
+        made = conn.execute("SELECT day FROM review_queue").fetchall()
+    assert made == [(date(2026, 3, 16),)]
