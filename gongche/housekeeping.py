@@ -91,8 +91,9 @@ class House:
             followed.check()
         for each in (*left_out, *followed.left_out):
             log.warning("%s", each)
-        if closed_before == day and is_review_day(self.gongche, day):
-            make_queue(self.gongche, day)
+        if closed_before == day:
+            if is_review_day(self.gongche, day):
+                make_queue(self.gongche, day)
             make_feature_files(self.gongche, day)
 
     def upkeep(self) -> None:
