@@ -30,7 +30,7 @@ from store.log import append
 from store.unlocks import without_places
 from store.users import User
 from store.views import PAGE_ROWS
-from web.access import Data, Person, Settings, own_form
+from web.access import Data, Person, Settings, own_form_or_token
 from web.case_steps import Limits, actor_of, attach, limits_of, open_case, standing, take_step
 from web.settings import WebSettings
 from web.terms import _
@@ -95,7 +95,7 @@ def list_cases(
     }
 
 
-@router.post("", dependencies=[Depends(own_form)], status_code=201)
+@router.post("", dependencies=[Depends(own_form_or_token)], status_code=201)
 def open_over_flags(user: Person, data: Data, settings: Settings, asked: Opened) -> dict[str, Any]:
     """Open a case over flags of one vehicle."""
     return {"case_id": opened(data, user, settings, asked.flags, asked.reason)}
@@ -119,7 +119,7 @@ def one_case(user: Person, data: Data, settings: Settings, case_id: CaseId) -> d
         }
 
 
-@router.post("/{case_id}/files", dependencies=[Depends(own_form)], status_code=201)
+@router.post("/{case_id}/files", dependencies=[Depends(own_form_or_token)], status_code=201)
 async def attach_file(
     request: Request, user: Person, data: Data, settings: Settings, case_id: CaseId
 ) -> dict[str, Any]:
@@ -127,7 +127,7 @@ async def attach_file(
     return {"evidence_id": await attached(request, user, data, settings, case_id)}
 
 
-@router.post("/{case_id}/{action}", dependencies=[Depends(own_form)])
+@router.post("/{case_id}/{action}", dependencies=[Depends(own_form_or_token)])
 def step(user: Person, data: Data, settings: Settings, case_id: CaseId, action: str, said: Said) -> dict[str, Any]:
     """Take a step."""
     return {"case_id": case_id, "state": stepped(data, user, settings, case_id, action, said)}

@@ -26,7 +26,7 @@ from store.refuel_views import MonthRow, RefuelRow, refuels, vehicle_months
 from store.refuels import MAX_L, MAX_YUAN, RECEIPT, Refuel, RefuelError, add_refuels
 from store.users import User
 from store.views import PAGE_ROWS, UnitRow, units_of
-from web.access import Data, Person, Show, own_form
+from web.access import Data, Person, Show, own_form, own_form_or_token
 from web.pages import Day, PageNumber, Text
 from web.render import Page
 from web.savings_page import Month
@@ -190,7 +190,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-@router.post("/api/refuels", dependencies=[Depends(own_form)])
+@router.post("/api/refuels", dependencies=[Depends(own_form_or_token)])
 def enter_json(user: Keeper, data: Data, body: Annotated[bytes, Depends(_body)]) -> dict[str, int]:
     """Enter or correct receipts, all or none: {"refuels": [{"receipt_no": …}]}; answers how many were given and are new."""
     try:

@@ -12,7 +12,7 @@ from store import views
 from store.purposes import MAX_SAID, PurposeError, state_purpose
 from store.unlocks import MAX_REASON, UnlockError, UnlockRow, answer_unlock, ask_unlock, unlocks
 from store.users import User
-from web.access import Data, Person, Settings, Show, own_form
+from web.access import Data, Person, Settings, Show, own_form, own_form_or_token
 from web.render import Page
 
 router = APIRouter()
@@ -60,7 +60,7 @@ def state_json(
     user: Person, data: Data, settings: Settings, vehicle_id: int, stated: StatedPurpose, request: Request
 ) -> dict[str, str]:
     """State a purpose as JSON; answers until when it holds."""
-    own_form(request)
+    own_form_or_token(request)
     return {"until": _state(data, user, vehicle_id, settings.purpose_hours, stated)}
 
 

@@ -18,7 +18,7 @@ from store.trip_views import TripRow
 from store.unlocks import is_locked, is_unlocked, without_places
 from store.users import User
 from store.views import PAGE_ROWS
-from web.access import Data, Person, Show, own_form
+from web.access import Data, Person, Show, own_form, own_form_or_token
 from web.i18n import Words
 from web.render import Page, Renderer
 from web.review_words import OUTCOME_CHIPS, OUTCOMES, Weight, weights
@@ -184,7 +184,7 @@ def review_json(user: Reviewer, data: Data, item_id: int) -> dict[str, Any]:
     }
 
 
-@router.post("/api/queue/{item_id}/outcome", dependencies=[Depends(own_form)])
+@router.post("/api/queue/{item_id}/outcome", dependencies=[Depends(own_form_or_token)])
 def decide_json(user: Decider, data: Data, item_id: int, decision: Decision) -> dict[str, Any]:
     """Decide an item; `next` is the one that waits after it."""
     with data.connection() as conn:

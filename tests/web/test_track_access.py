@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from geo.localtime import FLEET_ZONE, to_us
 from store.database import Database
 from store.exemptions import Exemption, add_exemption
+from store.tokens import add_token
 from store.users import User
 from store.views import live_since
 from tests.web.city import PASSWORD, City, build_city
@@ -145,6 +146,21 @@ def test_nobody_states_a_purpose_for_a_vehicle_of_another_unit_or_from_another_s
     assert manager.post(f"/api/vehicles/{vehicle}/purpose", json={"kind": "review"}, headers=origin).status_code == 404
     own = manager.post(f"/api/vehicles/{city.vehicle_ids['V1']}/purpose", json={"kind": "audit"}, headers=origin)
     assert datetime.fromisoformat(own.json()["until"]) > datetime.now(FLEET_ZONE)
+
+
+def test_a_machine_states_the_purpose_of_its_person_by_a_token(city: City, visitor: httpx.Client) -> None:
+    forget_purposes(city)
+    with city.database.connection() as conn:
+        _, token = add_token(conn, "manager", 1, "")
+    bearer = {"authorization": f"Bearer {token}"}
+    own, foreign = (f"/api/vehicles/{city.vehicle_ids[code]}/purpose" for code in ("V1", "V2"))
+    track = TRACK.format(trip=city.trip_ids["V1"])
+    assert visitor.get(track, headers=bearer).status_code == 403
+    assert visitor.post(own, json={"kind": "audit"}, headers=bearer).status_code == 200
+    assert visitor.post(foreign, json={"kind": "audit"}, headers=bearer).status_code == 404
+    assert visitor.get(track, headers=bearer).status_code == 200
+    for path in ("/api/queue/1/outcome", "/api/cases", "/api/refuels"):
+        assert "another site" not in visitor.post(path, json={}, headers=bearer).text, path
 
 
 def test_a_form_leads_back_to_a_trip_and_nowhere_else(city: City, signed_in: SignedIn) -> None:
