@@ -177,7 +177,9 @@ class Settings(BaseSettings):
         20, ge=1, le=250, description="Working days from a confirmed case to its rectification."
     )
     case_calendar: str = Field(
-        "", description="Duty calendar whose working days deadlines count; empty: the days announced for the country."
+        "",
+        description="Duty calendar whose working days deadlines count and review queues are made on; empty: "
+        "the days announced for the country.",
     )
     case_files_dir: Path | None = Field(
         None, description="Folder for files attached to cases; empty: case-files/ in the home folder."
