@@ -2,13 +2,9 @@
 
 import logging
 from datetime import timedelta
-from typing import Any
-
-from psycopg import Connection
 
 from geo.localtime import to_datetime, to_us
 from gongche.home import Gongche
-from gongche.settings import Settings
 from rules.clocks import CARDS, UnknownDayError, card
 from store.case_views import DueCase, due_cases
 from store.cases import CaseError, give_card
@@ -29,7 +25,7 @@ def give_due_cards(gongche: Gongche, now_us: int) -> int:
     given, unknown = 0, set()
     with gongche.database.connection() as conn:
         try:
-            limits = case_limits(gongche.settings, conn)
+            limits = limits_of(conn, gongche.settings)
         except CaseError as error:
             log.warning("cards of cases: %s", error)
             return 0
@@ -46,17 +42,6 @@ def give_due_cards(gongche: Gongche, now_us: int) -> int:
     for said in sorted(unknown):
         log.warning("cards of cases: %s", said)
     return given
-
-
-def case_limits(settings: Settings, conn: Connection[Any]) -> Limits:
-    """The time limits of cases that the settings say."""
-    return limits_of(
-        conn,
-        calendar=settings.case_calendar,
-        explain=settings.explain_within_days,
-        decide=settings.decide_within_days,
-        rectify=settings.rectify_within_days,
-    )
 
 
 def _earned(due: DueCase, now_us: int, limits: Limits) -> str:

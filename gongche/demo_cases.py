@@ -6,7 +6,6 @@ from typing import Any
 from psycopg import Connection
 
 from geo.localtime import day_date
-from gongche.case_deadlines import case_limits
 from gongche.clock import now_us
 from gongche.console import say
 from gongche.home import Gongche
@@ -14,7 +13,7 @@ from rules.clocks import UnknownDayError
 from store.case_views import cases
 from store.users import User, users_by_name
 from store.views import flags
-from web.case_steps import Limits, open_case, take_step
+from web.case_steps import Limits, limits_of, open_case, take_step
 
 Said = Mapping[str, Any]
 ASK = "请说明本次用车事由,并提供派车单或其他证明材料。"
@@ -71,7 +70,7 @@ def open_demo_cases(gongche: Gongche, from_day: int, to_day: int) -> int:
         people = users_by_name(conn)
         if not {"admin", "inspector", "manager"} <= people.keys() or cases(conn, people["admin"], rows=1)[1]:
             return 0
-        limits = case_limits(gongche.settings, conn)
+        limits = limits_of(conn, gongche.settings)
         units, others = _flags_by_vehicle(conn, people, from_day, to_day)
         played = 0
         try:

@@ -10,7 +10,6 @@ import pandas as pd
 from psycopg import Connection
 
 from geo.localtime import day_date, day_number
-from gongche.case_deadlines import case_limits
 from gongche.home import Gongche
 from rules.clocks import UnknownDayError
 from rules.episodes import Episodes, episodes
@@ -21,6 +20,7 @@ from rules.verdicts import Reviewed, misused
 from store import reviews
 from store.cases import CaseError
 from store.reviews import ModelRow, QueueRow, RankedItem, SampleItem
+from web.case_steps import limits_of
 
 WINDOW_DAYS = 31
 """Local days whose flags wait for a place in the queue; what was not worth one by then is not shown any more."""
@@ -34,7 +34,7 @@ def is_review_day(gongche: Gongche, day: int) -> bool:
     """Whether people review on a local day: a working day by the calendar of the cases; a day nobody knows is one."""
     with gongche.database.connection() as conn:
         try:
-            return case_limits(gongche.settings, conn).works(day)
+            return limits_of(conn, gongche.settings).works(day)
         except (UnknownDayError, CaseError):
             return True
 

@@ -18,12 +18,14 @@ from analytics.record_thresholds import DEFAULT
 from analytics.refuelling import NEVER, refuel_table
 from analytics.sealing import STILL_SEALED, seal_table
 from analytics.unit_months import month_table
+from geo.arrays import Int32Array
 from geo.localtime import DAY_US, SECOND_US, day_start_us, local_day
 from gongche.clock import today
 from gongche.home import Gongche
 from gongche.scope import scope_of
 from rules.evaluate import evaluate
 from rules.load import Rule
+from rules.scope import Scope
 from store.archive import Archive
 from store.derived import raise_flags
 from store.dropped import dropped_days
@@ -76,12 +78,14 @@ def audit_records(gongche: Gongche, rules: Sequence[Rule], from_day: int, to_day
                 continue
             newest, _ = changed_days(conn, first, last)
             sealed = first_sealed_day(conn, first, last)
-            for subject, span, table in (
+            tables = (
                 ("refuel", (first, last), _refuels(conn, gongche.archive, first, last)),
                 ("card", beside, _cards(conn, *beside)),
                 ("seal", (sealed, last), _seals(conn, sealed, last)),
-            ):
-                new += _judged(conn, rules, subject, span, table)
+            )
+            register = _register(conn, min(sealed, beside[0]), beside[1])
+            for subject, span, table in tables:
+                new += _judged(conn, rules, register, subject, span, table)
                 rows[subject] = rows.get(subject, 0) + len(table)
             take_changes(conn, newest, first, last)
     for month in range(*_months(from_day, to_day)):
@@ -90,7 +94,8 @@ def audit_records(gongche: Gongche, rules: Sequence[Rule], from_day: int, to_day
             if not has_month(conn, *days):
                 continue
             table = _month(conn, *days)
-            new += _judged(conn, rules if days[1] < today() else (), "month", days, table)
+            over = rules if days[1] < today() else ()
+            new += _judged(conn, over, _register(conn, *days), "month", days, table)
             rows["month"] = rows.get("month", 0) + len(table)
     return RecordsAudited(rows, new)
 
@@ -111,15 +116,25 @@ def audit_changed(gongche: Gongche, rules: Callable[[Connection[Any]], Sequence[
     return done
 
 
+def _register(conn: Connection[Any], first: int, last: int) -> tuple[Int32Array, Scope]:
+    """vehicle_id of every vehicle, ascending, and where rules apply to them on these days; to be read after their rows."""
+    vehicles = sorted(load_vehicles(conn), key=lambda vehicle: vehicle.vehicle_id)
+    leaves = load_exemptions(conn, day_start_us(first), day_start_us(last + 1))
+    numbers = np.array([vehicle.vehicle_id for vehicle in vehicles], dtype=np.int32)
+    return numbers, scope_of(vehicles, {unit.code: unit for unit in load_units(conn)}, leaves)
+
+
 def _judged(
-    conn: Connection[Any], rules: Sequence[Rule], subject: str, span: tuple[int, int], table: pd.DataFrame
+    conn: Connection[Any],
+    rules: Sequence[Rule],
+    register: tuple[Int32Array, Scope],
+    subject: str,
+    span: tuple[int, int],
+    table: pd.DataFrame,
 ) -> int:
     """Keep a subject's rows of a span of days, and raise what the rules find on them; how many flags are new."""
     replace_judged(conn, subject, *span, table)
-    vehicles = sorted(load_vehicles(conn), key=lambda vehicle: vehicle.vehicle_id)
-    numbers = np.array([vehicle.vehicle_id for vehicle in vehicles], dtype=np.int32)
-    leaves = load_exemptions(conn, day_start_us(span[0]), day_start_us(span[1] + 1))
-    scope = scope_of(vehicles, {unit.code: unit for unit in load_units(conn)}, leaves)
+    numbers, scope = register
     place = np.searchsorted(numbers, table["vehicle_id"].to_numpy(dtype=np.int32)).astype(np.int32)
     flags = evaluate(rules, {subject: table.assign(vehicle_ix=place)}, scope)
     flags = flags.assign(vehicle_id=numbers[flags["vehicle_ix"].to_numpy(dtype=np.int64)])

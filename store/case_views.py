@@ -4,7 +4,6 @@ A manager sees the cases of the own unit's subtree, without the inspectors' comm
 opened, handed over or merged: these may name who told them. An inspector of own cases sees those only.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -260,21 +259,6 @@ def inspectors(conn: Connection[Any]) -> list[str]:
     return [
         name for (name,) in conn.execute("SELECT name FROM app_user WHERE role = 'inspector' ORDER BY name LIMIT 1000")
     ]
-
-
-def cases_of_flags(conn: Connection[Any], user: User, flag_ids: Sequence[str]) -> dict[str, int]:
-    """Flag → the newest case it is in, of the cases that this person may see."""
-    return dict(
-        conn.execute(
-            VISIBLE
-            + """
-            SELECT flag_id, max(case_id) FROM case_flag JOIN case_file c USING (case_id) JOIN mine USING (vehicle_id)
-            WHERE flag_id = ANY(%(flags)s) AND"""
-            + _MINE
-            + "GROUP BY flag_id",
-            {**_seen_by(user), "flags": list(flag_ids)},
-        ).fetchall()
-    )
 
 
 def due_cases(conn: Connection[Any], before: datetime, limit: int = 10_000) -> list[DueCase]:

@@ -144,26 +144,15 @@ def inspectors(conn: Connection[Any]) -> list[int]:
     ]
 
 
-def queue_of_day(conn: Connection[Any], day: int) -> QueueRow | None:
-    """The queue of a local day; None where it is not made."""
-    return _queue(conn, "WHERE day = %s", (day_date(day),))
-
-
 def last_queue(conn: Connection[Any]) -> QueueRow | None:
-    """The newest queue."""
-    return _queue(conn, "ORDER BY day DESC LIMIT 1", ())
-
-
-def _queue(conn: Connection[Any], which: str, values: tuple[Any, ...]) -> QueueRow | None:
+    """The newest queue; None before the first."""
     with conn.cursor(row_factory=class_row(QueueRow)) as cursor:
         return cursor.execute(
             """
             SELECT day, from_day, through_day, inspectors, per_inspector, sample_share, seed, model_id, candidates,
                    ranked_days, flagged_days, unflagged_days, made_at
-            FROM review_queue
+            FROM review_queue ORDER BY day DESC LIMIT 1
             """
-            + which,
-            values,
         ).fetchone()
 
 

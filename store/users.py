@@ -121,11 +121,6 @@ class User:
         return self.role in {"inspector", "admin"}
 
     @property
-    def may_open_cases(self) -> bool:
-        """Whether cases may be opened over flags."""
-        return self.role in {"inspector", "admin"}
-
-    @property
     def may_review(self) -> bool:
         """Whether the review queue and the accuracy of rules are shown: they name vehicles of all units."""
         return self.role in {"inspector", "auditor", "admin"}

@@ -115,7 +115,7 @@ def one_case(user: Person, data: Data, settings: Settings, case_id: CaseId) -> d
             "flags": [_json(each) for each in without_places(conn, user, case_views.case_flags(conn, case_id))],
             "events": [_json(each) for each in case_views.case_events(conn, user, case_id)],
             "files": [_json(each, without=("path",)) for each in case_views.case_files(conn, user, case_id)],
-            "actions": actions_now(read_case(conn, user, case_id), user, limits_for(conn, settings)),
+            "actions": actions_now(read_case(conn, user, case_id), user, limits_of(conn, settings)),
         }
 
 
@@ -157,7 +157,7 @@ def chosen_cases(
 def opened(data: Database, user: User, settings: WebSettings, flags: list[str], reason: str) -> int:
     """Open a case; returns its number."""
     with refusals(), data.connection() as conn:
-        return open_case(conn, user, flags, limits_for(conn, settings), now_us(), reason)
+        return open_case(conn, user, flags, limits_of(conn, settings), now_us(), reason)
 
 
 def stepped(data: Database, user: User, settings: WebSettings, case_id: int, action: str, said: Said) -> str:
@@ -166,9 +166,7 @@ def stepped(data: Database, user: User, settings: WebSettings, case_id: int, act
     if action == "attach":
         raise HTTPException(400, "attach: expected a file, sent to /files")
     with refusals(), data.connection() as conn:
-        return take_step(
-            conn, user, case_id, action, told, limits_for(conn, settings), now_us(), expected=said.expected
-        )
+        return take_step(conn, user, case_id, action, told, limits_of(conn, settings), now_us(), expected=said.expected)
 
 
 async def attached(request: Request, user: User, data: Database, settings: WebSettings, case_id: int) -> int:
@@ -180,13 +178,13 @@ async def attached(request: Request, user: User, data: Database, settings: WebSe
 
     def keep(name: str, file: IO[bytes]) -> int:
         with refusals(), data.connection() as conn:
-            limits = limits_for(conn, settings)
+            limits = limits_of(conn, settings)
             return attach(conn, user, case_id, name, file, folder, most, limits, now_us())
 
     def may() -> None:
         with refusals(), data.connection() as conn:
             found = read_case(conn, user, case_id)
-            if "attach" not in actions_now(found, user, limits_for(conn, settings)):
+            if "attach" not in actions_now(found, user, limits_of(conn, settings)):
                 raise ForbiddenStepError("attach: not for this person as the case stands")
 
     await run_in_threadpool(may)  # before anything of the form is read
@@ -231,17 +229,6 @@ def actions_now(case: LockedCase, user: User, limits: Limits) -> list[str]:
     except UnknownDayError:  # how long an appeal may be made nobody knows; all else goes on
         stands = standing(case, limits, now_us(), action="")
     return possible(stands, actor_of(user))
-
-
-def limits_for(conn: "Connection[Any]", settings: WebSettings) -> Limits:
-    """The limits that the settings say."""
-    return limits_of(
-        conn,
-        calendar=settings.case_calendar,
-        explain=settings.explain_within_days,
-        decide=settings.decide_within_days,
-        rectify=settings.rectify_within_days,
-    )
 
 
 @contextmanager

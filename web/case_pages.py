@@ -26,11 +26,11 @@ from web.case_api import (
     actions_now,
     attached,
     chosen_cases,
-    limits_for,
     opened,
     seen,
     stepped,
 )
+from web.case_steps import limits_of
 from web.case_words import step_facts
 from web.render import Page
 
@@ -124,7 +124,7 @@ def show_case(request: Request, user: Person, data: Data, show: Show, settings: 
         row = case_views.case(conn, user, case_id)
         if row is None:
             raise HTTPException(404, "no such case")
-        actions = actions_now(stands, user, limits_for(conn, settings))
+        actions = actions_now(stands, user, limits_of(conn, settings))
         page = CasePage(
             row,
             without_places(conn, user, case_views.case_flags(conn, case_id)),

@@ -6,7 +6,7 @@ Scripts, the demo and the pages all go through `open_case`, `take_step` and `att
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from geo.localtime import to_us
 from rules.cases import (
@@ -46,9 +46,27 @@ class Limits:
         return Clock(name, self.days[name], now_us, deadline_us(now_us, self.days[name], self.works))
 
 
-def limits_of(conn: "Connection[Any]", *, calendar: str, explain: int, decide: int, rectify: int) -> Limits:
-    """The limits of the settings; days by the duty calendar of this code, empty: as announced for the country."""
-    days = {"explain": explain, "decide": decide, "rectify": rectify}
+class LimitSettings(Protocol):
+    """What the settings of the service and those of the pages say of limits, under the same names."""
+
+    @property
+    def case_calendar(self) -> str: ...  # noqa: D102 - as in gongche/settings.py
+    @property
+    def explain_within_days(self) -> int: ...  # noqa: D102 - as above
+    @property
+    def decide_within_days(self) -> int: ...  # noqa: D102 - as above
+    @property
+    def rectify_within_days(self) -> int: ...  # noqa: D102 - as above
+
+
+def limits_of(conn: "Connection[Any]", settings: LimitSettings) -> Limits:
+    """The limits of the settings; days by the duty calendar they name, or as announced for the country."""
+    calendar = settings.case_calendar
+    days = {
+        "explain": settings.explain_within_days,
+        "decide": settings.decide_within_days,
+        "rectify": settings.rectify_within_days,
+    }
     return Limits(days, calendar_works(calendar, cases.calendar_kinds(conn, calendar)) if calendar else announced_works)
 
 

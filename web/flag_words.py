@@ -24,15 +24,10 @@ from rules.explain import (
     Consulted,
 )
 from rules.load import Rule
-from rules.subjects import SUBJECTS
+from rules.names import VALUE_NAMES, YES_OR_NO
+from rules.subjects import SUBJECTS, TEXT_FEATURES
 from web.i18n import Words
-from web.terms import DARK_CAUSES, VEHICLE_CLASSES, ZONE_KINDS, NumberLine, feature_in_words
-
-
-def _(text: str) -> str:
-    """Mark a text for translation; it is translated where it is shown."""
-    return text
-
+from web.terms import NumberLine, _, feature_in_words
 
 OUTCOMES = {
     HOLDS: _("holds"),
@@ -67,11 +62,6 @@ CHANGES = {"appear": _("appear"), "disappear": _("disappear"), "stay": _("stay")
 CHANGE_CHIPS = {"appear": "yellow", "disappear": "off", "stay": "prompt"}
 
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "eq": "=", "any_of": "∈"}
-_YES_OR_NO = frozenset(
-    {"card_missing", "rest_day", "holiday", "destination_controlled", "residence", "unnamed_stop", "sealed"}
-)
-_TEXTS = {**ZONE_KINDS, **VEHICLE_CLASSES, **DARK_CAUSES}
-_NAMED = frozenset({"origin_kind", "destination_kind", "venue_kind", "night_kind", "vehicle_class", "dark_cause"})
 
 
 def condition_in_words(rule: Rule, words: Words) -> list[str]:
@@ -84,9 +74,9 @@ def condition_in_words(rule: Rule, words: Words) -> list[str]:
 
 def value_in_words(feature: str, value: Any, unit: str, words: Words) -> str:
     """A feature's value as a person reads it."""
-    if feature in _NAMED and value in _TEXTS:
-        return words.text(_TEXTS[value])
-    if feature in _YES_OR_NO and value in (0, 1):
+    if feature in TEXT_FEATURES and value in VALUE_NAMES:
+        return VALUE_NAMES[value][words.language]
+    if feature in YES_OR_NO and value in (0, 1):
         return words.text("yes") if value else words.text("no")
     if feature.endswith("_share") and isinstance(value, int | float):
         return f"{words.number(100 * value, 1)} %"

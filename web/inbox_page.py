@@ -12,14 +12,9 @@ from store.notices import DeliveryRow, NoticeRow, deliveries, inbox, mark_read
 from web.access import Administrator, Data, Person, Show, own_form
 from web.notice_words import NOTICE_KINDS, notice_link
 from web.render import Page
+from web.terms import _
 
 router = APIRouter()
-
-
-def _(text: str) -> str:
-    """Mark a text for translation; it is translated where it is shown."""
-    return text
-
 
 STATES = {"waiting": _("waits"), "sent": _("sent"), "given up": _("given up")}
 CHANNELS = {"mail": _("Mail"), "webhook": _("Message to another system")}

@@ -2,11 +2,7 @@
 
 from urllib.parse import quote
 
-
-def _(text: str) -> str:
-    """Mark a text for translation; it is translated where it is shown."""
-    return text
-
+from web.terms import _
 
 NOTICE_KINDS = {
     "case open": _("A case was opened and waits for an inspector"),

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 
 from store.reviews import ModelRow
 from web.i18n import Words
-from web.terms import SCORE_PARTS, feature_in_words
-
-
-def _(text: str) -> str:
-    """Mark a text for translation; it is translated where it is shown."""
-    return text
-
+from web.terms import SCORE_PARTS, _, feature_in_words
 
 OUTCOMES = {
     "clean": _("Nothing found"),

@@ -15,7 +15,6 @@ from gongche.bundle.content import CaseContent, Ground, read_case
 from gongche.bundle.flag_chapter import Traced, traced
 from gongche.bundle.html import html
 from gongche.bundle.packing import Packing
-from gongche.bundle.pdf import pdf
 from gongche.bundle.report import Sealing, Stamp, report, rule_file
 from gongche.bundle.rows import frame_lines, frames, positions_csv, positions_parquet
 from gongche.bundle.track import Track, no_track, read_track
@@ -62,6 +61,8 @@ def make_bundle(
     Memory holds the positions of one flagged trip at a time, and pictures. GongcheError where there is no such case,
     ArchiveError where a sealed part that is needed cannot be read.
     """
+    from gongche.bundle.pdf import pdf  # noqa: PLC0415 - a fifth of a second that the start of the pages need not take
+
     hold_still(conn)
     content = read_case(conn, case_id)
     words = {language: Words(language, translations(language)) for language in languages}

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gongche.bundle import making
 from gongche.bundle.checking import check_against_home, check_bundle
 from gongche.bundle.giving import ASKED, GIVEN, Asked, copy_out, give_bundle
 from gongche.bundle.giving import Given as GivenOut
@@ -81,7 +80,7 @@ def test_what_breaks_off_leaves_nothing_behind(given: Given, out: GivenOut, monk
 
     before, given_out = kept(given), len(entries(given, GIVEN))
     assert out.path.name in before
-    monkeypatch.setattr(making, "pdf", interrupted)
+    monkeypatch.setattr("gongche.bundle.pdf.pdf", interrupted)
     with pytest.raises(KeyboardInterrupt):
         give_bundle(given.database, given.sources, asked(given.case_id))
     assert kept(given) == before

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from geo.localtime import DAY_US
-from gongche.case_deadlines import case_limits, give_due_cards
+from gongche.case_deadlines import give_due_cards
 from gongche.home import Gongche
 from gongche.settings import load_settings
 from store.archive import Archive
@@ -18,6 +18,7 @@ from store.depot import Folder
 from store.postgres import EmbeddedPostgres
 from tests.web.case_city import CaseCity, build, walk
 from web.case_api import now_us
+from web.case_steps import limits_of
 
 AHEAD = 60
 
@@ -53,7 +54,7 @@ def cards(home: Gongche, city: CaseCity, number: int) -> list[str]:
 def test_each_card_is_given_once_and_written_down(home: tuple[Gongche, CaseCity]) -> None:
     gongche, city = home
     with gongche.database.connection() as conn:
-        number = walk(conn, city, "ask", limits=case_limits(gongche.settings, conn))
+        number = walk(conn, city, "ask", limits=limits_of(conn, gongche.settings))
         row = case(conn, city.people["aud"], number)
     assert row is not None
     now = now_us()
@@ -74,7 +75,7 @@ def test_each_card_is_given_once_and_written_down(home: tuple[Gongche, CaseCity]
 def test_who_comes_late_gives_the_card_of_now_and_a_new_clock_starts_clean(home: tuple[Gongche, CaseCity]) -> None:
     gongche, city = home
     with gongche.database.connection() as conn:
-        limits = case_limits(gongche.settings, conn)
+        limits = limits_of(conn, gongche.settings)
         late = walk(conn, city, "ask", limits=limits)
         gone_on = walk(conn, city, "ask explain/mia", limits=limits)
         done = walk(conn, city, "dismiss close", limits=limits)
@@ -87,7 +88,7 @@ def test_days_that_nobody_knows_are_told_and_cost_only_their_cases(
 ) -> None:
     gongche, city = home
     with gongche.database.connection() as conn:
-        number = walk(conn, city, "", limits=case_limits(gongche.settings, conn))
+        number = walk(conn, city, "", limits=limits_of(conn, gongche.settings))
     with caplog.at_level(logging.WARNING):
         assert give_due_cards(gongche, now_us() + (AHEAD + 60) * DAY_US) == 0
     assert "fill the year on the page of duty calendar 'every'" in caplog.text
