@@ -14,11 +14,12 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Any
 
 import httpx
@@ -26,6 +27,8 @@ import numpy as np
 
 from benchmarks import month
 from benchmarks.city import read_city
+from benchmarks.pages_routes import ask, forgotten, paths, statements, summed
+from benchmarks.pages_rows import PASSWORD, add_people, fill
 from benchmarks.service import served
 from geo.arrays import Int32Array
 from geo.localtime import SECOND_US, day_date, day_start_us
@@ -33,21 +36,26 @@ from geo.positions import Positions, canonical
 from gongche.auditing import audit_days
 from gongche.home import Gongche, open_home
 from gongche.importing import FLEET_FILES, import_fleet
+from rules.notices import KINDS
 from store.arrivals import move_latest
 from store.copy import copy_in
 from store.derived import summary
 from store.fleet import load_units, load_vehicles
 from store.forms import COLUMNS
+from store.notices import new_steps
 from store.partitions import ensure_partitions
 from store.parts import decode_part
 from store.positions import ROW, read_track
-from store.users import add_user, user_names
+from store.rollups import refresh
+from store.users import user_names
+from store.views import live_since
 from web.app import create_app
+from web.live import COMMIT_LAG
 from web.settings import WebSettings
 
 BATCH = 50_000
-ASKS = 60
-PASSWORD = "benchmark-only"  # noqa: S105 - of a database that ends with the benchmark
+TRACKS = 300
+WHO = ("inspector", "manager", "admin")
 DISTRICTS = Path(__file__).parents[1] / "fixtures" / "districts.geojson"
 
 
@@ -60,6 +68,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "gongche-month")
     parser.add_argument("--url", default="")
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--positions", type=int, default=0, help="positions of so many last days alone; 0: of all")
+    parser.add_argument("--only", default="", help="pages whose line holds this text")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     folder = options.folder / f"{options.vehicles}x{options.days}-seed{options.seed}"
@@ -72,7 +82,7 @@ def main() -> None:
         given = {"database_url": options.url} if options.url else {}
         with open_home(home, archive_dir=folder, **given) as gongche:
             figures: dict[str, Any] = {"level": gongche.database.level}
-            for stage in (take_in, tracks, audit, pages):
+            for stage in (take_in, tracks, audit, people, pages, polls):
                 figures |= stage(gongche, folder, options)
                 print(figures, file=sys.stderr)  # what stands if the rest is cut off
     finally:
@@ -87,7 +97,7 @@ def main() -> None:
     )
 
 
-def take_in(gongche: Gongche, folder: Path, _options: argparse.Namespace) -> dict[str, Any]:
+def take_in(gongche: Gongche, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Fleet and positions, where there are none yet; the month's parts are the archive."""
     figures: dict[str, Any] = {}
     with gongche.database.connection() as conn:
@@ -98,7 +108,7 @@ def take_in(gongche: Gongche, folder: Path, _options: argparse.Namespace) -> dic
                 import_fleet(gongche, kind, folder / name)
         begun = perf_counter()
         with ThreadPoolExecutor(2) as pool:
-            rows = sum(pool.map(partial(_take_day, gongche, _numbers(gongche, folder)), _days(folder)))
+            rows = sum(pool.map(partial(_take_day, gongche, _numbers(gongche, folder)), _days(folder, options)))
         figures["taken_in_per_s"] = round(rows / (perf_counter() - begun))
         _take_parts(gongche, folder)
     with gongche.database.connection() as conn:
@@ -128,39 +138,62 @@ def audit(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[
         return {**figures, "trips": summary(conn)["trips"]}
 
 
-def pages(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Median and 95 % of each page, in milliseconds."""
+def people(gongche: Gongche, _folder: Path, _options: argparse.Namespace) -> dict[str, Any]:
+    """What people left in the database, where there is none of it yet."""
     with gongche.database.connection() as conn:
-        vehicles = _vehicles(gongche, np.random.default_rng(options.seed))
-        trips = [
-            trip
-            for (trip,) in conn.execute(
-                "SELECT trip_id FROM trip WHERE vehicle_id = ANY(%s) ORDER BY md5(trip_id) LIMIT %s",
-                (vehicles[: 4 * ASKS], ASKS),
-            ).fetchall()
-        ]
-        unit = max(load_units(conn), key=lambda each: each.code)
         if "inspector" not in user_names(conn):
-            add_user(conn, "inspector", "inspector", PASSWORD)
-            add_user(conn, "manager", "manager", PASSWORD, unit.unit_id)
-    figures: dict[str, Any] = {}
+            add_people(conn, max(load_units(conn), key=lambda each: each.code).unit_id)
+    with gongche.database.alone() as conn:
+        filled = fill(conn)
+        conn.execute("UPDATE latest SET received_at = now() - random() * interval '60 seconds'")
+    refresh(gongche.database, time_ns() // 1000)
+    return {"rows": filled} if filled else {}
+
+
+def pages(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Each route by who asks: milliseconds, statements, the slowest of them."""
     first, last = day_date(month.FIRST), day_date(month.FIRST + options.days - 1)
-    span = f"from_day={first}&to_day={last}"
-    with served(create_app(WebSettings(districts_path=DISTRICTS), gongche.database)) as address:
-        inspector, manager = _signed_in(address, "inspector"), _signed_in(address, "manager")
-        for name, client, paths in (
-            ("overview", inspector, ["/"] * 10),
-            ("vehicles", inspector, [f"/vehicles?page={page}" for page in range(1, 21)]),
-            ("vehicle", inspector, [f"/vehicles/{each}?{span}" for each in vehicles[:ASKS]]),
-            ("trip", inspector, [f"/trips/{each}" for each in trips]),
-            ("track_for_the_map", inspector, [f"/api/trips/{each}/track" for each in trips]),
-            ("flags", inspector, [f"/flags?{span}&page={page}" for page in range(1, 21)]),
-            ("month_report_city", inspector, [f"/savings?from_month={last:%Y-%m}&to_month={last:%Y-%m}"] * 8),
-            ("month_report_unit", manager, [f"/savings?from_month={last:%Y-%m}&to_month={last:%Y-%m}"] * 8),
-            ("terminals", inspector, ["/terminals"] * 10),
-        ):
-            figures |= _spread(name, _pages(client, paths))
-    return figures
+    with gongche.database.connection() as conn:
+        asked = paths(conn, first, last, _vehicles(gongche, np.random.default_rng(options.seed)))
+    app = create_app(WebSettings(districts_path=DISTRICTS), gongche.database, archive=gongche.archive)
+    left = forgotten(app, asked)
+    if left:
+        raise RuntimeError(f"routes that nobody asks: {', '.join(left)}")
+    figures: dict[str, Any] = {}
+    with served(app) as address, statements() as told:
+        for who in WHO:
+            client = _signed_in(address, who)
+            for name, addresses in asked.items():
+                if options.only in f"{who} {name}" and (found := ask(client, addresses, told)):
+                    figures[f"{who} {name}"] = summed(found)
+                    print(f"{who} {name}", figures[f"{who} {name}"], file=sys.stderr)
+    return {"pages": figures}
+
+
+def polls(gongche: Gongche, _folder: Path, _options: argparse.Namespace) -> dict[str, Any]:
+    """What is asked again and again: the live map each second, news of steps every ten seconds."""
+    with gongche.database.connection() as conn:
+        (newest,) = conn.execute("SELECT max(received_at) FROM latest").fetchone() or (None,)
+
+    def times(what: Callable[[], object]) -> Iterator[float]:
+        for _ in range(20):
+            begun = perf_counter()
+            what()
+            yield perf_counter() - begun
+
+    def poll(since: datetime | None) -> object:
+        with gongche.database.connection() as conn:
+            return live_since(conn, since)
+
+    def news() -> object:
+        with gongche.database.connection() as conn:
+            return new_steps(conn, tuple(KINDS))
+
+    return (
+        _spread("live_poll", times(lambda: poll(newest - COMMIT_LAG)))
+        | _spread("live_all", times(lambda: poll(None)))
+        | _spread("new_steps", times(news))
+    )
 
 
 def _vehicles(gongche: Gongche, rng: np.random.Generator) -> list[int]:
@@ -170,8 +203,12 @@ def _vehicles(gongche: Gongche, rng: np.random.Generator) -> list[int]:
     return mixed
 
 
-def _days(folder: Path) -> list[Path]:
-    return sorted(folder.glob("positions/day=*"))
+def _days(folder: Path, options: argparse.Namespace) -> list[Path]:
+    """Folders of positions, by day; of the last days alone where these are asked for."""
+    if not options.positions:
+        return sorted(folder.glob("positions/day=*"))
+    last = month.FIRST + options.days
+    return [folder / f"positions/day={day_date(day)}" for day in range(last - options.positions, last)]
 
 
 def _numbers(gongche: Gongche, folder: Path) -> Int32Array:
@@ -220,23 +257,13 @@ def _take_day(gongche: Gongche, ids: Int32Array, day: Path) -> int:
 def _tracks(gongche: Gongche, vehicles: list[int], days: int, rng: np.random.Generator) -> Iterator[float]:
     """Seconds to read a vehicle's day out of the database, after the same day of its neighbour was read."""
     with gongche.database.connection() as conn:
-        for vehicle in vehicles[: 5 * ASKS]:
+        for vehicle in vehicles[:TRACKS]:
             start = day_start_us(month.FIRST + int(rng.integers(days)))
             end = start + 86_400 * SECOND_US
             read_track(conn, vehicle + 1, start, end)
             begun = perf_counter()
             read_track(conn, vehicle, start, end)
             yield perf_counter() - begun
-
-
-def _pages(client: httpx.Client, paths: list[str]) -> Iterator[float]:
-    for path in paths:
-        begun = perf_counter()
-        answer = client.get(path)
-        seconds = perf_counter() - begun
-        if answer.status_code != 200:
-            raise RuntimeError(f"{path}: expected 200, got {answer.status_code}")
-        yield seconds
 
 
 def _spread(name: str, seconds: Iterator[float]) -> dict[str, float]:

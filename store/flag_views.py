@@ -251,8 +251,10 @@ def open_flags(conn: Connection[Any], user: User, from_day: date, to_day: date) 
         conn.execute(
             VISIBLE
             + """
-            SELECT rule, count(*) FROM flag JOIN mine USING (vehicle_id)
-            WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s GROUP BY rule ORDER BY rule LIMIT 1000
+            SELECT rule, count(*) FROM flag
+            WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s
+              AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine))
+            GROUP BY rule ORDER BY rule LIMIT 1000
             """,
             {"own_unit": user.sees_unit, "from": from_day, "to": to_day},
         ).fetchall()

@@ -14,6 +14,9 @@ from psycopg.rows import class_row
 
 NEWS_DAYS = 7
 """An older step is no news: it was made before there were notices, or while nothing ran for a week."""
+LATE_MIN = 60
+"""Minutes for which a step may be under way: notices are made in the order of steps, so that a step that happened so
+long before the newest one with a notice has its own."""
 INBOX_ROWS = 100
 
 
@@ -100,18 +103,18 @@ _STEPS = """
                c.case_id::text AS number, c.vehicle_id, e.user_id AS actor, c.assigned_to AS assigned, NULL::int AS asker,
                e.at
         FROM case_event e JOIN case_file c USING (case_id)
-        WHERE e.action <> '' AND e.at > now() - make_interval(days => %(days)s)
+        WHERE e.action <> '' AND e.at > %(since)s
         UNION ALL
         SELECT 'order', e.event_id, 'order ' || e.action, o.order_no, o.vehicle_id, e.user_id, NULL, o.applied_by, e.at
-        FROM order_event e JOIN dispatch_order o USING (order_no) WHERE e.at > now() - make_interval(days => %(days)s)
+        FROM order_event e JOIN dispatch_order o USING (order_no) WHERE e.at > %(since)s
         UNION ALL
         SELECT 'unlock', unlock_id, 'unlock asked', unlock_id::text, vehicle_id, asked_by, NULL, asked_by, asked_at
-        FROM track_unlock WHERE asked_at > now() - make_interval(days => %(days)s)
+        FROM track_unlock WHERE asked_at > %(since)s
         UNION ALL
         SELECT 'unlock answer', a.unlock_id, CASE WHEN granted THEN 'unlock allowed' ELSE 'unlock refused' END,
                a.unlock_id::text, u.vehicle_id, a.answered_by, NULL, a.asked_by, a.answered_at
         FROM track_unlock_answer a JOIN track_unlock u USING (unlock_id)
-        WHERE a.answered_at > now() - make_interval(days => %(days)s)
+        WHERE a.answered_at > %(since)s
     )
     SELECT s.source, s.source_id, s.kind, s.number, s.vehicle_id,
            ARRAY(SELECT a.unit_id FROM above a WHERE a.vehicle_unit = v.unit_id ORDER BY a.far) AS units,
@@ -126,8 +129,17 @@ _STEPS = """
 def new_steps(conn: Connection[Any], kinds: Sequence[str], rows: int = 1000) -> list[Step]:
     """Steps of these kinds that no notice was made of, the oldest first. Two who make notices wait for each other."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtext('gongche notices'))")
+    since = conn.execute(
+        """
+        SELECT greatest(now() - make_interval(days => %s),
+                        least(coalesce(max(happened_at), '-infinity'), now()) - make_interval(mins => %s))
+        FROM notice
+        """,
+        (NEWS_DAYS, LATE_MIN),
+    ).fetchone()
+    assert since is not None
     with conn.cursor(row_factory=class_row(Step)) as cursor:
-        return cursor.execute(_STEPS, {"days": NEWS_DAYS, "kinds": list(kinds), "rows": rows}).fetchall()
+        return cursor.execute(_STEPS, {"since": since[0], "kinds": list(kinds), "rows": rows}).fetchall()
 
 
 def people_to_tell(conn: Connection[Any]) -> list[Recipient]:

@@ -102,24 +102,39 @@ class OrderVehicle:
 
 
 _LINE = """
-    SELECT order_no, state, o.vehicle_id, m.code AS vehicle, m.plate, m.class AS vehicle_class, m.unit_code, m.unit_zh,
-           m.unit_en, starts, ends, driver_card, driver, purpose, purpose_class,
+    SELECT order_no, state, o.vehicle_id, v.code AS vehicle, v.plate, v.class AS vehicle_class, u.code AS unit_code,
+           u.name_zh AS unit_zh, u.name_en AS unit_en, starts, ends, driver_card, driver, purpose, purpose_class,
            CASE WHEN shown THEN destination ELSE '' END AS destination,
            CASE WHEN shown THEN destination_lat END AS destination_lat,
            CASE WHEN shown THEN destination_lon END AS destination_lon, approved_by,
            odometer_out_km, odometer_in_km, emergency, emergency_reason, private_use,
-           applied_by, coalesce(a.name, '') AS applicant, entered_at,
-           (%(approves)s AND state = 'applied' AND applied_by IS DISTINCT FROM %(user_id)s) AS waits_for_me
-    FROM dispatch_order o JOIN mine m USING (vehicle_id) LEFT JOIN app_user a ON a.user_id = o.applied_by
+           applied_by, coalesce(a.name, '') AS applicant, entered_at, {waits} AS waits_for_me
+    FROM {orders} o JOIN vehicle v USING (vehicle_id) JOIN unit u USING (unit_id)
+         LEFT JOIN app_user a ON a.user_id = o.applied_by
          CROSS JOIN LATERAL (SELECT %(approves)s OR NOT private_use AS shown) s
 """
 # Where a vehicle goes in approved private use is for those who allow it.
+_WAITS = "(%(approves)s AND state = 'applied' AND applied_by IS DISTINCT FROM %(user_id)s)"
+# As an array some vehicles are looked up; who sees all has no list of them made.
 _CHOSEN = """
-    WHERE starts < %(until)s AND ends > %(since)s
-      AND (%(state)s = '' OR state = %(state)s) AND (%(unit)s = '' OR m.unit_code = %(unit)s)
-      AND (%(number)s = '' OR order_no = %(number)s)
-      AND (%(vehicle)s = '' OR position(lower(%(vehicle)s) IN lower(m.plate)) > 0
-           OR position(lower(%(vehicle)s) IN lower(m.code)) > 0)
+    FROM dispatch_order WHERE starts < %(until)s AND ends > %(since)s
+      AND (%(state)s = '' OR state = %(state)s) AND (%(number)s = '' OR order_no = %(number)s)
+      AND (%(own_unit)s::int IS NULL AND %(unit)s = '' AND %(vehicle)s = ''
+           OR vehicle_id = ANY(ARRAY(
+               SELECT vehicle_id FROM mine
+               WHERE (%(unit)s = '' OR unit_code = %(unit)s)
+                 AND (%(vehicle)s = '' OR position(lower(%(vehicle)s) IN lower(plate)) > 0
+                      OR position(lower(%(vehicle)s) IN lower(code)) > 0))))
+"""
+# Those that wait are few, and the others are read as far as they are shown, in the order of their index.
+_PAGE = f"""
+    , page AS (
+        SELECT * FROM (
+            (SELECT *, true AS waits {_CHOSEN} AND {_WAITS} ORDER BY starts DESC, order_no LIMIT %(rows)s + %(skip)s)
+            UNION ALL
+            (SELECT *, false {_CHOSEN} AND NOT {_WAITS} ORDER BY starts DESC, order_no LIMIT %(rows)s + %(skip)s)
+        ) each ORDER BY waits DESC, starts DESC, order_no LIMIT %(rows)s OFFSET %(skip)s
+    )
 """
 
 
@@ -134,14 +149,12 @@ def orders(
     with conn.cursor(row_factory=class_row(OrderLine)) as cursor:
         found = cursor.execute(
             VISIBLE
-            + _LINE
-            + _CHOSEN
-            + "ORDER BY waits_for_me DESC, starts DESC, order_no LIMIT %(rows)s OFFSET %(skip)s",
+            + _PAGE
+            + _LINE.format(orders="page", waits="waits")
+            + "ORDER BY waits_for_me DESC, starts DESC, order_no",
             parameters,
         ).fetchall()
-    count = conn.execute(
-        VISIBLE + "SELECT count(*) FROM dispatch_order o JOIN mine m USING (vehicle_id)" + _CHOSEN, parameters
-    ).fetchone()
+    count = conn.execute(VISIBLE + "SELECT count(*)" + _CHOSEN, parameters).fetchone()
     assert count is not None
     return found, count[0]
 
@@ -150,7 +163,10 @@ def order(conn: Connection[Any], user: User, order_no: str) -> OrderLine | None:
     """An order of a vehicle this person may see; None otherwise."""
     with conn.cursor(row_factory=class_row(OrderLine)) as cursor:
         return cursor.execute(
-            VISIBLE + _LINE + "WHERE order_no = %(order_no)s", {**_of(user), "order_no": order_no}
+            VISIBLE
+            + _LINE.format(orders="dispatch_order", waits=_WAITS)
+            + "WHERE order_no = %(order_no)s AND v.vehicle_id IN (SELECT vehicle_id FROM mine)",
+            {**_of(user), "order_no": order_no},
         ).fetchone()
 
 

@@ -216,10 +216,14 @@ def day_units(conn: Connection[Any], since: date, rows: int = 200_000) -> list[D
     ).fetchall()
     ranked = conn.execute(
         """
+        WITH decided AS MATERIALIZED (SELECT flag_id, verdict FROM flag_verdict)
         SELECT array_agg(DISTINCT f.rule ORDER BY f.rule), array_agg(v.verdict ORDER BY f.flag_id),
                array_agg(o.outcome ORDER BY f.flag_id)
-        FROM review_queue q JOIN flag f ON f.day BETWEEN q.from_day AND q.through_day
-        LEFT JOIN flag_verdict v USING (flag_id)
+        FROM (
+            SELECT made.day, made_at, span.day::date AS of_day
+            FROM review_queue made CROSS JOIN generate_series(from_day::timestamp, through_day::timestamp, '1 day') AS span(day)
+        ) q JOIN flag f ON f.day = q.of_day
+        LEFT JOIN decided v USING (flag_id)
         LEFT JOIN review_flag r USING (flag_id) LEFT JOIN review_outcome o USING (item_id)
         WHERE q.day >= %s AND f.withdrawn_at IS NULL AND f.exemption_id IS NULL
           AND f.end_time - f.start_time <= interval '24 hours'

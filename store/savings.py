@@ -103,7 +103,9 @@ def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
     in by `analytics.months.with_common`.
     """
     # A city's year is three million vehicle-days: hashed in memory that takes 3 s, sorted on disk 30.
-    conn.execute("SET LOCAL work_mem = '64MB'")
+    # Read in the order in which they lie, and not row by row in the order of their days, a month takes a twentieth of the
+    # pages' visits, and a fifth less time even where all of them are in memory.
+    conn.execute("SET LOCAL work_mem = '64MB'; SET LOCAL enable_indexscan = off; SET LOCAL enable_nestloop = off")
     parameters = {"own_unit": own_unit, "from": day_date(from_day), "to": day_date(to_day)}
     months = _frame(
         conn,
@@ -125,7 +127,7 @@ def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
                coalesce(sqrt(sum(power(price * (distance_high_m - distance_m), 2))), 0) AS price_above_m
         FROM vehicle_day JOIN span USING (day)
         WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful
-          AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine))
+          AND (%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))
         GROUP BY vehicle_id, month
         """,
         parameters,

@@ -42,7 +42,7 @@ class TripRow:
     origin_place: str
     destination_place: str
     private_score: float
-    features: dict[str, Any]
+    features: dict[str, Any]  # empty in a list
     flags: int
     private_use: bool  # approved: its mileage is shown, not where it was
 
@@ -76,7 +76,7 @@ _TRIP = """
     SELECT t.trip_id, t.vehicle_id, plate, unit_zh, unit_en, t.day, t.start_time, t.end_time, start_lat, start_lon,
            end_lat, end_lon, distance_m, distance_low_m, distance_high_m, odometer_m, duration_s, moving_s,
            max_speed_mps, off_hours_s, off_hours_m, out_of_area_s, out_of_area_m, dispatch_order, origin_place,
-           destination_place, private_score, features,
+           destination_place, private_score, {features} AS features,
            (SELECT count(*) FROM flag f WHERE f.trip_id = t.trip_id AND withdrawn_at IS NULL)::int AS flags,
            EXISTS (SELECT FROM dispatch_order o WHERE o.order_no = t.dispatch_order AND o.private_use) AS private_use
     FROM trip t JOIN mine USING (vehicle_id)
@@ -87,7 +87,9 @@ def trips(conn: Connection[Any], user: User, vehicle_id: int, from_day: date, to
     """A vehicle's trips that began on these days, newest first."""
     with conn.cursor(row_factory=class_row(TripRow)) as cursor:
         return cursor.execute(
-            VISIBLE + _TRIP + "WHERE t.vehicle_id = %(vehicle)s AND t.day BETWEEN %(from)s AND %(to)s"
+            VISIBLE
+            + _TRIP.format(features="'{}'::jsonb")
+            + "WHERE t.vehicle_id = %(vehicle)s AND t.day BETWEEN %(from)s AND %(to)s"
             " ORDER BY t.start_time DESC LIMIT 1000",
             {"own_unit": user.sees_unit, "vehicle": vehicle_id, "from": from_day, "to": to_day},
         ).fetchall()
@@ -97,7 +99,8 @@ def trip(conn: Connection[Any], user: User, trip_id: str) -> TripRow | None:
     """A trip of a vehicle this person may see; None otherwise."""
     with conn.cursor(row_factory=class_row(TripRow)) as cursor:
         return cursor.execute(
-            VISIBLE + _TRIP + "WHERE t.trip_id = %(trip)s", {"own_unit": user.sees_unit, "trip": trip_id}
+            VISIBLE + _TRIP.format(features="features") + "WHERE t.trip_id = %(trip)s",
+            {"own_unit": user.sees_unit, "trip": trip_id},
         ).fetchone()
 
 

@@ -147,12 +147,12 @@ def overview(conn: Connection[Any], user: User, today: date) -> Overview:
             SELECT (SELECT count(*) FROM mine) AS vehicles,
                    (SELECT count(*) FROM latest JOIN mine USING (vehicle_id)
                     WHERE received_at > now() - make_interval(mins => %(online)s)) AS online,
-                   (SELECT coalesce(sum(distance_m), 0) FROM vehicle_day JOIN mine USING (vehicle_id)
-                    WHERE day = %(today)s) AS metres_today,
-                   (SELECT coalesce(sum(trips), 0)::int FROM vehicle_day JOIN mine USING (vehicle_id)
-                    WHERE day = %(today)s) AS trips_today,
-                   (SELECT count(*) FROM flag JOIN mine USING (vehicle_id)
-                    WHERE withdrawn_at IS NULL AND exemption_id IS NULL) AS flags_open
+                   d.metres_today, d.trips_today,
+                   (SELECT count(*) FROM flag
+                    WHERE withdrawn_at IS NULL AND exemption_id IS NULL
+                      AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine))) AS flags_open
+            FROM (SELECT coalesce(sum(distance_m), 0) AS metres_today, coalesce(sum(trips), 0)::int AS trips_today
+                  FROM vehicle_day JOIN mine USING (vehicle_id) WHERE day = %(today)s) d
             """,
             {"own_unit": user.sees_unit, "today": today, "online": ONLINE_MINUTES},
         ).fetchone()
@@ -167,8 +167,10 @@ def kilometres_by_day(
     return conn.execute(
         VISIBLE
         + """
-        SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day JOIN mine USING (vehicle_id)
-        WHERE day BETWEEN %(from)s AND %(to)s GROUP BY day ORDER BY day LIMIT 400
+        SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day
+        WHERE day BETWEEN %(from)s AND %(to)s
+          AND (%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))
+        GROUP BY day ORDER BY day LIMIT 400
         """,
         {"own_unit": user.sees_unit, "from": from_day, "to": to_day},
     ).fetchall()
@@ -187,6 +189,28 @@ def intake_since(conn: Connection[Any], since: datetime) -> list[Intake]:
         ).fetchall()
 
 
+_FLAG = """
+    SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, name_zh AS unit_zh, name_en AS unit_en, start_time,
+           end_time,
+           reason_zh, reason_en, numbers, rule_version, subject, subject_id, exemption_id,
+           (SELECT max(i.case_id) FROM case_flag i JOIN case_file c USING (case_id)
+            WHERE i.flag_id = f.flag_id
+              AND (%(own_cases)s::int IS NULL OR c.assigned_to = %(own_cases)s)) AS case_id
+    FROM flag f JOIN vehicle USING (vehicle_id) JOIN unit USING (unit_id)
+"""
+# As an array a unit's few vehicles are looked up; who sees all has no list of them made.
+_OF_UNIT = """
+    (%(own_unit)s::int IS NULL AND %(unit)s = ''
+     OR f.vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine WHERE %(unit)s = '' OR unit_code = %(unit)s)))
+"""
+_CHOSEN_FLAGS = f"""
+    WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s AND {_OF_UNIT}
+      AND (%(rule)s = '' OR rule = %(rule)s) AND (%(level)s = '' OR level = %(level)s)
+      AND (%(vehicle)s::int IS NULL OR f.vehicle_id = %(vehicle)s) AND (%(trip)s = '' OR trip_id = %(trip)s)
+      AND (%(exempted)s::boolean IS NULL OR (exemption_id IS NOT NULL) = %(exempted)s)
+"""
+
+
 def flags(
     conn: Connection[Any],
     user: User,
@@ -200,63 +224,78 @@ def flags(
     trip_id: str = "",
     page: int = 1,
     rows: int = PAGE_ROWS,
-    newest_first: bool = False,
     exempted: bool | None = False,
 ) -> tuple[list[FlagRow], int]:
-    """One page of open flags and how many there are; the gravest first, or the newest.
+    """One page of open flags and how many there are; the gravest first, of these the newest.
 
     Reasons as `store.unlocks.without_places` gives them.
     `exempted`: those that no exemption lifts, those that one does, or (None) both.
     """
     parameters = {
         "own_unit": user.sees_unit, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
-        "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows, "newest": newest_first,
+        "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows,
         "exempted": exempted,
         "own_cases": user.own_cases,
     }  # fmt: skip
-    chosen = """
-        FROM flag f JOIN mine USING (vehicle_id)
-        WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s
-          AND (%(rule)s = '' OR rule = %(rule)s) AND (%(level)s = '' OR level = %(level)s)
-          AND (%(unit)s = '' OR unit_code = %(unit)s) AND (%(vehicle)s::int IS NULL OR f.vehicle_id = %(vehicle)s)
-          AND (%(trip)s = '' OR trip_id = %(trip)s)
-          AND (%(exempted)s::boolean IS NULL OR (exemption_id IS NOT NULL) = %(exempted)s)
-    """
     with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
         found = cursor.execute(
             VISIBLE
+            + _FLAG
+            + _CHOSEN_FLAGS
             + """
-            SELECT flag_id, rule, level, points, trip_id, f.vehicle_id, plate, unit_zh, unit_en, start_time, end_time,
-                   reason_zh, reason_en, numbers, rule_version, subject, subject_id, exemption_id,
-                   (SELECT max(i.case_id) FROM case_flag i JOIN case_file c USING (case_id)
-                    WHERE i.flag_id = f.flag_id
-                      AND (%(own_cases)s::int IS NULL OR c.assigned_to = %(own_cases)s)) AS case_id
-            """
-            + chosen
-            + """
-            ORDER BY CASE WHEN %(newest)s THEN 0 ELSE array_position(ARRAY['red', 'yellow', 'prompt'], level) END,
-                     start_time DESC, array_position(ARRAY['red', 'yellow', 'prompt'], level), flag_id
+            ORDER BY array_position(ARRAY['red', 'yellow', 'prompt'], level), start_time DESC, flag_id
             LIMIT %(rows)s OFFSET %(skip)s
             """,
             parameters,
         ).fetchall()
-    count = conn.execute(VISIBLE + "SELECT count(*) " + chosen, parameters).fetchone()
+    count = conn.execute(VISIBLE + "SELECT count(*) FROM flag f" + _CHOSEN_FLAGS, parameters).fetchone()
     assert count is not None
     return without_places(conn, user, found), count[0]
 
 
-def rules_and_units(conn: Connection[Any], user: User) -> tuple[list[str], list[tuple[str, str, str]]]:
-    """Rules with open flags, and the units (code, zh, en), of the vehicles this person may see."""
+def newest_flags(conn: Connection[Any], user: User, from_day: date, to_day: date, rows: int) -> list[FlagRow]:
+    """The newest open flags of these days that no exemption lifts; reasons as in `flags`."""
+    with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
+        found = cursor.execute(
+            VISIBLE
+            + _FLAG
+            + f"""
+            WHERE withdrawn_at IS NULL AND exemption_id IS NULL AND day BETWEEN %(from)s AND %(to)s AND {_OF_UNIT}
+            ORDER BY start_time DESC, array_position(ARRAY['red', 'yellow', 'prompt'], level), flag_id LIMIT %(rows)s
+            """,
+            {
+                "own_unit": user.sees_unit,
+                "unit": "",
+                "own_cases": user.own_cases,
+                "from": from_day,
+                "to": to_day,
+                "rows": rows,
+            },
+        ).fetchall()
+    return without_places(conn, user, found)
+
+
+def flagging_rules(conn: Connection[Any], user: User) -> list[str]:
+    """Rules with open flags of the vehicles this person may see, by id."""
     rules = conn.execute(
         VISIBLE
-        + "SELECT DISTINCT rule FROM flag JOIN mine USING (vehicle_id) WHERE withdrawn_at IS NULL ORDER BY rule LIMIT 200",
+        + """
+        SELECT rule FROM (SELECT DISTINCT rule FROM rule_version) known
+        WHERE EXISTS (SELECT FROM flag f WHERE f.rule = known.rule AND withdrawn_at IS NULL
+                      AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine)))
+        ORDER BY rule LIMIT 200
+        """,
         {"own_unit": user.sees_unit},
     ).fetchall()
-    units = conn.execute(
+    return [rule for (rule,) in rules]
+
+
+def units_with_vehicles(conn: Connection[Any], user: User) -> list[tuple[str, str, str]]:
+    """The units (code, zh, en) of the vehicles this person may see, by code."""
+    return conn.execute(
         VISIBLE + "SELECT DISTINCT unit_code, unit_zh, unit_en FROM mine ORDER BY unit_code LIMIT 2000",
         {"own_unit": user.sees_unit},
     ).fetchall()
-    return [rule for (rule,) in rules], units
 
 
 def units_of(conn: Connection[Any], user: User) -> list[UnitRow]:

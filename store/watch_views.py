@@ -111,23 +111,29 @@ def decisions(conn: Connection[Any], since: datetime, rows: int = 20_000) -> lis
     with conn.cursor(row_factory=class_row(DecisionRow)) as cursor:
         return cursor.execute(
             """
+            WITH decided AS (
+                SELECT e.event_id, e.case_id, c.vehicle_id, c.opened_at, e.at, e.user_id, u.name AS person
+                FROM case_event e JOIN case_file c USING (case_id) JOIN app_user u USING (user_id)
+                WHERE e.at >= %(since)s AND e.to_state IN ('confirmed', 'dismissed')
+                  AND e.from_state IS DISTINCT FROM e.to_state
+                  AND NOT EXISTS (SELECT FROM review_outcome o WHERE o.case_id = e.case_id AND o.outcome <> 'case')
+            ), page AS (
+                SELECT event_id, opened_at, at, user_id, 'case' AS action, case_id::text AS subject FROM decided
+                UNION ALL
+                SELECT event_id, opened_at, at, user_id, 'vehicle', vehicle_id::text FROM decided
+                UNION ALL
+                SELECT event_id, opened_at, at, user_id, 'trip', f.trip_id
+                FROM decided JOIN case_flag USING (case_id) JOIN flag f USING (flag_id)
+            ), look AS (
+                SELECT p.event_id, min(l.at) AS seen_at FROM page p JOIN log_entry l USING (user_id, action, subject)
+                WHERE l.kind = 'access' AND l.at BETWEEN p.opened_at AND p.at GROUP BY p.event_id
+            )
             SELECT person, extract(epoch FROM at - seen_at)::float8 AS seconds FROM (
                 SELECT u.name AS person, o.decided_at AS at, o.seen_at
                 FROM review_outcome o JOIN app_user u USING (user_id)
                 WHERE o.decided_at >= %(since)s AND o.outcome <> 'case'
                 UNION ALL
-                SELECT u.name, e.at, (
-                    SELECT min(l.at) FROM log_entry l
-                    WHERE l.user_id = e.user_id AND l.kind = 'access' AND l.at BETWEEN c.opened_at AND e.at
-                      AND (l.action = 'case' AND l.subject = e.case_id::text
-                           OR l.action = 'vehicle' AND l.subject = c.vehicle_id::text
-                           OR l.action = 'trip' AND l.subject IN (SELECT f.trip_id FROM case_flag g JOIN flag f USING (flag_id)
-                                                                  WHERE g.case_id = e.case_id))
-                )
-                FROM case_event e JOIN case_file c USING (case_id) JOIN app_user u USING (user_id)
-                WHERE e.at >= %(since)s AND e.to_state IN ('confirmed', 'dismissed')
-                  AND e.from_state IS DISTINCT FROM e.to_state
-                  AND NOT EXISTS (SELECT FROM review_outcome o WHERE o.case_id = e.case_id AND o.outcome <> 'case')
+                SELECT person, at, seen_at FROM decided LEFT JOIN look USING (event_id)
             ) each ORDER BY at DESC LIMIT %(rows)s
             """,
             {"since": since, "rows": rows},

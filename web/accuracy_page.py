@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -120,9 +121,13 @@ def accuracy_json(user: Reviewer, data: Data, from_day: Day = None) -> dict[str,
     return {"from_day": str(since), "rules": [_plain(asdict(line)) for line in lines]}
 
 
+_truth = cache(truth)
+"""Tens of thousands of flags have a handful of pairs of verdict and outcome."""
+
+
 def rule_lines(flags: Sequence[DecidedFlag], units: Sequence[DayUnit]) -> list[RuleLine]:
     """What is known of all rules together, of the red ones, and of each that has a decided flag or vehicle-day, by id."""
-    rows = [(flag.rule, flag.level, flag.group, truth(flag.verdict, flag.outcome)) for flag in flags]
+    rows = [(flag.rule, flag.level, flag.group, _truth(flag.verdict, flag.outcome)) for flag in flags]
     decided = pd.DataFrame(
         [row for row in rows if row[3] is not None], columns=["rule", "level", "group", "misuse"]
     ).astype({"misuse": bool})
@@ -147,7 +152,7 @@ def _by_any(units: Units) -> BoolArray:
 
 
 def _columns(units: Sequence[DayUnit]) -> Units:
-    found = [any_true(truth(verdict, outcome) for verdict, outcome in unit.decided) for unit in units]
+    found = [any_true(_truth(verdict, outcome) for verdict, outcome in unit.decided) for unit in units]
     return Units(
         [unit.stratum for unit in units],
         np.array([unit.weight for unit in units], dtype=np.float64),

@@ -14,7 +14,7 @@ from store.case_views import CaseEvent, CaseFile, CaseFlag, CaseRow
 from store.cases import read_case
 from store.log import append
 from store.unlocks import without_places
-from store.views import PAGE_ROWS, rules_and_units
+from store.views import PAGE_ROWS, units_with_vehicles
 from web.access import Data, Person, Settings, Show, own_form
 from web.case_api import (
     CaseId,
@@ -93,7 +93,7 @@ def show_cases(
     """A list of cases, those that are due first."""
     rows, count = chosen_cases(data, user, state, unit, inspector, overdue, from_day, to_day, page)
     with data.connection() as conn:
-        _, units = rules_and_units(conn, user)
+        units = units_with_vehicles(conn, user)
         people = case_views.inspectors(conn)
     pages = max(1, -(-count // PAGE_ROWS))
     return show.render(

@@ -26,7 +26,7 @@ from store.order_views import (
 )
 from store.unlocks import is_locked, is_unlocked
 from store.users import User
-from store.views import PAGE_ROWS, rules_and_units
+from store.views import PAGE_ROWS, units_with_vehicles
 from web.access import Data, Person, Settings, Show, own_form
 from web.order_api import Text, order_filter, sent_body
 from web.order_desk import Desk, actor_of, status_of
@@ -140,7 +140,7 @@ def show_orders(
     with data.connection() as conn:
         found, count = orders(conn, user, asked, page=page)
         waiting = waiting_orders(conn, user)
-        _, units = rules_and_units(conn, user)
+        units = units_with_vehicles(conn, user)
     today = datetime.now(FLEET_ZONE).date()
     shown = OrdersPage(
         TEXTS, found, count, waiting, page, max(1, -(-count // PAGE_ROWS)), state, asked.vehicle, unit, asked.number, units,

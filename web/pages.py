@@ -25,6 +25,7 @@ from web.security import allow_inline_styles
 router = APIRouter()
 
 OVERVIEW_DAYS = 14
+NEWEST = 8
 QUARANTINE_DAYS = 90
 _BEGINNING = datetime(1970, 1, 1, tzinfo=FLEET_ZONE)
 PageNumber = Annotated[int, Query(ge=1, le=100_000)]
@@ -42,9 +43,7 @@ def overview(request: Request, user: Person, data: Data, show: Show) -> Response
         mine, orders = waiting_views.waiting(conn, user, today), waiting_orders(conn, user)
         ledger = views.intake_since(conn, datetime.now(FLEET_ZONE) - timedelta(hours=24))
         ever = views.intake_since(conn, _BEGINNING)
-        flags, _ = views.flags(
-            conn, user, from_day=today - timedelta(days=365), to_day=today, rows=8, newest_first=True
-        )
+        flags = views.newest_flags(conn, user, today - timedelta(days=365), today, NEWEST)
         days = views.kilometres_by_day(conn, user, today - timedelta(days=OVERVIEW_DAYS), today)
         waiting = [each for each in calendars(conn) if each.waiting] if user.may_administer else []
     most = max([km for _, km, _ in days], default=0.0) or 1.0
@@ -82,7 +81,7 @@ def vehicles(
     """A list of vehicles."""
     with data.connection() as conn:
         found, count = views.vehicles(conn, user, search=search.strip(), unit=unit, page=page)
-        _, units = views.rules_and_units(conn, user)
+        units = views.units_with_vehicles(conn, user)
     return show.render(request, VehiclesPage(found, count, page, _pages(count), search, unit, units), user)
 
 
@@ -144,7 +143,7 @@ def flagged(
         found, count = views.flags(
             conn, user, from_day=first, to_day=last, rule=rule, level=level, unit=unit, page=page, exempted=exempted
         )
-        rules, units = views.rules_and_units(conn, user)
+        rules, units = views.flagging_rules(conn, user), views.units_with_vehicles(conn, user)
     shown = FlagsPage(found, count, page, _pages(count), rule, level, unit, rules, units, first, last, exempted)
     return show.render(request, shown, user)
 

@@ -169,6 +169,8 @@ class SavingsPage(Page):
     template: ClassVar[str] = "savings.html"
     savings: Savings
     chart: dict[str, list[Any]]
+    page: int  # of the units in savings
+    pages: int
     units: Sequence[UnitRow]
     unit: str
     from_month: str

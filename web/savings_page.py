@@ -13,7 +13,7 @@ from analytics.months import month_days, month_name
 from geo.localtime import FLEET_ZONE, day_number
 from store.log import append
 from store.savings import OPEN_END, FuelPrice, PriceOverlapError, put_prices, read_savings, remove_price
-from store.views import units_of
+from store.views import PAGE_ROWS, units_of
 from web.access import Administrator, Data, Person, Show, own_form
 from web.render import SavingsPage
 from web.savings import chart_of, savings_of
@@ -44,6 +44,7 @@ def savings(
     from_month: Month = "",
     to_month: Month = "",
     unit: Annotated[str, Query(max_length=100)] = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> Response:
     """Savings of the months and of one unit's subtree, or of all that this person may see."""
     last = _number(to_month or f"{datetime.now(FLEET_ZONE):%Y-%m}")
@@ -57,10 +58,11 @@ def savings(
             raise HTTPException(404, "no such unit")
         own = chosen.unit_id if chosen else user.sees_unit
         rows = read_savings(conn, month_days(first)[0], month_days(last)[1], own)
-    found = savings_of(rows, first, last)
+    found = savings_of(rows, first, last, page)
     allow_inline_styles(request)
-    page = SavingsPage(found, chart_of(found.months), units, unit, month_name(first), month_name(last))
-    return show.render(request, page, user)
+    pages = max(1, -(-found.unit_count // PAGE_ROWS))
+    shown = SavingsPage(found, chart_of(found.months), page, pages, units, unit, month_name(first), month_name(last))
+    return show.render(request, shown, user)
 
 
 @router.post("/savings/prices", dependencies=[Depends(own_form)])

@@ -33,7 +33,7 @@ from store.terminal_views import (
     terminals,
 )
 from store.users import User
-from store.views import PAGE_ROWS, rules_and_units
+from store.views import PAGE_ROWS, units_with_vehicles
 from web.access import Administrator, Data, Desk, Person, Settings, Show, own_form
 from web.render import TerminalPage, TerminalsPage
 from web.terminal_desk import DeskError, log_kind
@@ -99,7 +99,7 @@ def show_terminals(
             conn, user, _today(), state=state, unit=unit, terminal_type=terminal_type, search=search.strip(), page=page
         )
         totals = terminal_totals(conn, user)
-        _, units = rules_and_units(conn, user)
+        units = units_with_vehicles(conn, user)
         types = [each.code for each in load_terminal_types(conn)]
         yesterday = day_number(_today()) - 1
         sums = fleet_quality(conn, user.sees_unit, yesterday - QUALITY_DAYS + 1, yesterday)

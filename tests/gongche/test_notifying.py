@@ -22,7 +22,7 @@ from store.archive import Archive
 from store.database import Database
 from store.depot import Folder
 from store.fleet import Unit, Vehicle, upsert_units, upsert_vehicles
-from store.notices import deliveries, inbox, mark_read
+from store.notices import LATE_MIN, deliveries, inbox, mark_read
 from store.users import InvalidEmailError, add_user, set_email
 
 SECRET = "a key of the two systems"
@@ -259,3 +259,22 @@ def test_an_address_that_is_none_is_refused(office: tuple[Gongche, dict[str, int
 def test_settings_that_do_not_fit_stop_the_start(tmp_path: Path, given: dict[str, str], message: str) -> None:
     with pytest.raises(GongcheError, match=message):
         check_channels(load_settings(tmp_path, **given))
+
+
+def test_a_step_that_was_under_way_while_later_ones_were_told_is_told_too(
+    office: tuple[Gongche, dict[str, int]],
+) -> None:
+    gongche, people = office
+    step(gongche, "ask", people["li"])
+    make_notices(gongche)
+    with gongche.database.connection() as conn:
+        conn.execute(
+            """
+            INSERT INTO case_event (case_id, user_id, from_state, to_state, action, reason, at)
+            SELECT case_id, %s, state, state, 'confirm', 'x', now() - make_interval(mins => minutes)
+            FROM case_file CROSS JOIN unnest(ARRAY[%s, %s]) AS minutes
+            """,
+            (people["li"], LATE_MIN - 5, LATE_MIN + 5),
+        )
+    assert make_notices(gongche) == 1  # the other one would have been told with those of its time
+    assert unread(gongche, people["wang"]) == ["case confirm", "case ask"]

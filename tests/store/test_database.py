@@ -86,6 +86,19 @@ def test_times_come_in_utc(database: Database) -> None:
         assert conn.execute("SHOW timezone").fetchone() == ("UTC",)
 
 
+def test_a_filter_that_is_not_set_falls_away_however_often_it_was_asked(database: Database) -> None:
+    with database.connection() as conn:
+        plans = [
+            str(
+                conn.execute(
+                    "EXPLAIN SELECT * FROM unit WHERE %(code)s = '' OR code = %(code)s", {"code": ""}, prepare=True
+                ).fetchall()
+            )
+            for _ in range(12)
+        ]
+    assert not any("Filter" in plan for plan in plans)
+
+
 def test_a_second_migration_finds_nothing_to_do(empty_conninfo: str, folder: Path) -> None:
     with psycopg.connect(empty_conninfo) as conn:
         assert migrate(conn, folder) == ["0001_first", "0002_second"]

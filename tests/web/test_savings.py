@@ -127,3 +127,15 @@ def test_the_administrator_edits_prices(city: City, signed_in: SignedIn) -> None
     assert send("/savings/prices/remove", valid_from="2020-01-01").status_code == 303
     assert send("/savings/prices/remove", valid_from="2020-01-01").status_code == 404
     assert stored() == []
+
+
+def test_units_come_a_page_at_a_time(signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("web.savings", "web.savings_page"):
+        monkeypatch.setattr(f"{module}.PAGE_ROWS", 1)
+    client = signed_in("auditor")
+    first, second = (_text(client, f"{THIS}&page={page}") for page in (1, 2))
+    units = [each.split("</table>")[0] for text in (first, second) for each in text.split("<section>")[2:3]]
+    assert ["First Bureau</a>" in each for each in units] == [True, False]
+    assert ["Second Bureau</a>" in each for each in units] == [False, True]
+    assert "1 / 2" in first
+    assert f"?page=2&amp;unit=&amp;{THIS.replace('&', '&amp;')}" in first

@@ -1,17 +1,21 @@
 """Every text on a page has a Chinese translation, and no translation is left over."""
 
+import math
 from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.dark import CAUSES as DARK_CAUSES
 from analytics.score import CAUSES, PARTS
 from rules.load import CLASSES, LEVELS
 from web import terms
-from web.i18n import Words, chinese, translations
+from web.i18n import LOCALE_NAMES, Words, chinese, translations
 
 WEB = Path(terms.__file__).parent
 TEMPLATE_OPTIONS = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
@@ -72,3 +76,16 @@ def test_numbers_carry_their_unit_in_each_language() -> None:
     assert en.kmh(17.0) == "61 km/h"
     assert en.measure(0.62, "") == "0.6"
     assert en.km(None) == en.kmh(float("nan")) == en.number(None) == "—"
+
+
+@given(
+    st.floats(allow_nan=False) | st.integers(-(10**12), 10**12) | st.sampled_from([0.5, -0.5, 2.5, -0.0, 1e22]),
+    st.integers(0, 3),
+)
+def test_a_number_reads_as_babel_writes_it(value: float, digits: int) -> None:
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    if abs(value) > 1e20 and math.isfinite(value):  # Babel holds 28 digits
+        value = math.copysign(1e20, value)
+    for language, locale in LOCALE_NAMES.items():
+        words = Words(language, translations("en"))
+        assert words.number(value, digits) == format_decimal(value, format=pattern, locale=locale)

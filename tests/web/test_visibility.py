@@ -47,8 +47,8 @@ def test_rules_to_choose_from_are_those_of_visible_vehicles(city: City) -> None:
     with city.database.connection() as conn:
         remember_rules(conn, [RuleText("other-rule", 1, "")])
         conn.execute("UPDATE flag SET rule = 'other-rule' WHERE vehicle_id = %s", (city.vehicle_ids["V2"],))
-        mine, _ = views.rules_and_units(conn, _manager(conn, "U1"))
-        every, _ = views.rules_and_units(conn, INSPECTOR)
+        mine = views.flagging_rules(conn, _manager(conn, "U1"))
+        every = views.flagging_rules(conn, INSPECTOR)
         conn.rollback()
     assert mine == ["private-use-no-order"]
     assert every == ["other-rule", "private-use-no-order"]
@@ -61,7 +61,7 @@ def test_newest_flags_come_before_graver_ones_when_asked_for(city: City) -> None
             (city.vehicle_ids["V11"],),
         )
         gravest, _ = views.flags(conn, INSPECTOR, from_day=DAY, to_day=DAY)
-        newest, _ = views.flags(conn, INSPECTOR, from_day=DAY, to_day=DAY, newest_first=True)
+        newest = views.newest_flags(conn, INSPECTOR, DAY, DAY, 3)
         conn.rollback()
     assert [flag.level for flag in gravest] == ["red", "red", "prompt"]
     assert [flag.level for flag in newest] == ["prompt", "red", "red"]
