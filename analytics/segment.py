@@ -5,7 +5,7 @@ import numpy as np
 from analytics import kernels
 from analytics.steps import BREAK, GAP, STOP, TRIP, Segments, Steps, run_bounds
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import FloatArray, Int32Array
+from geo.arrays import FloatArray, Int8Array
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 
@@ -28,7 +28,7 @@ def segment(track: Positions, silence_s: FloatArray, thresholds: Thresholds = DE
     return _runs(kind, track, metres, thresholds), Steps(metres, moving, kind)
 
 
-def _runs(kind: Int32Array, track: Positions, metres: FloatArray, thresholds: Thresholds) -> Segments:
+def _runs(kind: Int8Array, track: Positions, metres: FloatArray, thresholds: Thresholds) -> Segments:
     begin, end = run_bounds(kind)
     steps = np.flatnonzero(kind[begin] != BREAK)
     begin, end = begin[steps], end[steps]

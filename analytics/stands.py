@@ -29,7 +29,7 @@ from analytics.excursions import contradictions
 from analytics.segment import segment
 from analytics.steps import BREAK, GAP, STOP, windows, within_box
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, Int32Array, Int64Array
+from geo.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from geo.distance import flat_m
 from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions, Status
@@ -103,7 +103,7 @@ def _without_ignition(positions: Positions, rows: Int64Array) -> tuple[BoolArray
 
 
 def _stands(
-    track: Positions, kind: Int32Array, moving: BoolArray, thresholds: Thresholds
+    track: Positions, kind: Int8Array, moving: BoolArray, thresholds: Thresholds
 ) -> tuple[Int64Array, Int64Array]:
     """First and last position of every stand, in order; they may overlap."""
     stretch = np.cumsum((kind == GAP) | (kind == BREAK), dtype=np.int64)

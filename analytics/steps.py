@@ -20,7 +20,7 @@ import numpy as np
 
 from analytics.exact import exact
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
+from geo.arrays import BoolArray, FloatArray, Int8Array, Int32Array, Int64Array
 from geo.distance import metres_per_e7, step_distance_m
 from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions, Status
@@ -37,7 +37,7 @@ class Segments:
     they lie where the car set out or came to rest, which may be between two reports.
     """
 
-    kind: Int32Array
+    kind: Int8Array
     vehicle_ix: Int32Array
     first: Int64Array
     last: Int64Array
@@ -51,12 +51,12 @@ class Steps:
 
     metres: FloatArray
     moving: BoolArray
-    kind: Int32Array
+    kind: Int8Array
 
 
 def step_kinds(
     track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT
-) -> tuple[Int32Array, FloatArray, BoolArray]:
+) -> tuple[Int8Array, FloatArray, BoolArray]:
     """What each step is: the step that ends at each position.
 
     Parameters
@@ -66,7 +66,7 @@ def step_kinds(
 
     Returns
     -------
-    kind : int32 (n,)   STOP, GAP, TRIP, or BREAK where nothing comes before.
+    kind : int8 (n,)   STOP, GAP, TRIP, or BREAK where nothing comes before.
     metres : float64 (n,)   Its length, in exact parts of a metre; 0 at a BREAK.
     moving : bool (n,)
     """
@@ -81,7 +81,7 @@ def step_kinds(
     moving = _moving(track, metres, seconds, thresholds) & ~first
     hidden = (seconds > thresholds.gap_s) & (metres > thresholds.unseen_step_m)
     gap = ((silence_s > thresholds.gap_s) | hidden) & ~first
-    kind = np.full(n, TRIP, dtype=np.int32)
+    kind = np.full(n, TRIP, dtype=np.int8)
     kind[_dwelling(track, gap | first, moving, thresholds)] = STOP
     kind[gap] = GAP
     kind[first] = BREAK
@@ -167,7 +167,7 @@ def _add(cover: Int64Array, start: Int64Array, end: Int64Array) -> None:
     np.add.at(cover, end + 1, -1)
 
 
-def run_bounds(kind: Int32Array) -> tuple[Int64Array, Int64Array]:
+def run_bounds(kind: Int8Array) -> tuple[Int64Array, Int64Array]:
     """First and last step of each run of equal kind; a vehicle's first position ends a run."""
     n = len(kind)
     new = np.ones(n, dtype=np.bool_)
@@ -176,7 +176,7 @@ def run_bounds(kind: Int32Array) -> tuple[Int64Array, Int64Array]:
     return begin, np.append(begin[1:], n) - 1 if n else begin
 
 
-def _trim(kind: Int32Array, away: BoolArray, of: int, to: int) -> None:
+def _trim(kind: Int8Array, away: BoolArray, of: int, to: int) -> None:
     """Turn the steps at both ends of each run of kind `of` for which `away` holds into kind `to`; all, if all are."""
     begin, end = run_bounds(kind)
     runs = np.flatnonzero(kind[begin] == of)
@@ -193,7 +193,7 @@ def _trim(kind: Int32Array, away: BoolArray, of: int, to: int) -> None:
     kind[np.cumsum(change[:-1]) > 0] = to
 
 
-def _drop_short_stops(kind: Int32Array, track: Positions, thresholds: Thresholds) -> None:
+def _drop_short_stops(kind: Int8Array, track: Positions, thresholds: Thresholds) -> None:
     """Turn stops that turned out a wait into part of the trip; ignition off makes a shorter one count."""
     begin, end = run_bounds(kind)
     runs = np.flatnonzero(kind[begin] == STOP)
@@ -206,7 +206,7 @@ def _drop_short_stops(kind: Int32Array, track: Positions, thresholds: Thresholds
 
 
 def _drop_short_trips(
-    kind: Int32Array, track: Positions, metres: FloatArray, moving: BoolArray, thresholds: Thresholds
+    kind: Int8Array, track: Positions, metres: FloatArray, moving: BoolArray, thresholds: Thresholds
 ) -> None:
     """Turn movement too short, too brief or going nowhere into part of the stop around it."""
     begin, end = run_bounds(kind)
@@ -231,7 +231,7 @@ def _drop_short_trips(
     _relabel(kind, begin, end, short, STOP)
 
 
-def _relabel(kind: Int32Array, begin: Int64Array, end: Int64Array, where: BoolArray, to: int) -> None:
+def _relabel(kind: Int8Array, begin: Int64Array, end: Int64Array, where: BoolArray, to: int) -> None:
     change = np.zeros(len(kind) + 1, dtype=np.int64)
     _add(change, begin[where], end[where])
     kind[np.cumsum(change[:-1]) > 0] = to

@@ -42,7 +42,6 @@ import pyarrow.parquet as pq
 
 from analytics import kernels
 from analytics.audit import audit_ordered
-from analytics.context import FleetContext
 from analytics.measure import slices
 from analytics.segment import segment
 from analytics.tally import Spans
@@ -132,7 +131,7 @@ def run(peer: str, folder: Path, vehicles: int, runs: int) -> dict[str, float]:
         context, threads = fleet.context(ids), TRIPS_ALONE[peer]
 
         def work() -> tuple[int, float]:
-            return trips_alone(positions, context, threads)
+            return trips_alone(positions, threads)
 
     else:
         work = _PEERS[peer](positions)
@@ -157,15 +156,14 @@ def _peak_mb() -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def trips_alone(positions: Positions, context: FleetContext, threads: int) -> tuple[int, float]:
+def trips_alone(positions: Positions, threads: int) -> tuple[int, float]:
     """Trips and their metres by the kernels of the audit, all positions being usable, slice by slice as in the audit."""
 
     def one(chunk: Positions) -> tuple[int, float]:
         everything, steps = segment(chunk, kernels.silence_s(chunk, np.arange(len(chunk))))
-        nowhere = np.zeros(len(chunk), dtype=np.bool_)
         trips = Spans.of(everything)
-        sums, _ = kernels.tally(chunk, steps, trips, nowhere, context)
-        return len(trips), float(sums["gps_m"].sum())
+        driven = np.cumsum(np.where(steps.moving, steps.metres, 0.0))
+        return len(trips), float((driven[trips.last] - driven[trips.first]).sum())
 
     with ThreadPoolExecutor(threads) as pool:
         found = list((map if threads == 1 else pool.map)(one, slices(positions)))

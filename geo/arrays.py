@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 BoolArray = NDArray[np.bool_]
 Float32Array = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
+Int8Array = NDArray[np.int8]
 Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]

@@ -196,7 +196,9 @@ def canonical_order(positions: Positions) -> Int64Array:
 
 
 def canonical(positions: Positions) -> Positions:
-    """The batch in canonical order, repetitions of a whole row removed."""
+    """The batch in canonical order, repetitions of a whole row removed; itself, where it is so already."""
+    if _ascends(positions):
+        return positions
     ordered = positions.take(canonical_order(positions))
     if len(ordered) < 2:
         return ordered
@@ -208,6 +210,14 @@ def canonical(positions: Positions) -> Positions:
     if not repeated.any():
         return ordered
     return ordered.take(np.concatenate(([True], ~repeated)))
+
+
+def _ascends(positions: Positions) -> bool:
+    """Whether each row comes after the one before by vehicle and time, so that there is nothing to put in order."""
+    vehicle, time = positions.vehicle_ix, positions.fix_time
+    step = vehicle[1:] > vehicle[:-1]
+    step |= (vehicle[1:] == vehicle[:-1]) & (time[1:] > time[:-1])
+    return bool(step.all())
 
 
 def join(batches: Sequence[tuple[Positions, Int32Array]]) -> tuple[Positions, Int32Array]:

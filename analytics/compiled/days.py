@@ -31,41 +31,77 @@ def count_days(positions: Positions, status: UInt32Array, track: Positions) -> C
 
 @compiled
 def _count_days(vehicle, time, status, keys):
-    count, until = 0, np.int64(0)
-    for i in range(len(time)):
-        if i == 0 or vehicle[i] != vehicle[i - 1] or time[i] >= until:
-            day = (time[i] + UTC_OFFSET_US) // DAY_US
-            until = (day + 1) * DAY_US - UTC_OFFSET_US
-            keys[0, count], keys[1, count] = vehicle[i], day
-            keys[2:, count] = 0
-            count += 1
-        keys[2, count - 1] += 1
-        keys[3, count - 1] += status[i] & DOUBT != 0
-        keys[4, count - 1] += status[i] & FIX != 0 and status[i] & MISPLACED != 0
+    count, begin, vehicle_end = 0, 0, 0
+    while begin < len(time):
+        if begin == vehicle_end:
+            vehicle_end += np.searchsorted(vehicle[begin:], vehicle[begin], side="right")
+        day = (time[begin] + UTC_OFFSET_US) // DAY_US
+        end = begin + np.searchsorted(time[begin:vehicle_end], (day + 1) * DAY_US - UTC_OFFSET_US)
+        doubtful, misplaced = 0, 0
+        for each in status[begin:end]:  # without a branch, so that it is done for many positions at once
+            doubtful += each & DOUBT != 0
+            misplaced += (each & FIX != 0) & (each & MISPLACED != 0)
+        keys[0, count], keys[1, count], keys[2, count] = vehicle[begin], day, end - begin
+        keys[3, count], keys[4, count] = doubtful, misplaced
+        count, begin = count + 1, end
     return count
 
 
 @compiled
 def _odometer_days(vehicle, time, odometer, day_vehicle, day, grown, breaks):
-    grown[: len(day)] = np.nan
-    at = 0
-    for i in range(len(time)):
-        before = at
-        while day_vehicle[at] != vehicle[i] or (day[at] + 1) * DAY_US - UTC_OFFSET_US <= time[i]:
-            at += 1
-        if odometer[i] != NO_ODOMETER and np.isnan(grown[at]):
+    begin, vehicle_end = 0, 0
+    for at in range(len(day)):
+        grown[at] = np.nan
+        if begin == len(time) or day_vehicle[at] != vehicle[begin]:
+            continue
+        if begin >= vehicle_end:
+            vehicle_end = begin + np.searchsorted(vehicle[begin:], vehicle[begin], side="right")
+            before = -1  # the day of the position before
+        end = begin + np.searchsorted(time[begin:vehicle_end], (day[at] + 1) * DAY_US - UTC_OFFSET_US)
+        if begin == end:
+            continue
+        if _sent(odometer[begin:end]):
             grown[at] = 0.0
-        if i == 0 or vehicle[i] != vehicle[i - 1] or odometer[i] == odometer[i - 1]:
-            continue
-        if odometer[i - 1] == NO_ODOMETER or odometer[i] == NO_ODOMETER or day[at] - day[before] > 1:
-            continue
-        lasting, growth = time[i] - time[i - 1], np.float64(odometer[i] - odometer[i - 1])
-        if not 0 <= growth <= 1000 + ODOMETER_MPS * (lasting / SECOND_US):
-            breaks[at] += 1
-            continue
-        if day[at] != day[before]:
-            share = (day[at] * DAY_US - UTC_OFFSET_US - time[i - 1]) / lasting
-            earlier = np.rint(growth * share)
-            grown[before] += earlier
-            growth -= earlier
-        grown[at] += growth
+        if before >= 0 and day[at] - day[before] == 1:
+            _over_midnight(time[begin - 1 : begin + 1], odometer[begin - 1 : begin + 1], at, before, day, grown, breaks)
+        growth, leaps = _growth(time[begin:end], odometer[begin:end])
+        if not np.isnan(grown[at]):
+            grown[at] += growth
+        breaks[at] += leaps
+        begin, before = end, at
+
+
+@compiled
+def _sent(odometer):
+    """Whether any of these was sent."""
+    count = 0
+    for each in odometer:
+        count += each != NO_ODOMETER
+    return count > 0
+
+
+@compiled
+def _growth(time, odometer):
+    """Metres by which a counter grew within a day, and how often it ran backwards or leapt."""
+    metres, leaps = np.int64(0), np.int64(0)
+    for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
+        growth, lasting_s = odometer[i] - odometer[i - 1], np.float64(time[i] - time[i - 1]) / SECOND_US
+        known = (odometer[i] != NO_ODOMETER) & (odometer[i - 1] != NO_ODOMETER)
+        plausible = (growth >= 0) & (np.float64(growth) <= 1000 + ODOMETER_MPS * lasting_s)
+        metres += growth if known & plausible else 0
+        leaps += known & ~plausible
+    return np.float64(metres), leaps
+
+
+@compiled
+def _over_midnight(time, odometer, at, before, day, grown, breaks):
+    """The step from one day to the next: each has its share."""
+    growth, lasting = np.float64(odometer[1] - odometer[0]), time[1] - time[0]
+    if odometer[0] == NO_ODOMETER or odometer[1] == NO_ODOMETER or growth == 0:
+        return
+    if not 0 <= growth <= 1000 + ODOMETER_MPS * (lasting / SECOND_US):
+        breaks[at] += 1
+        return
+    earlier = np.rint(growth * ((day[at] * DAY_US - UTC_OFFSET_US - time[0]) / lasting))
+    grown[before] += earlier
+    grown[at] += growth - earlier

@@ -4,7 +4,7 @@ import numpy as np
 
 from analytics.compiled.lengths import LONGEST_E7_M, flat_m, per_e7
 from analytics.compiled.marks import CANYON, DRIFT
-from analytics.compiled.suspects import ASIDE, AWAKE, SOUND, next_with, rows_with, settle, sound_before
+from analytics.compiled.suspects import ASIDE, ASLEEP, AWAKE, SOUND, next_with, rows_with, settle, sound_before
 from geo.courses import CIRCLE, COURSE_PARTS
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
@@ -88,11 +88,8 @@ def _off_course(lat, lon, a, b, seconds, one_n, one_e, other_n, other_e, limits,
 @compiled
 def _mark_drifting(columns, status, suspect, limits, tables):
     vehicle, time, lat, lon, _ = columns
-    begin, dark_until = 0, 0
+    begin, dark_until = next_with(ASLEEP, suspect, 0), 0
     while begin < len(time):
-        if suspect[begin] & (SOUND | AWAKE) != SOUND:
-            begin += 1
-            continue
         if dark_until <= begin:
             dark_until = next_with(AWAKE, suspect, begin)
         end = min(dark_until, len(time))
@@ -102,7 +99,7 @@ def _mark_drifting(columns, status, suspect, limits, tables):
         if time[end - 1] >= midnight:
             end = begin + np.searchsorted(time[begin:end], midnight)
         _mark_stand(lat[begin:end], lon[begin:end], status[begin:end], suspect[begin:end], limits, tables)
-        begin = end
+        begin = next_with(ASLEEP, suspect, end)
 
 
 @compiled

@@ -6,6 +6,7 @@ from geo.distance import TABLE_MASK, TABLE_SHIFT
 from geo.jit import compiled
 
 LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
+_SHIFT, _MASK, _ONE, _PART = np.uint32(TABLE_SHIFT), np.uint32(TABLE_MASK), np.uint32(1), 1.0 / (TABLE_MASK + 1)
 
 
 @compiled
@@ -15,6 +16,16 @@ def per_e7(table, lat_sum):
     entry = at >> TABLE_SHIFT
     part = (at & TABLE_MASK) * (1.0 / (TABLE_MASK + 1))
     return table[entry] + (table[entry + 1] - table[entry]) * part
+
+
+@compiled
+def scales(lat, north_m, east_m, north_table, east_table):
+    """`per_e7` of both tables, halfway of each step."""
+    for i in range(1, len(lat)):
+        at = np.uint32(abs(np.int32(lat[i] + lat[i - 1])))
+        entry, part = at >> _SHIFT, np.float64(np.int32(at & _MASK)) * _PART
+        north_m[i] = north_table[entry] + (north_table[entry + _ONE] - north_table[entry]) * part
+        east_m[i] = east_table[entry] + (east_table[entry + _ONE] - east_table[entry]) * part
 
 
 @compiled

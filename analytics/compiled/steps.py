@@ -2,24 +2,27 @@
 
 import numpy as np
 
-from analytics.compiled.lengths import LONGEST_E7_M, flat_m, per_e7
+from analytics.compiled.lengths import LONGEST_E7_M, per_e7, scales
 from analytics.compiled.limits import limits_of
 from analytics.compiled.marks import KNOWN, ON
+from analytics.compiled.suspects import next_with
 from analytics.exact import PARTS, exact
 from analytics.steps import BREAK, GAP, STOP, TRIP
 from analytics.thresholds import DEFAULT, Thresholds
-from geo.arrays import BoolArray, FloatArray, Int32Array
+from geo.arrays import BoolArray, FloatArray, Int8Array
 from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, distance_m
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 from geo.positions import Positions
 
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
+_BLOCK = 1024  # steps whose scales stay in the nearest cache
+_NONE, _CUT, _DARK, _BROKEN = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(4)
 
 
 def step_kinds(
     track: Positions, silence_s: FloatArray, thresholds: Thresholds = DEFAULT
-) -> tuple[Int32Array, FloatArray, BoolArray]:
+) -> tuple[Int8Array, FloatArray, BoolArray]:
     """`steps.step_kinds`."""
     n = len(track)
     metres = np.empty(n)
@@ -27,7 +30,7 @@ def step_kinds(
         far = np.flatnonzero(metres >= LONG_STEP_M)
         lat, lon = track.lat_e7, track.lon_e7
         metres[far] = exact(distance_m(lat[far - 1], lon[far - 1], lat[far], lon[far]))
-    kind, moving = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.bool_)
+    kind, moving = np.empty(n, dtype=np.int8), np.empty(n, dtype=np.bool_)
     columns = track.vehicle_ix, track.fix_time, track.lat_e7, track.lon_e7, track.speed_mps, track.status
     _kinds(*columns, silence_s, metres, kind, moving, limits_of(thresholds), NORTH_TABLE, EAST_TABLE)
     return kind, metres, moving
@@ -36,14 +39,27 @@ def step_kinds(
 @compiled
 def _metres(vehicle, lat, lon, metres, north_table, east_table):
     """Flat lengths in exact parts; whether any is so long that it takes the geodesic."""
-    long = False
-    for i in range(len(lat)):
-        if i == 0 or vehicle[i] != vehicle[i - 1]:
-            metres[i] = 0.0
-        else:
-            way = flat_m(lat[i - 1], lon[i - 1], lat[i], lon[i], north_table, east_table)
-            long |= way > LONG_STEP_M
-            metres[i] = np.rint(way * PARTS) / PARTS
+    north_m, east_m = np.empty(_BLOCK), np.empty(_BLOCK)
+    metres[:1] = 0.0
+    long = 0
+    for begin in range(0, len(lat) - 1, _BLOCK - 1):
+        rows = slice(begin, min(begin + _BLOCK, len(lat)))
+        scales(lat[rows], north_m, east_m, north_table, east_table)
+        long += _lengths(vehicle[rows], lat[rows], lon[rows], north_m, east_m, metres[rows])
+    return long > 0
+
+
+@compiled
+def _lengths(vehicle, lat, lon, north_m, east_m, metres):
+    long = 0
+    for i in range(1, len(lat)):  # without a branch, so that it is done for many steps at once
+        d_lat, d_lon = np.float64(lat[i]) - np.float64(lat[i - 1]), np.float64(lon[i]) - np.float64(lon[i - 1])
+        d_lon += (3.6e9 if d_lon < -1.8e9 else 0.0) - (3.6e9 if d_lon > 1.8e9 else 0.0)
+        north, east = d_lat * north_m[i], d_lon * east_m[i]
+        way = np.sqrt(north * north + east * east)
+        way = way if vehicle[i] == vehicle[i - 1] else 0.0
+        long += way > LONG_STEP_M
+        metres[i] = np.rint(way * PARTS) * (1 / PARTS)
     return long
 
 
@@ -52,24 +68,19 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
     n = len(time)
     if n == 0:
         return
-    off, cut = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
-    kind[0], moving[0] = BREAK, False
-    if _kinds_each(time, lat, lon, speed, status, silence, metres, off, kind, moving, limits):
-        _move_by_place(time, speed, off, metres, moving, limits)
-    for i in range(1, n):
-        anew = vehicle[i] != vehicle[i - 1]
-        if not anew and time[i] - time[i - 1] > DAY_US:
-            anew = (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1
-        if anew:
-            metres[i], moving[i], kind[i] = 0.0, False, BREAK
-    for i in range(1, n):
-        cut[i] = moving[i] | (off[i] != off[i - 1]) | (kind[i] == GAP) | (kind[i] == BREAK)
+    off, cut = np.empty(n, dtype=np.bool_), np.zeros(-(-n // 8) * 8, dtype=np.uint8)
+    unsaid, lasting = _kinds_each(vehicle, time, lat, lon, speed, status, silence, metres, off, kind, moving, limits)
+    if unsaid:
+        _move_by_place(vehicle, time, speed, off, metres, moving, limits)
+    if lasting:
+        _begin_anew(vehicle, time, metres, kind, moving)
+    _cuts(kind, moving, off, cut)
     begin = 0
-    for i in range(1, n + 1):
-        if i == n or kind[i] == GAP or kind[i] == BREAK:  # positions begin … i − 1 are an unbroken stretch
-            _dwell(begin, i, time, lat, lon, kind, limits, north_table, east_table)
-            begin = i
-    _rest(np.flatnonzero(cut[1:]) + 1, time, off, kind, limits)
+    while begin < n:  # positions begin … end − 1 are an unbroken stretch
+        end = min(next_with(_BROKEN, cut, begin + 1), n)
+        _dwell(begin, end, time, lat, lon, kind, limits, north_table, east_table)
+        begin = end
+    _rest(cut, time, kind, limits)
     _trim(kind, moving, True, STOP, TRIP)
     _drop_short_stops(kind, time, off, limits)
     _trim(kind, moving, False, TRIP, STOP)
@@ -77,8 +88,8 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
 
 
 @compiled
-def _kinds_each(time, lat, lon, speed, status, silence, metres, off, kind, moving, limits):
-    """Kind and motion of each step by itself, where a speed was sent; how many have none.
+def _kinds_each(vehicle, time, lat, lon, speed, status, silence, metres, off, kind, moving, limits):
+    """Kind and motion of each step by itself, where a speed was sent; how many have none, and how many last a day.
 
     A step that lasts `stop_s` is a window of its own: where its ends are surely in one box it is a stop.
     """
@@ -86,27 +97,50 @@ def _kinds_each(time, lat, lon, speed, status, silence, metres, off, kind, movin
         off[i] = status[i] & (KNOWN | ON) == KNOWN
     gap_us, stop_us = np.int64(limits.gap_s * SECOND_US), np.int64(limits.stop_us)
     box = np.int32(limits.stop_box_m / LONGEST_E7_M)
-    unsaid = 0
+    kind[0], moving[0] = BREAK, False
+    unsaid, long = 0, 0
     for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
         way, lasting = metres[i], time[i] - time[i - 1]
+        goes_on = vehicle[i] == vehicle[i - 1]
         fast = (speed[i] >= limits.moving_speed_mps) | (speed[i - 1] >= limits.moving_speed_mps)
         unsaid += np.isnan(speed[i]) & np.isnan(speed[i - 1])
+        long += lasting > DAY_US
         left = ~(off[i] & off[i - 1]) | (way >= limits.towed_m)
-        moving[i] = (fast | (way >= limits.unseen_step_m)) & left
+        moving[i] = (fast | (way >= limits.unseen_step_m)) & left & goes_on
         silent = (silence[i] > limits.gap_s) | ((lasting > gap_us) & (way > limits.unseen_step_m))
         still = (abs(lat[i] - lat[i - 1]) < box) & (abs(lon[i] - lon[i - 1]) < box) & (lasting >= stop_us)
-        kind[i] = GAP if silent else (STOP if still else TRIP)
-    return unsaid
+        kind[i] = (GAP if silent else (STOP if still else TRIP)) if goes_on else BREAK
+    return unsaid, long
 
 
 @compiled
-def _move_by_place(time, speed, off, metres, moving, limits):
+def _move_by_place(vehicle, time, speed, off, metres, moving, limits):
     for i in range(1, len(time)):
-        if np.isnan(speed[i]) and np.isnan(speed[i - 1]):
+        if np.isnan(speed[i]) and np.isnan(speed[i - 1]) and vehicle[i] == vehicle[i - 1]:
             way = metres[i]
             far = way >= limits.moving_step_m and way >= limits.moving_mps * ((time[i] - time[i - 1]) / SECOND_US)
             left = not (off[i] and off[i - 1]) or way >= limits.towed_m
             moving[i] = (far or way >= limits.unseen_step_m) and left
+
+
+@compiled
+def _begin_anew(vehicle, time, metres, kind, moving):
+    """A whole local day without a place ends the track."""
+    for i in range(1, len(time)):
+        if time[i] - time[i - 1] <= DAY_US or vehicle[i] != vehicle[i - 1]:
+            continue
+        if (time[i] + UTC_OFFSET_US) // DAY_US - (time[i - 1] + UTC_OFFSET_US) // DAY_US > 1:
+            metres[i], moving[i], kind[i] = 0.0, False, BREAK
+
+
+@compiled
+def _cuts(kind, moving, off, cut):
+    """Bits of the steps: a run of equal rest ends before it, with it one without ignition begins, the track is broken."""
+    cut[0] = _CUT | (_DARK if off[0] else _NONE)
+    for i in range(1, len(kind)):  # without a branch, so that it is done for many steps at once
+        broken = (kind[i] == GAP) | (kind[i] == BREAK)
+        new = moving[i] | (off[i] != off[i - 1]) | broken
+        cut[i] = (_CUT if new else _NONE) | (_DARK if new & off[i] else _NONE) | (_BROKEN if broken else _NONE)
 
 
 @compiled
@@ -156,14 +190,14 @@ def _dwell(begin, end, time, lat, lon, kind, limits, north_table, east_table):
 
 
 @compiled
-def _rest(cuts, time, off, kind, limits):
+def _rest(cut, time, kind, limits):
     """Steps in a long run without ignition, between the cuts, in which nobody moved it."""
-    start = 0
-    for place in range(len(cuts) + 1):
-        end = cuts[place] if place < len(cuts) else len(time)
-        if off[start] and time[end - 1] - time[start] >= limits.ignition_off_us:
+    start = next_with(_DARK, cut, 0)
+    while start < len(time):
+        end = min(next_with(_CUT, cut, start + 1), len(time))
+        if time[end - 1] - time[start] >= limits.ignition_off_us:
             kind[start + 1 : end] = STOP
-        start = end
+        start = next_with(_DARK, cut, end)
 
 
 @compiled
@@ -195,10 +229,11 @@ def _trim(kind, moving, away, of, to):
 
 @compiled
 def _drop_short_stops(kind, time, off, limits):
+    longest = max(limits.ignition_off_s, limits.stop_kept_s)
     begin = 0
     while begin < len(kind):
         end = _next(kind, begin)
-        if kind[begin] == STOP:
+        if kind[begin] == STOP and (time[end - 1] - time[begin - 1]) / SECOND_US < longest:
             dark = 0
             for i in range(begin - 1, end):
                 dark += off[i]
@@ -215,20 +250,30 @@ def _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table,
     while begin < len(kind):
         end = _next(kind, begin)
         if kind[begin] == TRIP:
-            home = begin - 1
-            twice = np.int64(lat[home]) * 2
-            north_m, east_m = per_e7(north_table, twice), per_e7(east_table, twice)
-            driven, reach = 0.0, 0.0
-            for step in range(begin, end):
-                if moving[step]:
-                    driven += metres[step]
-                d_lat = np.int64(lat[step]) - lat[home]
-                d_lon = np.int64(lon[step]) - lon[home]
-                d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
-                north, east = d_lat * north_m, d_lon * east_m
-                reach = max(reach, north * north + east * east)
-            lasting = (time[end - 1] - time[home]) / SECOND_US
-            if driven < limits.trip_min_m or lasting < limits.trip_min_s or np.sqrt(reach) < limits.trip_reach_m:
+            lasting = (time[end - 1] - time[begin - 1]) / SECOND_US
+            far = lasting >= limits.trip_min_s and _goes_far(
+                begin, end, lat, lon, metres, moving, limits, north_table, east_table
+            )
+            if not far:
                 for step in range(begin, end):
                     kind[step] = STOP
         begin = end
+
+
+@compiled
+def _goes_far(begin, end, lat, lon, metres, moving, limits, north_table, east_table):
+    """Whether these steps, taken together, are long enough and lead far enough away for a trip: most tell soon."""
+    home = begin - 1
+    twice = np.int64(lat[home]) * 2
+    north_m, east_m = per_e7(north_table, twice), per_e7(east_table, twice)
+    driven, reach = 0.0, 0.0
+    for step in range(begin, end):
+        driven += metres[step] if moving[step] else 0.0
+        d_lat, d_lon = np.int64(lat[step]) - lat[home], np.int64(lon[step]) - lon[home]
+        if abs(d_lon) > 1_800_000_000:
+            d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
+        north, east = d_lat * north_m, d_lon * east_m
+        reach = max(reach, north * north + east * east)
+        if driven >= limits.trip_min_m and np.sqrt(reach) >= limits.trip_reach_m:
+            return True
+    return False

@@ -34,22 +34,48 @@ def stretches(
 @compiled
 def _stretches(time, speed, status, moving, spans, limits, speeding, idle, known):
     first, last, until, latest = spans
-    least, most, apart = limits
     for trip in range(len(first)):
-        fast, idles = np.int64(0), np.int64(0)
-        longest_fast, longest_idle, told = np.int64(0), np.int64(0), np.uint32(0)
-        before = first[trip]
-        was_fast = (speed[before] > least) & (speed[before] <= most)
-        was_on = status[before] & _KNOWN_ON == _KNOWN_ON
-        for i in range(first[trip] + 1, until[trip] + 1):
-            if i > last[trip] and time[i] > latest[trip]:
-                break
-            lasting = time[i] - time[i - 1]
-            is_fast = (speed[i] > least) & (speed[i] <= most)
-            is_on = status[i] & _KNOWN_ON == _KNOWN_ON
-            told |= status[i] & _KNOWN
-            fast = fast + lasting if is_fast and was_fast and lasting <= apart and i <= last[trip] else np.int64(0)
-            idles = idles + lasting if is_on and was_on and not moving[i] else np.int64(0)
-            longest_fast, longest_idle = max(longest_fast, fast), max(longest_idle, idles)
-            was_fast, was_on = is_fast, is_on
-        speeding[trip], idle[trip], known[trip] = longest_fast, longest_idle, told != 0
+        steps = slice(first[trip], last[trip] + 1)
+        if _any_faster(speed[steps], limits[0]):
+            speeding[trip] = _fast(time[steps], speed[steps], limits)
+        end = until[trip] + 1
+        if time[until[trip]] > latest[trip]:
+            end = last[trip] + 1
+            end += np.searchsorted(time[end : until[trip] + 1], latest[trip], side="right")
+        steps = slice(first[trip], end)
+        idle[trip], known[trip] = _idle(time[steps], status[steps], moving[steps])
+
+
+@compiled
+def _any_faster(speed, least):
+    faster = 0
+    for each in speed:  # without a branch, so that it is done for many positions at once
+        faster += each > least
+    return faster > 0
+
+
+@compiled
+def _fast(time, speed, limits):
+    """The longest time for which every report is too fast."""
+    least, most, apart = limits
+    fast, longest, was_fast = np.int64(0), np.int64(0), (speed[0] > least) & (speed[0] <= most)
+    for i in range(1, len(time)):
+        lasting = time[i] - time[i - 1]
+        is_fast = (speed[i] > least) & (speed[i] <= most)
+        fast = fast + lasting if is_fast and was_fast and lasting <= apart else np.int64(0)
+        longest, was_fast = max(longest, fast), is_fast
+    return longest
+
+
+@compiled
+def _idle(time, status, moving):
+    """The longest stand with the ignition on, and whether the ignition was told."""
+    told = np.uint32(0)
+    for each in status[1:]:
+        told |= each & _KNOWN
+    idle, longest = np.int64(0), np.int64(0)
+    for i in range(1, len(time)):
+        rests = (not moving[i]) & (status[i] & _KNOWN_ON == _KNOWN_ON) & (status[i - 1] & _KNOWN_ON == _KNOWN_ON)
+        idle = idle + (time[i] - time[i - 1]) if rests else np.int64(0)
+        longest = max(longest, idle)
+    return longest, told != 0

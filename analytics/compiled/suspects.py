@@ -13,8 +13,8 @@ from geo.localtime import SECOND_US
 
 TIED, STUCK, JUMP, ASIDE = (np.uint8(1 << bit) for bit in range(4))
 """Of the step that ends at a row: it takes no time, repeats its place at speed, is long or fast, leaves its course."""
-SOUND, AWAKE = np.uint8(1 << 4), np.uint8(1 << 5)
-"""Of a row: it is usable so far, and that without the ignition known to be off."""
+SOUND, AWAKE, ASLEEP = (np.uint8(1 << bit) for bit in (4, 5, 6))
+"""Of a row: it is usable so far, and that without the ignition known to be off, or with it."""
 
 _ANY = np.uint8(STUCK | JUMP | ASIDE)
 _NONE = np.uint8(0)
@@ -46,13 +46,14 @@ def suspect_steps(time, lat, lon, speed, course, limits, suspect):
 @compiled
 def settle(status, suspect):
     """Bits of the rows by their status; a step that now begins elsewhere is looked at again."""
-    sound_before = True
-    for i in range(len(status)):
-        sound = status[i] & JUDGED == FIX
-        awake = status[i] & (KNOWN | ON) != KNOWN
-        steps = suspect[i] & _ANY if sound_before else _ANY
-        suspect[i] = steps | SOUND | (AWAKE if awake else _NONE) if sound else _NONE
-        sound_before = sound
+    first = suspect[:1] & _ANY
+    for i in range(1, len(status)):  # without a branch, so that it is done for many rows at once
+        steps = (suspect[i] & _ANY) | (_NONE if status[i - 1] & JUDGED == FIX else _ANY)
+        rests = ASLEEP if status[i] & (KNOWN | ON) == KNOWN else AWAKE
+        suspect[i] = steps | SOUND | rests if status[i] & JUDGED == FIX else _NONE
+    if len(status):
+        rests = ASLEEP if status[0] & (KNOWN | ON) == KNOWN else AWAKE
+        suspect[0] = first[0] | SOUND | rests if status[0] & JUDGED == FIX else _NONE
 
 
 @compiled

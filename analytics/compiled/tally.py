@@ -105,45 +105,49 @@ def _tally(
         if number >= 0 and not _known(earlier, number, day_offsets, first_days, kinds):
             return number, earlier
         midnight = (earlier + 1) * DAY_US - UTC_OFFSET_US
-        fastest = -1.0
+        piece, fastest = offset[trip], -1.0
+        way_m, drove_us, off_m, out_m = 0.0, 0.0, 0.0, 0.0  # of the trip so far
+        day_way_m, day_drove_us, day_off_m, day_out_m = 0.0, 0.0, 0.0, 0.0  # of its piece
+        out_us, off_us = 0.0, np.int64(0)
         for i in range(first[trip] + 1, last[trip] + 1):
             until = ends[trip] if i == last[trip] else time[i]
             while at + 1 < high and begins[at + 1] <= until:
                 at += 1
             clock_until = _clock(until, number, at, low, begins, stops, before)
-            lasting = until - begin
+            lasting, duty_us = until - begin, clock_until - clock
             later = earlier
             if until >= midnight:
                 later = (until + UTC_OFFSET_US) // DAY_US
                 if number >= 0 and not _known(later, number, day_offsets, first_days, kinds):
                     return number, later
-            way = metres[i] if moving[i] else 0.0
-            drove = np.float64(lasting) if moving[i] else 0.0
-            off = np.rint(way * (1 - (clock_until - clock) / max(lasting, 1)) * PARTS) / PARTS
+            way, drove, off, out = 0.0, 0.0, 0.0, 0.0
+            if moving[i]:
+                way, drove = metres[i], np.float64(lasting)
+                off = way if duty_us == 0 else np.rint(way * (1 - duty_us / max(lasting, 1)) * PARTS) / PARTS
             out_share = (np.float64(outside[i]) + outside[i - 1]) / 2
-            out = np.rint(way * out_share * PARTS) / PARTS
-            piece = offset[trip] + later - first_day[trip]
+            if out_share > 0:
+                out = np.rint(way * out_share * PARTS) / PARTS
+                out_us += lasting * out_share
+            way_m, drove_us, off_m, out_m = way_m + way, drove_us + drove, off_m + off, out_m + out
             if later != earlier:
                 start = later * DAY_US - UTC_OFFSET_US
                 share = (start - begin) / lasting
-                old = offset[trip] + earlier - first_day[trip]
                 midnight = start + DAY_US
-                for row, value, unit in ((0, way, PARTS), (1, drove, 1.0), (2, off, PARTS), (3, out, PARTS)):
-                    part = np.rint(value * share * unit) / unit
-                    by_piece[row, old] += part
-                    by_piece[row, piece] -= part
-            by_piece[0, piece] += way
-            by_piece[1, piece] += drove
-            by_piece[2, piece] += off
-            by_piece[3, piece] += out
-            by_trip[0, trip] += way
-            by_trip[1, trip] += drove
-            by_trip[2, trip] += off
-            by_trip[3, trip] += out
-            by_trip[4, trip] += lasting * out_share
-            by_trip[5, trip] += lasting - (clock_until - clock)
+                way_then, drove_then = np.rint(way * share * PARTS) / PARTS, np.rint(drove * share)
+                off_then, out_then = np.rint(off * share * PARTS) / PARTS, np.rint(out * share * PARTS) / PARTS
+                by_piece[0, piece], by_piece[1, piece] = day_way_m + way_then, day_drove_us + drove_then
+                by_piece[2, piece], by_piece[3, piece] = day_off_m + off_then, day_out_m + out_then
+                day_way_m, day_drove_us, day_off_m, day_out_m = -way_then, -drove_then, -off_then, -out_then
+                piece += later - earlier
+            day_way_m, day_drove_us = day_way_m + way, day_drove_us + drove
+            day_off_m, day_out_m = day_off_m + off, day_out_m + out
+            off_us += lasting - duty_us
             fastest = max(fastest, speed[i])  # NaN is not greater
             begin, clock, earlier = until, clock_until, later
+        by_piece[0, piece], by_piece[1, piece] = day_way_m, day_drove_us
+        by_piece[2, piece], by_piece[3, piece] = day_off_m, day_out_m
+        by_trip[0, trip], by_trip[1, trip], by_trip[2, trip], by_trip[3, trip] = way_m, drove_us, off_m, out_m
+        by_trip[4, trip], by_trip[5, trip] = out_us, off_us
         by_trip[6, trip] = fastest if fastest >= 0 else np.nan
     return np.int32(-1), np.int64(0)
 

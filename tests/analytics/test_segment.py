@@ -317,7 +317,7 @@ def trim_twin(kind: list[int], away: list[bool], of: int, to: int) -> list[int]:
 
 @given(st.lists(st.tuples(st.sampled_from([STOP, STOP, TRIP, TRIP, GAP, 3]), st.booleans()), max_size=30))
 def test_trimming_is_what_the_slow_twin_says(steps: list[tuple[int, bool]]) -> None:
-    kind = np.array([kind for kind, _ in steps], dtype=np.int32)
+    kind = np.array([kind for kind, _ in steps], dtype=np.int8)
     away = np.array([away for _, away in steps], dtype=np.bool_)
     expected = trim_twin(kind.tolist(), away.tolist(), STOP, TRIP)
     _trim(kind, away, STOP, TRIP)
