@@ -9,15 +9,17 @@ if COMPILED:
     from analytics.compiled import (
         count_days,
         mark_doubt,
+        metres_outside,
         middles,
-        rows_outside,
+        outside_bounds,
         silence_s,
         step_kinds,
+        steps_near,
         stretches,
         tally,
     )
 else:
-    from analytics.borders import rows_outside
+    from analytics.borders import metres_outside, outside_bounds
     from analytics.clean import mark_doubt
     from analytics.days import count_days
     from analytics.middles import middles
@@ -25,15 +27,18 @@ else:
     from analytics.steps import step_kinds
     from analytics.stretches import stretches
     from analytics.tally import tally
+    from analytics.visits import steps_near
 
 __all__ = [
     "COMPILED",
     "count_days",
     "mark_doubt",
+    "metres_outside",
     "middles",
-    "rows_outside",
+    "outside_bounds",
     "silence_s",
     "step_kinds",
+    "steps_near",
     "stretches",
     "tally",
 ]

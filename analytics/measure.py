@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from analytics import kernels
-from analytics.area import surely_outside
+from analytics.bounds import AREA, Bounds
 from analytics.clean import usable
 from analytics.context import FleetContext
 from analytics.dark import dark_columns
@@ -79,15 +79,15 @@ def _measure(
     everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)
-    away = kernels.rows_outside(track, context.area_ix, context.areas)
-    outside = surely_outside(track, away, context.area_ix, context.areas, thresholds, context.border_tolerance_m)
-    sums, pieces = kernels.tally(track, steps, spans, outside, context, thresholds)
+    outside = kernels.outside_bounds(track, Bounds.of(context), thresholds)
+    sums, pieces = kernels.tally(track, steps, spans, (outside & AREA) != 0, context, thresholds)
     sums |= kernels.stretches(track, steps, spans, rest_until(everything, spans), thresholds)
-    sums |= out_of_regions(track, steps, spans, away, sums["out_of_area_m"], context, thresholds)
+    sums |= out_of_regions(steps, spans, outside, sums["out_of_area_m"], context)
     trips = trip_columns(track, spans, sums, thresholds)
     days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
     dark = dark_columns(positions, status, track, good)
-    return trips, stop_columns(track, segments), days, dark, venue_legs(track, everything, steps, spans, context.zones)
+    legs = venue_legs(track, everything, steps, spans, context.zones, kernels.steps_near)
+    return trips, stop_columns(track, segments), days, dark, legs
 
 
 def slices(positions: Positions) -> list[Positions]:

@@ -1,5 +1,7 @@
 """Zones that trips entered, with the time spent in each, on the way and at the rest that follows."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from analytics.exact import exact
@@ -12,6 +14,7 @@ from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import Positions
 from geo.zones import ZoneIndex
 
+Near = tuple[Int64Array, Int64Array, BoolArray]
 REST_COUNTS_US = DAY_US + DAY_US // 2
 """The rest after a trip is followed to noon of the day after the trip began: it then rests on that day and the next."""
 
@@ -72,11 +75,29 @@ def zone_visits(
     them, and one that lies between two samples is not missed. Absences up to `visit_absence_s` belong to the visit, but
     not to the time inside. A zone that does not hold when it is entered is not visited.
     """
-    reached = zones.near(track.lat_e7, track.lon_e7, steps.metres)
-    return _visits(_legs(reached, track, steps, trips, until), zones, thresholds)
+    return _visits(_legs(steps_near(track, steps, trips, until, zones), track, steps, trips, until), zones, thresholds)
 
 
-def venue_legs(track: Positions, segments: Segments, steps: Steps, trips: Spans, zones: ZoneIndex) -> Columns:
+def steps_near(track: Positions, steps: Steps, trips: Spans, until: Int64Array, zones: ZoneIndex) -> Near:
+    """The steps of trips and the rests after them that may meet a zone.
+
+    Returns
+    -------
+    row, trip : int64 (k,)   The position that ends each, ascending, and to which trip it belongs.
+    ends_near : bool (t,)   Whether the last step of each trip is one of them.
+    """
+    near = zones.near(track.lat_e7, track.lon_e7, steps.metres)
+    return *steps_of(np.flatnonzero(near), track, trips, until), near[trips.last]
+
+
+def venue_legs(
+    track: Positions,
+    segments: Segments,
+    steps: Steps,
+    trips: Spans,
+    zones: ZoneIndex,
+    steps_near: Callable[[Positions, Steps, Spans, Int64Array, ZoneIndex], Near] = steps_near,
+) -> Columns:
     """The steps of trips, and of the rests after them, that come near a controlled venue.
 
     Returns
@@ -87,10 +108,13 @@ def venue_legs(track: Positions, segments: Segments, steps: Steps, trips: Spans,
     moving : bool (l,)   Standing steps, and those that end a trip, tell where it stood: `stands`, bool (l,).
     metres : float64 (l,)   Way driven.
     """
-    reached = zones.of_kinds(CONTROLLED_VENUES).near(track.lat_e7, track.lon_e7, steps.metres)
-    stands = ~steps.moving
-    stands[trips.last] = True
-    return _legs(reached, track, steps, trips, rest_until(segments, trips), stands)
+    until = rest_until(segments, trips)
+    reached = steps_near(track, steps, trips, until, zones.of_kinds(CONTROLLED_VENUES))
+    legs = _legs(reached, track, steps, trips, until)
+    row, trip, _ = reached
+    stands = np.ones(len(legs["trip"]), dtype=np.bool_)
+    stands[: len(row)] = ~steps.moving[row] | (row == trips.last[trip])
+    return legs | {"stands": stands}
 
 
 def venue_columns(legs: Columns, trips: int, zones: ZoneIndex, thresholds: Thresholds = DEFAULT) -> Columns:
@@ -125,18 +149,16 @@ def _some(columns: Columns, keep: BoolArray) -> Columns:
     return {name: column[keep] for name, column in columns.items()}
 
 
-def _legs(
-    asked: BoolArray, track: Positions, steps: Steps, trips: Spans, until: Int64Array, stands: BoolArray | None = None
-) -> Columns:
-    """The steps that are asked about, of trips and the rests after them, as `venue_legs` describes them."""
-    row, trip = steps_of(np.flatnonzero(asked), track, trips, until)
+def _legs(near: Near, track: Positions, steps: Steps, trips: Spans, until: Int64Array) -> Columns:
+    """The steps of trips and the rests after them that `steps_near` gives, as `venue_legs` describes them."""
+    row, trip, ends_near = near
     begin, end = track.fix_time[row - 1], track.fix_time[row]
     begin = np.where(row == trips.first[trip] + 1, trips.start_time[trip], begin)
     end = np.where(row == trips.last[trip], trips.end_time[trip], end)
-    came = np.flatnonzero((until > trips.last) & asked[trips.last])  # at rest before the report that says so
+    came = np.flatnonzero((until > trips.last) & ends_near)  # at rest before the report that says so
     before, after = np.concatenate((row - 1, trips.last[came])), np.concatenate((row, trips.last[came]))
     moving = np.concatenate((steps.moving[row], np.zeros(len(came), dtype=np.bool_)))
-    legs: Columns = {
+    return {
         "trip": np.concatenate((trip, came)),
         "begin": np.concatenate((begin, trips.end_time[came])),
         "end": np.concatenate((end, track.fix_time[trips.last[came]])),
@@ -147,7 +169,6 @@ def _legs(
         "moving": moving,
         "metres": np.where(moving, steps.metres[after], 0.0),
     }
-    return legs if stands is None else legs | {"stands": stands[after]}
 
 
 def _visits(legs: Columns, zones: ZoneIndex, thresholds: Thresholds) -> Columns:

@@ -12,6 +12,7 @@ Int8Array = NDArray[np.int8]
 Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
+UInt8Array = NDArray[np.uint8]
 UInt32Array = NDArray[np.uint32]
 Columns = dict[str, NDArray[Any]]
 """Columns of equal length by name."""

@@ -1,15 +1,19 @@
 """How far a place lies from the border of a zone, where that is near enough to matter."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
-from geo.distance import metres_per_degree
+from geo.arrays import FloatArray, Int32Array, Int64Array
+from geo.distance import EAST_TABLE, NORTH_TABLE, metres_per_degree, metres_per_e7
 from geo.gridwalk import cells_along, spread
+from geo.jit import COMPILED
 from geo.raster import edges_of
+
+if COMPILED:
+    from geo.nearest import distances
 
 PAIRS = 1 << 20
 """Pairs of place and edge measured together."""
@@ -25,8 +29,9 @@ class Borders:
     cell_e7: int
     columns: int
     rows: int
-    reached: BoolArray  # of each cell: whether any border may be reached from it
-    key: Int64Array  # (zone × rows + row) × columns + column, ascending
+    zones: int
+    first: Int32Array  # of each cell: the first of its keys, −1 where no border may be reached from it
+    key: Int64Array  # (row × columns + column) × zones + zone, ascending
     start: Int64Array  # of each key's edges in `edge`, and the end of the last
     edge: Int64Array
     ends: FloatArray  # (edges, 4): x0, y0, x1, y1 in degrees × 10⁷
@@ -44,14 +49,21 @@ class Borders:
         columns, rows = int((bounds[2] + margin - west) // cell) + 1, int((bounds[3] + margin - south) // cell) + 1
         x0, y0, x1, y1 = (ends - (west, south, west, south)).T
         line, row, column = cells_along(x0, y0, x1, y1, cell, (rows, columns), margin)
-        reached = np.zeros(rows * columns, dtype=np.bool_)
-        reached[row.astype(np.int64) * columns + column] = True
-        key = (zone[line] * rows + row) * columns + column
+        zones = max(len(geometries), 1)
+        key = (row.astype(np.int64) * columns + column) * zones + zone[line]
         order = np.argsort(key, kind="stable")
         key = key[order]
-        first = np.flatnonzero(np.concatenate((np.ones(min(len(key), 1), dtype=np.bool_), key[1:] != key[:-1])))
-        start = np.append(first, len(key))
-        return cls(reach_m, west, south, cell, columns, rows, reached, key[first], start, line[order], ends)
+        new = np.flatnonzero(np.concatenate((np.ones(min(len(key), 1), dtype=np.bool_), key[1:] != key[:-1])))
+        start, key = np.append(new, len(key)), key[new]
+        first = np.full(rows * columns, -1, dtype=np.int32)
+        first[key[::-1] // zones] = np.arange(len(key), dtype=np.int32)[::-1]  # the last that is written stands
+        return cls(reach_m, west, south, cell, columns, rows, zones, first, key, start, line[order], ends)
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """As the compiled loops take them: the grid with its zones, the keys by cell, and the edges by key."""
+        grid = (self.south_e7, self.west_e7, self.cell_e7, self.rows, self.columns, self.zones)
+        return tuple(map(np.int64, grid)), self.first, self.key, self.start, self.edge, self.ends
 
     def distance_m(self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array) -> FloatArray:
         """Metres from each place to the nearest point of the border of its zone.
@@ -71,13 +83,22 @@ class Borders:
         local radii at the place: within 10⁻⁵ of the geodesic at 100 m, 10⁻⁴ at a kilometre, up to 50° N.
         """
         distance = np.full(len(zone_ix), np.inf)
+        if COMPILED:
+            distances(zone_ix, lat_e7, lon_e7, self.arrays, (NORTH_TABLE, EAST_TABLE), distance)
+            return distance
+        return self.distance_by_columns(zone_ix, lat_e7, lon_e7, distance)
+
+    def distance_by_columns(
+        self, zone_ix: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array, distance: FloatArray
+    ) -> FloatArray:
+        """`distance_m` without numba, into an array of infinities."""
         row = np.floor_divide(np.subtract(lat_e7, self.south_e7, dtype=np.int64), self.cell_e7)
         column = np.floor_divide(np.subtract(lon_e7, self.west_e7, dtype=np.int64), self.cell_e7)
-        cell = row * self.columns + column
+        cell: Int64Array = row * self.columns + column
         near = (row >= 0) & (row < self.rows) & (column >= 0) & (column < self.columns)
-        near &= self.reached.take(cell, mode="clip")
+        near &= self.first.take(cell, mode="clip") >= 0
         places = np.flatnonzero(near)
-        key = zone_ix[places].astype(np.int64) * (self.rows * self.columns) + cell[places]
+        key = cell[places] * self.zones + zone_ix[places].astype(np.int64)
         own, slot = self._held(key)
         places = places[own]
         count = (self.start[1:] - self.start[:-1])[slot]
@@ -101,7 +122,7 @@ class Borders:
         x0, y0 = lon0_e7 - corner[0], lat0_e7 - corner[1]
         x1, y1 = lon1_e7 - corner[0], lat1_e7 - corner[1]
         step, row, column = cells_along(x0, y0, x1, y1, self.cell_e7, (self.rows, self.columns), 1.0)
-        key = (zone_ix[step].astype(np.int64) * self.rows + row) * self.columns + column
+        key = (row.astype(np.int64) * self.columns + column) * self.zones + zone_ix[step]
         places, slot = self._held(key)
         owner, offset = spread((self.start[1:] - self.start[:-1])[slot])
         step, edge = step[places[owner]], self.edge[self.start[slot][owner] + offset]
@@ -132,11 +153,11 @@ class Borders:
         owner, step = spread(count)
         x0, y0, x1, y1 = self.ends[self.edge[self.start[slot][owner] + step]].T
         lat, lon = lat_e7[places].astype(np.float64), lon_e7[places].astype(np.float64)
-        north, east = (scale[owner] * 1e-7 for scale in metres_per_degree(lat * 1e-7))
+        north, east = (scale[owner] for scale in metres_per_e7(lat_e7[places].astype(np.int64) * 2))
         away_x, away_y = (x0 - lon[owner]) * east, (y0 - lat[owner]) * north
         run, rise = (x1 - x0) * east, (y1 - y0) * north
         length2 = run * run + rise * rise
         share = np.clip(-(away_x * run + away_y * rise) / np.where(length2 > 0, length2, 1.0), 0.0, 1.0)
-        metres = np.hypot(away_x + share * run, away_y + share * rise)
-        nearest: FloatArray = np.minimum.reduceat(metres, np.cumsum(count) - count)
+        x, y = away_x + share * run, away_y + share * rise
+        nearest: FloatArray = np.sqrt(np.minimum.reduceat(x * x + y * y, np.cumsum(count) - count))
         return nearest

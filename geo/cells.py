@@ -8,6 +8,9 @@ import numpy as np
 
 from geo.jit import compiled
 
+BLOCK = 4096
+"""Places whose cells are numbered together: the numbers stay in a core's nearest cache."""
+
 
 @compiled
 def number_cells(lat, lon, grid, cells):
@@ -22,18 +25,60 @@ def number_cells(lat, lon, grid, cells):
 
 
 @compiled
-def look_up(lat, lon, grid, cell_set, part_set, sets):
-    """`Raster.sets`."""
+def part_number(number, lat, lon, grid):
+    """Place in `part_set` of a position in the divided cell that has this number."""
     south, west = grid[:2]
     per_part, parts = grid[5:]
+    row = np.int64((np.uint32(lat - south) + 0.5) * per_part) % parts
+    column = np.int64((np.uint32(lon - west) + 0.5) * per_part) % parts
+    return ((-1 - np.int64(number)) * parts + row) * parts + column
+
+
+@compiled
+def look_up(lat, lon, grid, cell_set, part_set, sets):
+    """`Raster.sets`."""
     number_cells(lat, lon, grid, sets)
     for i in range(len(sets)):
         sets[i] = cell_set[sets[i]]
     for i in range(len(sets)):
         if sets[i] < 0:
-            row = np.int64((np.uint32(lat[i] - south) + 0.5) * per_part) % parts
-            column = np.int64((np.uint32(lon[i] - west) + 0.5) * per_part) % parts
-            sets[i] = part_set[((-1 - np.int64(sets[i])) * parts + row) * parts + column]
+            sets[i] = part_set[part_number(sets[i], lat[i], lon[i], grid)]
+
+
+@compiled
+def lay_out(lat, lon, raster, blocks, position, zone, test):
+    """`pairs.laid_out` of the sets at places, without a column of them; how many pairs, and how many to test.
+
+    `blocks` tells in which blocks of cells there are zones, and their grid; none, where there are in most.
+    """
+    grid, cell_set, part_set, set_start, set_zone, set_exact = raster
+    held, block_grid = blocks
+    few = len(held) > 0
+    cells = np.empty(BLOCK, dtype=np.int32)
+    one = np.empty(1, dtype=np.int32)
+    pairs, tests = 0, 0
+    for start in range(0, len(lat), BLOCK):
+        end = min(start + BLOCK, len(lat))
+        number_cells(lat[start:end], lon[start:end], block_grid if few else grid, cells)
+        for i in range(start, end):
+            cell = cells[i - start]
+            if few:
+                if not held[np.uint32(cell)]:
+                    continue
+                number_cells(lat[i : i + 1], lon[i : i + 1], grid, one)
+                cell = one[0]
+            number = cell_set[np.uint32(cell)]
+            if number == 0:
+                continue
+            if number < 0:
+                number = part_set[part_number(number, lat[i], lon[i], grid)]
+            for entry in range(set_start[number], set_start[number + 1]):
+                position[pairs], zone[pairs] = i, set_zone[entry]
+                if set_exact[entry]:
+                    test[tests] = pairs
+                    tests += 1
+                pairs += 1
+    return pairs, tests
 
 
 @compiled

@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
-from geo.distance import metres_per_degree
+from geo.clearance import from_zones
 from geo.gridwalk import cells_along, spread
 from geo.jit import COMPILED
-from geo.raster import EDGE_CELLS, PARTS, Raster
+from geo.raster import PARTS, Raster
 
 if COMPILED:
     from geo.cells import reaches
 
 CALM_CELLS = 12
 """Cells about a cell that are looked at for likeness; a step of 10 s at 120 km/h is 4 of 100 m, or 7 of 50 m."""
-CLEAR_CELLS = 30
-"""Cells about a cell that are looked at for zones: 1,500 m of 50 m cells, a minute in town."""
 PARTS_WALKED = 1 << 20
 """Parts of cells that are walked together, about."""
 
@@ -90,7 +88,7 @@ def near(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: Float
     """False where the step of this length that ends at the place surely meets no zone; bool (n,)."""
     if COMPILED:
         found = np.empty(len(lat_e7), dtype=np.bool_)
-        clear, cell_m = _clear(raster)
+        clear, cell_m = from_zones(raster)
         places = lat_e7.view(np.uint32), lon_e7.view(np.uint32)
         reaches(*places, length_m, raster.grid, clear, np.float32(cell_m), found)
         return found
@@ -99,7 +97,7 @@ def near(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: Float
 
 def near_by_columns(raster: Raster, lat_e7: Int32Array, lon_e7: Int32Array, length_m: FloatArray) -> BoolArray:
     """`near` without numba."""
-    clear, cell_m = _clear(raster)
+    clear, cell_m = from_zones(raster)
     reach = np.multiply(clear.take(raster.cells(lat_e7, lon_e7)), np.float32(cell_m), dtype=np.float32)
     found: BoolArray = length_m >= reach
     return found
@@ -240,30 +238,3 @@ def _calm(raster: Raster) -> NDArray[np.int8]:
         rows = rim[:-2] & rim[1:-1] & rim[2:]
         alike = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
     return calm.ravel()
-
-
-@lru_cache(maxsize=16)
-def _clear(raster: Raster) -> tuple[NDArray[np.uint8], float]:
-    """Of each cell, how many cells around in every direction hold no zone, `CLEAR_CELLS` at most, and a cell's metres.
-
-    0 where the cell or a neighbour holds one. What lies beyond the grid is as far from any zone as its edge surely is.
-    """
-    held = raster.cell_set.reshape(raster.rows + 1, raster.columns + 1) != 0
-    clear = np.zeros(held.shape, dtype=np.uint8)
-    for _ in range(CLEAR_CELLS):
-        held = _grown(_grown(held, 0), 1)
-        clear += ~held
-    clear[-1], clear[:, -1] = EDGE_CELLS - 1, EDGE_CELLS - 1
-    furthest = max(abs(raster.south_e7), abs(raster.south_e7 + raster.rows * raster.cell_e7)) * 1e-7
-    per_degree = min(float(scale[0]) for scale in metres_per_degree(np.array([min(furthest, 89.9)])))
-    return clear.ravel(), raster.cell_e7 * 1e-7 * per_degree * 0.999  # rounding to float32 cannot matter then
-
-
-def _grown(held: BoolArray, axis: int) -> BoolArray:
-    """With the neighbours along an axis."""
-    grown = held.copy()
-    ahead, behind = (grown[1:], grown[:-1]) if axis == 0 else (grown[:, 1:], grown[:, :-1])
-    back, forth = (held[:-1], held[1:]) if axis == 0 else (held[:, :-1], held[:, 1:])
-    ahead |= back
-    behind |= forth
-    return grown

@@ -6,6 +6,7 @@ how many corners they have.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
-from geo.pairs import kept, laid_out
+from geo.pairs import kept, laid_out, pairs_at
 from geo.passages import Passages, Places, crossed, near, passages
 from geo.raster import MARGIN_E7, PARTS, Raster, raster_of
 from geo.zone import Circle, Zone, widen
@@ -48,15 +49,44 @@ class ZoneIndex:
     """
 
     def __init__(self, zones: Sequence[Zone], cell_deg: float = 0.001) -> None:
-        self.zones = tuple(zones)
-        self.raster: Raster
-        self.raster, self._geometries = raster_of(tuple(shapely.to_wkb(zone.geometry) for zone in zones), cell_deg)
+        self.zones, self.cell_deg = tuple(zones), cell_deg
         self.valid_from = np.array([_or(zone.valid_from, SINCE_EVER) for zone in zones], dtype=np.int64)
         self.valid_to = np.array([_or(zone.valid_to, FOR_EVER) for zone in zones], dtype=np.int64)
         self._lasting = bool((self.valid_from == SINCE_EVER).all() and (self.valid_to == FOR_EVER).all())
-        self.standing = _standing(self.raster, len(self.zones))
         self._reaching: dict[float, Borders] = {}
         self._of_kinds: dict[frozenset[str], ZoneIndex] = {}
+        self._joined: dict[ZoneIndex, Joined] = {}
+
+    @property
+    def raster(self) -> Raster:
+        """The raster under the zones; made when it is first asked for."""
+        return self._ground[0]
+
+    @cached_property
+    def _ground(self) -> tuple[Raster, NDArray[np.object_]]:
+        return raster_of(tuple(shapely.to_wkb(zone.geometry) for zone in self.zones), self.cell_deg)
+
+    @property
+    def _geometries(self) -> NDArray[np.object_]:
+        return self._ground[1]
+
+    @cached_property
+    def _standing(self) -> NDArray[np.int8] | None:
+        return _standing(self.raster, len(self.zones))
+
+    @property
+    def across_part_m(self) -> float:
+        """From anywhere in a part of a cell that a border runs through, the border is no further than this."""
+        return float(np.sqrt(2.0) * DEGREE_M * 1e-7 * (self.raster.cell_e7 // PARTS + 2 * MARGIN_E7))
+
+    def joined(self, other: "ZoneIndex") -> "Joined":
+        """One index of these zones and another's, each zone once; made once."""
+        if other not in self._joined:
+            number = {zone: ix for ix, zone in enumerate(dict.fromkeys((*self.zones, *other.zones)))}
+            own, others = (np.array([number[zone] for zone in each.zones], dtype=np.int32) for each in (self, other))
+            alike = next((each for each in (self, other) if each.zones == (*number,)), None)
+            self._joined[other] = alike or ZoneIndex([*number], self.cell_deg), own, others
+        return self._joined[other]
 
     def of_kinds(self, kinds: frozenset[str]) -> "ZoneIndex":
         """An index of the zones of these kinds alone, in this order, in cells for small zones; made once."""
@@ -79,9 +109,7 @@ class ZoneIndex:
         position_index : int64 (m,)   Ascending; a position in no zone does not appear, one in two appears twice.
         zone_index : int32 (m,)   Index into `zones`, ascending within a position.
         """
-        raster = self.raster
-        sets = raster.sets(lat_e7, lon_e7)
-        position, zone, test = laid_out(sets, raster.set_start, raster.set_zone, raster.set_exact)
+        position, zone, test = pairs_at(self.raster, lat_e7, lon_e7)
         at = position[test]
         position, zone = kept(position, zone, self._covers(zone[test], lat_e7[at], lon_e7[at]), test)
         if time is not None and not self._lasting:
@@ -108,11 +136,11 @@ class ZoneIndex:
         INSIDE, OUTSIDE, or BORDER, where only an exact test tells; OUTSIDE where zone_ix is −1.
         """
         sets = self.raster.sets(lat_e7, lon_e7)
-        if self.standing is not None:
+        if self._standing is not None:
             sets *= np.int32(len(self.zones) + 1)
             sets += zone_ix
-            return self.standing.take(sets)
-        position, zone, test = laid_out(sets, self.raster.set_start, self.raster.set_zone, self.raster.set_exact)
+            return self._standing.take(sets)
+        position, zone, test = laid_out(self.raster, sets)
         how = np.full(len(position), INSIDE, dtype=np.int8)
         how[test] = BORDER
         stands = np.zeros(len(lat_e7), dtype=np.int8)
@@ -139,14 +167,12 @@ class ZoneIndex:
         """
         radius = np.broadcast_to(radius_m, zone_ix.shape)
         stands = self.stands(zone_ix, lat_e7, lon_e7)
-        # From anywhere in a part that the border runs through, the border is no further than the part's corners.
-        across_m = np.sqrt(2.0) * DEGREE_M * 1e-7 * (self.raster.cell_e7 // PARTS + 2 * MARGIN_E7)
         beyond: BoolArray = stands == OUTSIDE
-        rows = np.flatnonzero((stands == BORDER) & (radius < across_m))
+        rows = np.flatnonzero((stands == BORDER) & (radius < self.across_part_m))
         beyond[rows] = ~self._covers(zone_ix[rows], lat_e7[rows], lon_e7[rows])
         rows = np.flatnonzero(beyond & (zone_ix >= 0))
         if len(rows):
-            distance = self._borders(float(radius[rows].max())).distance_m(zone_ix[rows], lat_e7[rows], lon_e7[rows])
+            distance = self.borders(float(radius[rows].max())).distance_m(zone_ix[rows], lat_e7[rows], lon_e7[rows])
             beyond[rows] = distance > radius[rows]
         return beyond
 
@@ -172,7 +198,7 @@ class ZoneIndex:
     def passages(self, lat0_e7: Int32Array, lon0_e7: Int32Array, lat1_e7: Int32Array, lon1_e7: Int32Array) -> Passages:
         """What part of each straight step lies in each zone; a zone that is only touched does not appear."""
         places = Places(lat0_e7, lon0_e7, lat1_e7, lon1_e7)
-        return passages(self.raster, self._geometries, self._borders(0.0), places)
+        return passages(self.raster, self._geometries, self.borders(0.0), places)
 
     def holds(self, zone_ix: Int32Array, time: Int64Array) -> BoolArray:
         """Whether zone zone_ix[i] (not −1) holds at time[i], µs UTC; bool (n,)."""
@@ -181,7 +207,7 @@ class ZoneIndex:
         holds: BoolArray = (self.valid_from[zone_ix] <= time) & (time < self.valid_to[zone_ix])
         return holds
 
-    def _borders(self, radius_m: float) -> Borders:
+    def borders(self, radius_m: float) -> Borders:
         """Borders that reach at least so far; a few reaches serve all radii. Threads may make one twice, to no harm."""
         reach_m = 0.0 if radius_m == 0 else LEAST_REACH_M
         while reach_m < radius_m:
@@ -193,6 +219,10 @@ class ZoneIndex:
     def _covers(self, zone: Int32Array, lat_e7: Int32Array, lon_e7: Int32Array) -> BoolArray:
         covered: BoolArray = shapely.intersects_xy(self._geometries[zone], lon_e7 * 1e-7, lat_e7 * 1e-7)
         return covered
+
+
+Joined = tuple[ZoneIndex, Int32Array, Int32Array]
+"""An index of the zones of two, and the number in it of each zone of the one and of the other."""
 
 
 def _standing(raster: Raster, zones: int) -> NDArray[np.int8] | None:

@@ -4,7 +4,7 @@ Each module stands for the one of the same name above it, and `analytics.kernels
 once or twice instead of a few dozen times and release the interpreter's lock.
 """
 
-from analytics.compiled.borders import rows_outside
+from analytics.compiled.borders import metres_outside, outside_bounds
 from analytics.compiled.clean import mark_doubt
 from analytics.compiled.days import count_days
 from analytics.compiled.middles import middles
@@ -12,5 +12,17 @@ from analytics.compiled.silence import silence_s
 from analytics.compiled.steps import step_kinds
 from analytics.compiled.stretches import stretches
 from analytics.compiled.tally import tally
+from analytics.compiled.visits import steps_near
 
-__all__ = ["count_days", "mark_doubt", "middles", "rows_outside", "silence_s", "step_kinds", "stretches", "tally"]
+__all__ = [
+    "count_days",
+    "mark_doubt",
+    "metres_outside",
+    "middles",
+    "outside_bounds",
+    "silence_s",
+    "step_kinds",
+    "steps_near",
+    "stretches",
+    "tally",
+]

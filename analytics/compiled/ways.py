@@ -32,16 +32,17 @@ def add_ways(time, places, speed, course, odometer, metres, moving, first, last,
         if _ways(columns, parts, knowns, values, _way_limits(limits)):
             _far(columns, odometer[rows], values, _far_limits(limits))
         _wobbles(columns[0], columns[4], parts, knowns, values, _wobble_limits(limits))
-        way_m, spread_m2, wobble_m2, wobbles, per_chord = 0.0, 0.0, 0.0, 0.0, 0.0
-        for step in range(1, count):
-            way_m, spread_m2, wobble_m2 = (
-                way_m + values[0, step],
-                spread_m2 + values[1, step],
-                wobble_m2 + values[2, step],
-            )
-            wobbles, per_chord = wobbles + values[3, step], per_chord + values[4, step]
-        sums[0, trip], sums[1, trip], sums[2, trip], sums[3, trip] = way_m, spread_m2, wobble_m2, wobbles
-        sums[4, trip] = per_chord
+        _add(values[:, 1:count], sums[:, trip])
+
+
+@compiled
+def _add(values, sums):
+    """The first five rows summed side by side: one after the other each sum would wait for its last."""
+    one, two, three, four, five = 0.0, 0.0, 0.0, 0.0, 0.0
+    for step in range(values.shape[1]):
+        one, two, three = one + values[0, step], two + values[1, step], three + values[2, step]
+        four, five = four + values[3, step], five + values[4, step]
+    sums[0], sums[1], sums[2], sums[3], sums[4] = one, two, three, four, five
 
 
 @compiled
@@ -134,7 +135,7 @@ def _ways(columns, parts, knowns, values, limits):
 @compiled
 def _far(columns, odometer, values, limits):
     """Way and variance of the steps over silences, by the odometer where it is plausible."""
-    time, _, _, _, metres, moving = columns
+    time, metres = columns[0], columns[4]
     gap_us, bridge_spread, odometer_spread = limits
     for i in range(1, len(time)):
         lasting_us = time[i] - time[i - 1]
@@ -145,8 +146,6 @@ def _far(columns, odometer, values, limits):
             if odometer[i - 1] != NO_ODOMETER and plausible:
                 way = max(np.float64(growth), chord)
                 off = way * odometer_spread
-            elif moving[i]:
-                way, off = chord, chord * bridge_spread if chord > 0 else 0.0
             off = np.rint(off * 64.0) / 64.0
             values[0, i], values[1, i] = np.rint(way * PARTS) / PARTS, off * off
 

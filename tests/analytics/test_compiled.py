@@ -8,7 +8,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, stretches, tally
+from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, stretches, tally, visits
+from analytics.bounds import Bounds
 from analytics.context import nothing_known
 from analytics.duty import DutyCalendar
 from analytics.segment import segment
@@ -140,10 +141,24 @@ def test_a_simulated_fleet(*, degraded: bool) -> None:
 @given(st.lists(ROW, min_size=1, max_size=60), st.sampled_from([3, 90, 140]), st.integers(-1, 4), st.integers(-1, 4))
 def test_the_same_rows_are_outside(rows: Rows, step_e7: int, one: int, other: int) -> None:
     track = track_of(rows, step_e7)
-    area_ix = np.array([one, other], dtype=np.int32)
-    np.testing.assert_array_equal(
-        compiled.rows_outside(track, area_ix, AREAS), borders.rows_outside(track, area_ix, AREAS)
-    )
+    track.satellites[:] = np.arange(len(track)) % 10 - 1
+    zone_ix = np.array([[one, other], [other, -1], [3, one], [one, one]], dtype=np.int32)
+    holds = (np.arange(8).reshape(4, 2) + one) % 3 == 0
+    holds[0] = False
+    is_area = (zone_ix == zone_ix[0]) & (zone_ix >= 0) & (np.arange(4) > 0)[:, None]
+    for tolerance_m in (0.0, 50.0, 300.0):
+        bounds = Bounds(AREAS, zone_ix, holds, is_area, tolerance_m)
+        found, expected = (each.outside_bounds(track, bounds) for each in (compiled, borders))
+        np.testing.assert_array_equal(found, expected)
+    segments, between = segment(track, kernels.silence_s(track, np.arange(len(track))))
+    trips = tally.Spans.of(segments)
+    results = [each.metres_outside(between, trips, found) for each in (compiled, borders)]
+    np.testing.assert_array_equal(*results)
+    until = rest_until(segments, trips)
+    for one_of, other_of in zip(
+        *(each.steps_near(track, between, trips, until, AREAS) for each in (compiled, visits)), strict=True
+    ):
+        np.testing.assert_array_equal(one_of, other_of)
 
 
 EDGE = st.sampled_from(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from analytics import kernels
 from analytics.area import outside_area
 from analytics.audit import audit
+from analytics.bounds import AREA, Bounds
 from analytics.context import FleetContext, Regions
 from analytics.regions import REGION_COLUMNS, out_of_regions
 from analytics.segment import segment
@@ -30,11 +31,10 @@ REGIONS = st.tuples(
 
 def found(track: Positions, context: FleetContext) -> dict[str, list[float]]:
     segments, steps = segment(track, kernels.silence_s(track, np.arange(len(track))))
-    away = kernels.rows_outside(track, context.area_ix, context.areas)
-    outside = outside_area(track, context.area_ix, context.areas)
+    outside = kernels.outside_bounds(track, Bounds.of(context))
     trips = Spans.of(segments)
-    sums, _ = kernels.tally(track, steps, trips, outside, context)
-    columns = out_of_regions(track, steps, trips, away, sums["out_of_area_m"], context)
+    sums, _ = kernels.tally(track, steps, trips, (outside & AREA) != 0, context)
+    columns = out_of_regions(steps, trips, outside, sums["out_of_area_m"], context)
     return {name: column.tolist() for name, column in columns.items()}
 
 

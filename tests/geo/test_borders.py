@@ -71,3 +71,16 @@ def test_the_border_itself_is_not_beyond() -> None:
 def test_without_zones_everywhere_is_beyond() -> None:
     place = np.array([230_050_000], dtype=np.int32), np.array([1_130_100_000], dtype=np.int32)
     assert ZoneIndex([]).beyond(np.full(1, -1, dtype=np.int32), *place, 10.0).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31), st.sampled_from([64.0, 256.0, 2048.0]))
+def test_compiled_distances_are_those_of_columns(seed: int, reach_m: float) -> None:
+    rng = np.random.default_rng(seed)
+    lat = rng.integers(229_900_000, 230_300_000, 60, dtype=np.int32)
+    lon = rng.integers(1_129_900_000, 1_130_500_000, 60, dtype=np.int32)
+    own = rng.integers(0, 2, 60, dtype=np.int32)
+    borders = ZoneIndex([zone(HOLED), zone(TWO)]).borders(reach_m)
+    expected = borders.distance_by_columns(own, lat, lon, np.full(60, np.inf))
+    assert borders.distance_m(own, lat, lon).tolist() == expected.tolist()
+    assert np.isfinite(expected).any()

@@ -10,7 +10,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.pairs import laid_out, laid_out_by_columns
+from geo.pairs import laid_out, pairs_at
 from geo.zones import Zone, ZoneIndex, read_zones
 from tests.geo.shapes import zones_of
 
@@ -126,9 +126,12 @@ def test_any_chunking_and_any_order_give_the_same(seed: int, cuts: list[int]) ->
 def test_sets_are_laid_out_alike_with_and_without_a_compiler() -> None:
     rng = np.random.default_rng(5)
     raster = ZoneIndex(zones_of(rng)).raster
-    for sets in (rng.integers(0, len(raster.set_start) - 1, 300, dtype=np.int32), np.zeros(0, dtype=np.int32)):
-        asked = sets, raster.set_start, raster.set_zone, raster.set_exact
-        found, expected = laid_out(*asked), laid_out_by_columns(*asked)
+    lat = rng.integers(raster.south_e7 - 5_000, raster.south_e7 + raster.rows * raster.cell_e7, 9_000, dtype=np.int32)
+    lon = rng.integers(raster.west_e7 - 5_000, raster.west_e7 + raster.columns * raster.cell_e7, 9_000, dtype=np.int32)
+    for rows in (slice(0, 9_000), slice(0, 0)):
+        place = lat[rows], lon[rows]
+        found, expected = pairs_at(raster, *place), laid_out(raster, raster.sets(*place))
+        assert len(found[0]) > 0 or not len(place[0])
         for column in range(3):
             assert found[column].dtype == expected[column].dtype
             assert np.array_equal(found[column], expected[column])
