@@ -3,10 +3,10 @@
     python -m benchmarks.store --json [--rows N] [--vehicles V] [--seed S] [--degraded] [--url URL]
 
 An embedded server in a temporary folder, or the one that `--url` names, in a database of its own that is dropped again;
-one connection, fsync on. Positions of the simulated fleet at the resolution of JT/T 808, in order of receipt: 10⁻⁶
-degrees, 0.1 km/h, whole degrees, 0.1 km, receipt to the millisecond. Archive and database bytes are on disk, the
-database's with its index, and once more after compression where the server can. The memory is this process's, without
-the server.
+one connection, fsync on. Positions of the simulated fleet at the resolution of JT/T 808, in order of receipt: whole
+seconds, 10⁻⁶ degrees, 0.1 km/h, whole degrees, 0.1 km, receipt to the millisecond. Archive and database bytes are on
+disk, the database's with its index, and once more after compression where the server can. The memory is this process's,
+without the server.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from benchmarks.city import reported
 from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks
 from geo.arrays import Int32Array
-from geo.localtime import day_number
+from geo.localtime import SECOND_US, day_number
 from geo.positions import Positions
 from store.archive import Archive
 from store.copy import copy_in
@@ -200,6 +200,7 @@ def simulated(rows: int, seed: int, vehicles: int = 0, *, degraded: bool) -> Pos
     batch = reported(columns)
     return replace(
         batch,
+        fix_time=batch.fix_time // SECOND_US * SECOND_US,  # a clock that is wrong counts whole seconds too
         lat_e7=np.round(batch.lat_e7 / 10).astype(np.int32) * 10,
         lon_e7=np.round(batch.lon_e7 / 10).astype(np.int32) * 10,
         speed_mps=(np.round(batch.speed_mps.astype(np.float64) * 36) / 36).astype(np.float32),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from geo.arrays import Float32Array, Int16Array
 from geo.localtime import SECOND_US
 from geo.positions import DTYPES, NO_ODOMETER
+from geo.runs import MISSING, Runs, place_counted, place_runs, place_shares, place_since
 
 Columns = dict[str, NDArray[Any]]
 
@@ -47,11 +48,18 @@ FORMS = (
 )
 """The first that fits is taken; where none does, the column stands there as it is."""
 
-SPEED = "speed_kmh_10"
-"""speed_mps as 0.1 km/h; −1: not sent."""
 
-_NOT_SENT = -1
-_PER_MPS = np.float32(36)
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A column of floats as whole numbers, so many to its unit; −1: not sent."""
+
+    column: str
+    name: str
+    per: int
+
+
+SHARES = (Share("speed_mps", "speed_kmh_10", 36), Share("course_deg", "course_whole_deg", 1))
+"""Taken where each value is that number's share to the last bit."""
 
 
 def to_file(columns: Columns) -> Columns:
@@ -69,31 +77,65 @@ def names_for(column: str, names: Collection[str]) -> list[str]:
     for form in FORMS:
         if form.column == column and form.name in names:
             return [form.name, *(names_for(form.since, names) if form.since else [])]
-    if column == "speed_mps" and SPEED in names:
-        return [SPEED]
+    for share in SHARES:
+        if share.column == column and share.name in names:
+            return [share.name]
     raise KeyError(f"no column {column}")
 
 
 def from_file(found: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Columns:
     """The columns wanted, of their dtypes, from what was read of a file."""
-    columns: Columns = {}
-    for name in wanted:
-        if name not in columns:
-            columns[name] = _column(name, found, columns)
+    rows = len(next(iter(found.values())))
+    whole = (np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.array([rows]))
+    bases = [form.since for form in FORMS if form.column in wanted and form.name in found and form.since]
+    columns = {name: np.empty(rows, dtype=COLUMNS[name]) for name in {*wanted, *bases}}
+    place(found, columns, whole)
     return {name: columns[name] for name in wanted}
+
+
+def place(found: Mapping[str, NDArray[Any]], columns: Columns, runs: Runs) -> None:
+    """Put runs of rows of what was read of a file in their places in `columns`, each with those it is reckoned from."""
+    for name in COLUMNS:  # what others are reckoned from stands before them
+        if name in columns:
+            _place(name, found, columns, runs)
+
+
+def _place(name: str, found: Mapping[str, NDArray[Any]], columns: Columns, runs: Runs) -> None:
+    out = columns[name]
+    if name in found:
+        place_runs(found[name], *runs, out)
+        return
+    for share in SHARES:
+        if share.column == name:
+            place_shares(found[share.name], runs, out, share.per)
+            return
+    form = next(form for form in FORMS if form.column == name and form.name in found)
+    if form.since:
+        place_since(found[form.name], runs, out, form.unit, columns[form.since])
+    else:
+        place_counted(found[form.name], runs, out, form.unit, least=form.least)
 
 
 def _stored(column: str, columns: Columns) -> tuple[str, NDArray[Any]]:
     values = columns[column]
-    if column == "speed_mps":
-        tenths = _tenths_of_kmh(values)
-        return (column, values) if tenths is None else (SPEED, tenths)
+    for share in SHARES:
+        if share.column == column:
+            counted = _shares(values, share.per)
+            return (column, values) if counted is None else (share.name, counted)
     for form in FORMS:
         if form.column == column:
-            counted = _counted(values - columns[form.since] if form.since else values, form)
-            if counted is not None:
-                return form.name, counted
-    return column, values
+            units = _counted(values - columns[form.since] if form.since else values, form)
+            if units is not None:
+                return form.name, _narrow(units)
+    return column, _narrow(values)
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers of 64 bits in 32 where they fit: half of what is packed, unpacked and put in its place."""
+    if values.dtype != np.int64:
+        return values
+    narrow = values.astype(np.int32)
+    return narrow if np.array_equal(narrow, values) else values
 
 
 def _counted(values: NDArray[Any], form: Form) -> NDArray[Any] | None:
@@ -114,39 +156,17 @@ def _times(counted: NDArray[Any], form: Form) -> NDArray[Any]:
     return values if form.least is None else np.maximum(values, form.least)
 
 
-def _tenths_of_kmh(speed_mps: Float32Array) -> Int16Array | None:
-    """Speeds as 0.1 km/h, −1 for NaN; None where that is not each of them to the last bit."""
+def _shares(values: Float32Array, per: int) -> Int16Array | None:
+    """Floats as whole numbers, so many to one, NaN as `MISSING`; None where that is not each of them to the last bit."""
     counted: Int16Array = np.empty(0, dtype=np.int16)
     for rows in (slice(64), slice(None)):
-        speed = np.ascontiguousarray(speed_mps[rows])
-        with np.errstate(invalid="ignore", over="ignore"):
-            tenths = np.rint(np.nan_to_num(speed * _PER_MPS, nan=_NOT_SENT, posinf=0, neginf=0))
-        counted = np.clip(tenths, _NOT_SENT, 2**15 - 1).astype(np.int16)
-        if not np.array_equal(_speed(counted).view(np.int32), speed.view(np.int32)):
+        some = np.ascontiguousarray(values[rows])
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number of 16 bits does not come back
+            counted = np.rint(some * np.float32(per)).astype(np.int16)
+        counted[np.isnan(some)] = MISSING
+        back = np.empty_like(some)
+        whole = (np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.array([len(some)]))
+        place_shares(counted, whole, back, per)
+        if not np.array_equal(back.view(np.int32), some.view(np.int32)):
             return None
     return counted
-
-
-def _speed(tenths: Int16Array) -> Float32Array:
-    """0.1 km/h as m/s. The quotient of float32 is that of float64 rounded: 53 bits are more than twice 24."""
-    speed: Float32Array = tenths.astype(np.float32)
-    speed /= _PER_MPS
-    missing = tenths == _NOT_SENT
-    if missing.any():
-        speed[missing] = np.nan
-    return speed
-
-
-def _column(name: str, found: Mapping[str, NDArray[Any]], columns: Columns) -> NDArray[Any]:
-    if name in found:
-        return found[name].astype(COLUMNS[name], copy=False)
-    if name == "speed_mps":
-        return _speed(found[SPEED])
-    form = next(form for form in FORMS if form.column == name and form.name in found)
-    values = _times(found[form.name], form)
-    if form.since:
-        if form.since not in columns:
-            columns[form.since] = _column(form.since, found, columns)
-        # What was multiplied is ours to change; what was only read is not.
-        values = np.add(values, columns[form.since], out=values if form.unit > 1 else None)
-    return values.astype(COLUMNS[name], copy=False)

@@ -7,17 +7,19 @@ encodings and packers, are read alike.
 
 import hashlib
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from geo.arrays import Int32Array
 from geo.positions import Positions
 from store.errors import ArchiveError, reason
-from store.forms import COLUMNS, SPEED, Columns, from_file, names_for, to_file
+from store.forms import COLUMNS, Columns, from_file, names_for, to_file
 
 ROWS_PER_GROUP = 32_768
 
@@ -25,11 +27,14 @@ _FLOATS = ("speed_mps", "course_deg", "fuel_l")
 """A dictionary where a value comes often enough, else byte planes: of noise only sign and exponent pack."""
 
 _FEW = ("vehicle_id", "altitude_m", "satellites", "status")
-_PLANES = (SPEED, "delay_ms", "delay_us", "received_at")
+_PLANES = ("speed_kmh_10", "course_whole_deg", "delay_ms", "delay_us", "received_at")
 """Values as unlike their neighbours as any: differences would only be longer."""
 
 # What an audit reads is packed by what unpacks fast, unless zstd saves much of it.
-_ZSTD = (SPEED, "delay_ms", "satellites", "fuel_l", "altitude_m")
+_ZSTD = ("speed_kmh_10", "course_whole_deg", "delay_ms", "satellites", "fuel_l")
+_SOUGHT = ("vehicle_id", "fix_s", "fix_ms", "fix_time")
+"""By these a reader looks for row groups; of the others' extremes a footer would only be longer to write and to read."""
+
 _OFTEN = 8
 _PAGE_BYTES = 8 << 20  # a column of a row group is one page
 
@@ -63,6 +68,8 @@ def encode_part(columns: Columns) -> bytes:
         data_page_size=_PAGE_BYTES,
         dictionary_pagesize_limit=_PAGE_BYTES,
         write_page_checksum=True,
+        write_statistics=[name for name in stored if name in _SOUGHT],
+        store_schema=False,  # Parquet's own types say all of it
     ) as writer:
         for start, stop in _groups(columns["vehicle_id"]):
             writer.write_table(table.slice(start, stop - start), row_group_size=max(1, stop - start))
@@ -74,7 +81,7 @@ def decode_part(data: bytes, name: str) -> Columns:
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
             names = file.schema_arrow.names
-            return part_columns_of(file.read(stored_names(COLUMNS, names), use_threads=False), list(COLUMNS))
+            return from_file(stored_columns(file.read(stored_names(COLUMNS, names), use_threads=False)), list(COLUMNS))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise ArchiveError(f"archive: {name}: {reason(error)}") from error
 
@@ -96,9 +103,15 @@ def stored_names(columns: Collection[str], names: Collection[str]) -> list[str]:
     return list(dict.fromkeys(stored for column in columns for stored in names_for(column, names)))
 
 
-def part_columns_of(table: "pa.Table", columns: Sequence[str]) -> Columns:
-    """Some columns of a part, of their dtypes, from what was read of its file."""
-    return from_file({name: table.column(name).to_numpy() for name in table.column_names}, columns)
+def stored_columns(table: "pa.Table") -> Columns:
+    """What was read of a part's file, as it stands there."""
+    return {name: _array(table.column(name)) for name in table.column_names}
+
+
+def _array(column: "pa.ChunkedArray") -> NDArray[Any]:
+    """A column without nulls; of one piece, as reading gives it, it is not copied."""
+    array: NDArray[Any] = column.chunk(0).to_numpy() if column.num_chunks == 1 else column.to_numpy()
+    return array
 
 
 def _repeats(column: "pa.ChunkedArray") -> bool:

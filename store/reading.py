@@ -1,11 +1,12 @@
 """Sealed parts of some days, as batches of whole vehicles in canonical order.
 
 The rows of a batch come from one row group or a few of each day's file, so memory holds a batch however many days are
-read. Parts are sorted by vehicle and time, and a day follows the day before: which vehicle has how many rows where is
+read; a row group that reaches into the next batch, as that of a day with few positions does, is kept as it stands in the
+file. Parts are sorted by vehicle and time, and a day follows the day before: which vehicle has how many rows where is
 read first, then each day's runs go straight to their places in the batch, and nothing is sorted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -18,11 +19,10 @@ from numpy.typing import NDArray
 
 from geo.arrays import Int32Array, Int64Array
 from geo.positions import ABSENT, DTYPES, Positions
-from geo.runs import place_runs
 from store.depot import Depot
 from store.errors import ArchiveError, reason
-from store.forms import COLUMNS, Columns
-from store.parts import part_columns_of, stored_names
+from store.forms import COLUMNS, Columns, from_file, place
+from store.parts import stored_columns, stored_names
 
 BATCH_POSITIONS = 1_500_000
 """A batch is closed when it holds so many; a vehicle is never divided."""
@@ -53,9 +53,29 @@ class _Group:
     def last(self) -> int:
         return int(self.vehicles[-1])
 
+
+@dataclass(slots=True)
+class _Piece:
+    """Row groups of one file, one after the other, and what was read of them while a batch still needs it."""
+
+    groups: list[_Group]
+    found: Columns | None = None
+
     @property
-    def rows(self) -> int:
-        return int(self.counts.sum())
+    def place(self) -> tuple[int, int]:
+        """By which pieces are sorted: in the order of days."""
+        return self.groups[0].file, self.groups[0].number
+
+    @property
+    def last(self) -> int:
+        return self.groups[-1].last
+
+    def runs(self, first: int, last: int) -> tuple[Int32Array, Int64Array, Int64Array]:
+        """Vehicle, first row and rows of each run of the vehicles from first to last."""
+        vehicles = np.concatenate([group.vehicles for group in self.groups])
+        counts = np.concatenate([group.counts for group in self.groups])
+        inside = slice(*np.searchsorted(vehicles, [first, last + 1]).tolist())
+        return vehicles[inside], (np.cumsum(counts) - counts)[inside], counts[inside]
 
 
 def read_batches(
@@ -83,12 +103,15 @@ def read_batches(
     """
     with ExitStack() as stack:
         parts = [stack.enter_context(_Part(files, path)) for path in paths]
-        groups = sorted(
-            (group for number, part in enumerate(parts) for group in part.groups(number)),
-            key=lambda group: (group.first, group.file, group.number),
-        )
-        for batch in _batches(groups, batch_positions):
-            yield _together(parts, sorted(batch, key=lambda group: (group.file, group.number)), columns)
+        waiting = [group for number, part in enumerate(parts) for group in part.groups(number)]
+        kept: list[_Piece] = []
+        for first, last in _spans(waiting, batch_positions):
+            begun = [group for group in waiting if group.first <= last]
+            waiting = [group for group in waiting if group.first > last]
+            new = [_Piece(list(of_file)) for _, of_file in groupby(begun, key=lambda group: group.file)]
+            pieces = sorted([*kept, *new], key=lambda piece: piece.place)
+            yield _together(parts, pieces, first, last, columns)
+            kept = [piece for piece in pieces if piece.last > last]
 
 
 def read_vehicle(files: Depot, paths: Sequence[str], vehicle_id: int) -> Positions:
@@ -102,7 +125,7 @@ def read_vehicle(files: Depot, paths: Sequence[str], vehicle_id: int) -> Positio
             groups = part.groups_with(vehicle_id)
             if not groups:
                 continue
-            columns = part.read(groups, list(COLUMNS))
+            columns = from_file(part.read(groups, COLUMNS), list(COLUMNS))
         own = slice(*np.searchsorted(columns.pop("vehicle_id"), [vehicle_id, vehicle_id + 1]).tolist())
         cut = {name: column[own] for name, column in columns.items()}
         rows = own.stop - own.start
@@ -130,7 +153,7 @@ class _Part:
     def groups(self, file: int) -> list[_Group]:
         """Its row groups that have rows."""
         with _named(self.name):
-            vehicle = part_columns_of(self._file.read(["vehicle_id"], use_threads=False), ["vehicle_id"])["vehicle_id"]
+            vehicle = stored_columns(self._file.read(["vehicle_id"], use_threads=False))["vehicle_id"]
             metadata = self._file.metadata
             ends = np.cumsum(
                 [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
@@ -152,10 +175,11 @@ class _Part:
                 found.append(number)
         return found
 
-    def read(self, groups: list[int], columns: Sequence[str]) -> Columns:
+    def read(self, groups: list[int], columns: Collection[str]) -> Columns:
+        """What must be read of its file for some columns, of some row groups."""
         with _named(self.name):
             stored = stored_names(columns, self._file.schema_arrow.names)
-            return part_columns_of(self._file.read_row_groups(groups, stored, use_threads=False), columns)
+            return stored_columns(self._file.read_row_groups(groups, stored, use_threads=False))
 
 
 @contextmanager
@@ -167,31 +191,42 @@ def _named(name: str) -> Iterator[None]:
         raise ArchiveError(f"archive: {name}: {reason(error)}") from error
 
 
-def _batches(groups: list[_Group], batch_positions: int) -> Iterator[list[_Group]]:
-    """Groups in order of their first vehicle, cut where no group of any day spans the cut."""
-    batch: list[_Group] = []
-    rows, last = 0, -1
-    for group in groups:
-        if batch and group.first > last and rows >= batch_positions:
-            yield batch
-            batch, rows = [], 0
-        batch.append(group)
-        rows += group.rows
-        last = max(last, group.last)
-    if batch:
-        yield batch
+def _spans(groups: Sequence[_Group], batch_positions: int) -> Iterator[tuple[int, int]]:
+    """The first and the last vehicle of each batch; cut where a group begins, as most days' groups then do."""
+    if not groups:
+        return
+    ids, number = np.unique(np.concatenate([group.vehicles for group in groups]), return_inverse=True)
+    rows = np.bincount(number, weights=np.concatenate([group.counts for group in groups]))
+    starts = {group.first for group in groups}
+    first, held = int(ids[0]), 0
+    for vehicle, count in zip(ids.tolist(), rows.tolist(), strict=True):
+        if held >= batch_positions and vehicle in starts:
+            yield first, vehicle - 1
+            first, held = vehicle, 0
+        held += count
+    yield first, int(ids[-1])
 
 
 def _runs(vehicle: Int32Array) -> tuple[Int32Array, Int64Array]:
-    """The vehicle of each run of equal ones, and its rows."""
-    start = np.append(0, np.flatnonzero(vehicle[1:] != vehicle[:-1]) + 1)
-    return vehicle[start], np.diff(start, append=len(vehicle))
+    """The vehicle of each run of equal ones, and its rows; they ascend."""
+    first, last = int(vehicle[0]), int(vehicle[-1])
+    # A row group's vehicles lie close together: to look for each is less than to look at every row.
+    close = last - first < len(vehicle)
+    vehicles = np.arange(first, last + 1, dtype=np.int32) if close else np.unique(vehicle)
+    count = np.diff(np.searchsorted(vehicle, vehicles), append=len(vehicle))
+    return vehicles[count > 0], count[count > 0]
 
 
-def _together(parts: Sequence[_Part], batch: Sequence[_Group], columns: Sequence[str]) -> tuple[Positions, Int32Array]:
-    """Each vehicle's runs of rows, a day after the other; one day's rows at a time are in memory twice."""
-    ids, number = np.unique(np.concatenate([group.vehicles for group in batch]), return_inverse=True)
-    count = np.concatenate([group.counts for group in batch])
+def _together(
+    parts: Sequence[_Part], pieces: Sequence[_Piece], first: int, last: int, columns: Sequence[str]
+) -> tuple[Positions, Int32Array]:
+    """The vehicles from first to last, each one's runs of rows a day after the other.
+
+    What is read of a file goes to its places while it is near; one day's rows at a time are in memory twice.
+    """
+    runs = [piece.runs(first, last) for piece in pieces]
+    ids, number = np.unique(np.concatenate([vehicles for vehicles, _, _ in runs]), return_inverse=True)
+    count = np.concatenate([counts for _, _, counts in runs])
     # A vehicle's runs in the order of days: a stable sort by vehicle alone.
     order = np.argsort(number, kind="stable")
     places = np.empty(len(order), dtype=np.int64)
@@ -202,12 +237,13 @@ def _together(parts: Sequence[_Part], batch: Sequence[_Group], columns: Sequence
         for name, dtype in DTYPES.items()
         if name != "vehicle_ix"
     }
+    read = {name: full[name] for name in columns}
     done = 0
-    for file, of_file in groupby(batch, key=lambda group: group.file):
-        groups = list(of_file)
-        runs = slice(done, done + sum(len(group.counts) for group in groups))
-        start = np.cumsum(count[runs]) - count[runs]
-        for name, column in parts[file].read([group.number for group in groups], columns).items():
-            place_runs(column, start, places[runs], count[runs], full[name])
-        done = runs.stop
+    for piece, (_, start, counts) in zip(pieces, runs, strict=True):
+        if piece.found is None:
+            piece.found = parts[piece.groups[0].file].read([group.number for group in piece.groups], columns)
+        place(piece.found, read, (start, places[done : done + len(counts)], counts))
+        if piece.last <= last:
+            piece.found = None
+        done += len(counts)
     return Positions(vehicle_ix=np.repeat(number[order].astype(np.int32), count[order]), **full), ids

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.positions import Positions
@@ -27,7 +27,7 @@ def as_jt808(rows: int = 500) -> Columns:
             lat_e7=231_291_000 + rng.integers(-9_000, 9_000, rows) * 10,
             lon_e7=-1_132_644_000 + rng.integers(-9_000, 9_000, rows) * 10,
             speed_mps=np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 1200, rows) / 10 / 3.6),
-            course_deg=rng.integers(0, 360, rows),
+            course_deg=np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 360, rows)),
             odometer_m=np.where(rng.random(rows) < 0.1, -1, 28_000_000 + np.arange(rows) * 100),
             received_at=fix_time + rng.integers(300, 3_000, rows) * 1000,
         )
@@ -40,7 +40,9 @@ def same(columns: Columns, others: Columns) -> bool:
 
 def test_what_a_terminal_sends_coarsely_stands_there_in_its_unit() -> None:
     stored = to_file(as_jt808())
-    assert {"fix_s", "lat_e6", "lon_e6", "speed_kmh_10", "odometer_100m", "delay_ms"} <= set(stored)
+    coarse = {"fix_s", "lat_e6", "lon_e6", "speed_kmh_10", "course_whole_deg", "odometer_100m", "delay_ms"}
+    assert coarse <= set(stored)
+    assert {stored[name].dtype.itemsize for name in coarse} == {2, 4}
     assert same(from_file(stored, list(COLUMNS)), as_jt808())
 
 
@@ -55,9 +57,14 @@ def test_what_a_terminal_sends_coarsely_stands_there_in_its_unit() -> None:
         ("speed_mps", np.float32(-0.0), "speed_mps"),
         ("speed_mps", np.float32(np.inf), "speed_mps"),
         ("speed_mps", np.float32(1e6), "speed_mps"),
+        ("course_deg", np.float32(0.5), "course_deg"),
+        ("course_deg", np.float32(-1), "course_deg"),
+        ("course_deg", np.float32(40_000), "course_deg"),
         ("odometer_m", 28_000_001, "odometer_m"),
+        ("odometer_m", 2**40, "odometer_m"),
         ("odometer_m", -200, "odometer_m"),
         ("received_at", START + 1, "delay_us"),
+        ("received_at", START + 2**45 // 1_000 * 1_000, "delay_ms"),
     ],
 )
 def test_one_value_between_makes_the_unit_finer(column: str, value: float, name: str) -> None:
@@ -76,6 +83,7 @@ def test_a_not_a_number_of_other_bits_is_kept_as_it_is() -> None:
     assert same(decode_part(encode_part(columns), "part"), columns)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

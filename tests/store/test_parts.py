@@ -45,6 +45,8 @@ def encode_as_before(columns: Columns) -> bytes:
     return buffer.getvalue()
 
 
+IN_UNITS = Path(__file__).parent / "sealed_before" / "in_units.parquet"
+
 LAYOUTS = {"now": encode_part, "before": encode_as_before}
 
 
@@ -61,6 +63,14 @@ def test_a_part_holds_its_rows_in_either_layout(layout: str) -> None:
     assert columns_sha256(decode_part(LAYOUTS[layout](columns), "part")) == columns_sha256(columns)
 
 
+def test_a_part_in_units_of_64_bits_with_courses_as_floats_is_read_as_it_was_sealed() -> None:
+    names = pq.read_schema(IN_UNITS).names
+    assert {"fix_s", "course_deg", "odometer_100m", "delay_ms"} <= set(names)
+    columns = decode_part(IN_UNITS.read_bytes(), "part")
+    assert columns_sha256(columns) == "976e9cfb66b9221eb7c0c42aca6f9cfc54ef9899488f597d7c317faacfff3d92"
+    assert columns_sha256(decode_part(encode_part(columns), "part")) == columns_sha256(columns)
+
+
 @pytest.mark.parametrize("batch_positions", [1, 10_000])
 def test_days_of_both_layouts_are_read_together_in_canonical_order(tmp_path: Path, batch_positions: int) -> None:
     days = [day_of(number) for number in range(4)]
@@ -72,6 +82,20 @@ def test_days_of_both_layouts_are_read_together_in_canonical_order(tmp_path: Pat
         assert np.array_equal(batch.vehicle_ix, same.vehicle_ix)
         rows |= as_set(batch, ids)
     assert rows == set().union(*(as_set(day, IDS) for day in days))
+
+
+def test_a_day_of_few_positions_does_not_hold_batches_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its one row group reaches over all vehicles; it is kept, and the other days' groups are not waited for."""
+    monkeypatch.setattr("store.parts.ROWS_PER_GROUP", 50)
+    days = [day_of(0), canonical(some_positions(12, seed=9, day=DAY + 1)), day_of(2)]
+    names = written(tmp_path, days, [encode_part] * 3)
+    groups = [pq.read_metadata(tmp_path / name).num_row_groups for name in names]
+    assert groups == [3, 1, 3]
+    batches = list(read_batches(Folder(tmp_path), names, columns=ALL, batch_positions=1))
+    assert [ids.tolist() for _, ids in batches] == [[3], [40], [41]]
+    found = [as_set(batch, ids) for batch, ids in batches]
+    assert set().union(*found) == set().union(*(as_set(day, IDS) for day in days))
+    assert sum(len(batch) for batch, _ in batches) == sum(map(len, days))
 
 
 def test_columns_not_asked_for_say_that_nothing_was_sent(tmp_path: Path) -> None:
@@ -101,6 +125,17 @@ def test_no_column_of_a_part_is_nullable_and_its_vehicles_are_in_its_statistics(
     assert stored_names(COLUMNS, file.schema_arrow.names) == file.schema_arrow.names
     statistics = file.metadata.row_group(0).column(0).statistics
     assert (statistics.min, statistics.max) == (3, 41)
+
+
+def test_a_part_of_few_rows_is_hardly_longer_than_they_are() -> None:
+    """Wrong clocks make many of them."""
+    assert len(encode_part(part_columns(day_of(0, rows=3), IDS))) < 2_500
+
+
+def test_other_programs_see_the_types_without_our_reader() -> None:
+    schema = pq.ParquetFile(pa.BufferReader(encode_part(part_columns(day_of(0), IDS)))).schema_arrow
+    types = {"vehicle_id": pa.int32(), "lat_e7": pa.int32(), "satellites": pa.int16(), "status": pa.uint32()}
+    assert {name: schema.field(name).type for name in types} == types
 
 
 @pytest.mark.parametrize("fault", ["cut", "column"])
