@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.context import Swipes
-from analytics.features import trip_id
+from analytics.naming import trip_id
 from analytics.record_thresholds import DEFAULT, RecordThresholds
 from analytics.whereabouts import touching
 from geo.arrays import FloatArray, Int64Array

@@ -84,8 +84,8 @@ def _other_datum(trips: pd.DataFrame, context: FleetContext) -> BoolArray:
         both = np.ones(len(rows), dtype=np.bool_)
         for end in ("start", "end"):
             lat, lon = undo(trips[f"{end}_lat"].to_numpy()[rows], trips[f"{end}_lon"].to_numpy()[rows])
-            _, kind = places_at(context.zones, _e7(lat), _e7(lon), trips[f"{end}_time"].to_numpy()[rows])
-            both &= np.isin(kind.astype(str), list(PLACES_OF_WORK))
+            at = places_at(context.zones, _e7(lat), _e7(lon), trips[f"{end}_time"].to_numpy()[rows])
+            both &= at.among(PLACES_OF_WORK)
         fits[rows] |= both
     return fits
 

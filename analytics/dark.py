@@ -6,7 +6,7 @@ import pandas as pd
 from analytics.context import FleetContext
 from analytics.duty import off_hours_s
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
-from analytics.features import trip_ids
+from analytics.naming import trip_ids
 from analytics.orders import order_cover
 from geo.arrays import Columns, Int64Array, UInt32Array
 from geo.distance import apart_m, flat_m

@@ -13,16 +13,22 @@ PLACES_OF_WORK = frozenset({"base", "work_site", "customer"})
 """A stop at one of these needs no naming in the order: several places of work lie on one round."""
 
 PRIVATE_PLACES = CONTROLLED_VENUES | {"residential"}
+LEG = [
+    "vehicle_ix", "start_lat", "start_lon", "end_lat", "end_lon", "distance_m", "destination_kind", "dwell_s",
+]  # fmt: skip
 LEAST_USUAL_M = 1000.0
 """Ratios are to no shorter a way than this: round the corner everything is a detour."""
 
 
-def detours(trips: pd.DataFrame, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
+def detours(
+    trips: pd.DataFrame, order: Int64Array, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT
+) -> pd.DataFrame:
     """What each trip drove beyond what its dispatch order explains.
 
     Parameters
     ----------
-    trips : by vehicle_ix and start_time; dispatch_order, distance_m, places of both ends with their kinds, dwell_s.
+    trips : by vehicle_ix and start_time; distance_m, places of both ends with their kinds, dwell_s.
+    order : int64 (n,)   The row of each one's order, as `order_rows` gives it.
 
     Returns
     -------
@@ -40,13 +46,12 @@ def detours(trips: pd.DataFrame, context: FleetContext, thresholds: EvidenceThre
     nothing = pd.DataFrame(
         {"detour_m": np.nan, "detour_ratio": np.nan, "unnamed_stop": 0.0, "named_place": 0.0}, index=trips.index
     )
-    order = order_rows(trips, context.orders)
     rows = np.flatnonzero(order >= 0)
     rows = rows[~np.isnan(context.orders.destination_lat[order[rows]])]
     if not len(rows):
         return nothing
     order = order[rows]
-    legs = trips.iloc[rows]
+    legs = trips[LEG].iloc[rows]
     there = context.orders.destination_lat[order], context.orders.destination_lon[order]
     vehicle = legs["vehicle_ix"].to_numpy()
     end = legs["end_lat"].to_numpy(), legs["end_lon"].to_numpy()
@@ -82,8 +87,8 @@ def detours(trips: pd.DataFrame, context: FleetContext, thresholds: EvidenceThre
 
 def order_rows(trips: pd.DataFrame, orders: Orders) -> Int64Array:
     """Row of each trip's order, −1 without one; numbers are unique over all vehicles."""
-    place = pd.Index(orders.order_no).get_indexer(pd.Index(trips["dispatch_order"].to_numpy(dtype=object)))
-    return np.where(trips["dispatch_order"].notna(), place, -1)
+    numbers, wanted = (pd.Index(each, dtype=object) for each in (orders.order_no, trips["dispatch_order"]))
+    return np.where(wanted.isna(), -1, numbers.get_indexer(wanted))
 
 
 def _goals(

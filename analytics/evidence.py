@@ -14,7 +14,7 @@ from analytics.audit import Tables
 from analytics.causes import innocent_causes
 from analytics.context import FleetContext
 from analytics.dark import INTERFERENCE, attributed
-from analytics.detour import detours
+from analytics.detour import detours, order_rows
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from analytics.overnight import nights, under_orders, with_bases
 from analytics.overruns import overruns
@@ -22,7 +22,7 @@ from analytics.patterns import patterns
 from analytics.places import CONTROLLED_VENUES
 from analytics.score import holding, private_score
 from analytics.unbroken import unbroken_s
-from geo.arrays import BoolArray, FloatArray, Int64Array
+from geo.arrays import BoolArray, FloatArray
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 REACH_DAYS = 1
@@ -78,8 +78,11 @@ def weigh(
     dark = attributed(silences, rows.sightings, thresholds)
     trips = trips.assign(**_dwelling(trips, stops))
     sleeping = nights(stops, context, thresholds)
-    trips = pd.concat([trips, patterns(trips, sleeping, thresholds), detours(trips, context, thresholds)], axis=1)
-    trips = trips.assign(**overruns(trips, context), unbroken_s=unbroken_s(trips, thresholds))
+    order = order_rows(trips, context.orders)
+    trips = pd.concat(
+        [trips, patterns(trips, sleeping, thresholds), detours(trips, order, context, thresholds)], axis=1
+    )
+    trips = trips.assign(**overruns(trips, order, context), unbroken_s=unbroken_s(trips, thresholds))
     trips = trips.assign(**_card(trips, thresholds))
     trips = trips[trips["day"] >= from_day].reset_index(drop=True)
     trips = trips.assign(**_interference(trips, dark, thresholds))
@@ -101,16 +104,25 @@ EVIDENCE = (
 """Columns that the weighing gives a trip beside its score, and `holds`: the innocent causes that hold, by name."""
 
 
+_FOUND = frozenset(EVIDENCE) - {"card_missing"} | {
+    "private_score", "cleared", "holds", "dark_cause", "neighbours_silent", "neighbours_seen",
+}  # fmt: skip
+"""What a weighing finds; card_missing is measured too."""
+
+
 def _ordered(table: pd.DataFrame, from_day: int, to_day: int) -> pd.DataFrame:
     """Rows of these days by vehicle and time, without what an earlier weighing found."""
-    chosen = table[table["day"].between(from_day, to_day)]
-    old = [name for name in chosen.columns if name in EVIDENCE and name != "card_missing"]
-    old += [
-        name for name in chosen.columns if name.startswith("score_") or name in {"private_score", "cleared", "holds"}
-    ]
-    old += [name for name in chosen.columns if name in {"dark_cause", "neighbours_silent", "neighbours_seen"}]
-    keep = [name for name in chosen.columns if name not in old or (name == "dark_m" and "jump_m" in chosen.columns)]
-    return chosen[keep].sort_values(["vehicle_ix", "start_time"], ignore_index=True)
+    found = _FOUND - {"dark_m"} if "jump_m" in table.columns else _FOUND
+    chosen = table[[name for name in table.columns if name not in found and not name.startswith("score_")]]
+    day = chosen["day"].to_numpy()
+    inside = (day >= from_day) & (day <= to_day)
+    if not inside.all():
+        chosen = chosen[inside]
+    vehicle, start = chosen["vehicle_ix"].to_numpy(), chosen["start_time"].to_numpy()
+    later = (vehicle[1:] > vehicle[:-1]) | ((vehicle[1:] == vehicle[:-1]) & (start[1:] >= start[:-1]))
+    if later.all():  # as an audit gives them
+        return chosen.reset_index(drop=True)
+    return chosen.sort_values(["vehicle_ix", "start_time"], ignore_index=True)
 
 
 def _named(dark: pd.DataFrame, context: FleetContext) -> pd.DataFrame:
@@ -122,35 +134,24 @@ def _dwelling(trips: pd.DataFrame, stops: pd.DataFrame) -> dict[str, FloatArray]
 
     Stops are cut at midnight, and so are these: a stay that reaches it is taken as a long one, a whole day.
     """
-    found = {}
-    midnight = DAY_US
+    found = {name: np.full(len(trips), np.nan) for name in ("dwell_s", "stood_s")}
+    if not len(trips) or not len(stops):
+        return found
+    vehicle, standing = (table["vehicle_ix"].to_numpy(dtype=np.int64) for table in (trips, stops))
+    lasting = (stops["end_time"] - stops["start_time"]).to_numpy()
     for name, mine, theirs in (("dwell_s", "end_time", "start_time"), ("stood_s", "start_time", "end_time")):
-        key = stops["vehicle_ix"].to_numpy(dtype=np.int64), stops[theirs].to_numpy()
-        order = np.lexsort((key[1], key[0]))
-        place = _search(
-            key[0][order], key[1][order], trips["vehicle_ix"].to_numpy(dtype=np.int64), trips[mine].to_numpy()
-        )
-        at = order[np.maximum(place, 0)] if len(order) else place
-        known = (place >= 0) & (len(order) > 0)
-        seconds = np.full(len(trips), np.nan)
-        if len(order):
-            edge = stops["end_time" if theirs == "start_time" else "start_time"].to_numpy()[at]
-            lasting = (stops["end_time"] - stops["start_time"]).to_numpy()[at]
-            whole = np.where((edge + UTC_OFFSET_US) % midnight == 0, DAY_US, lasting)
-            seconds = np.where(known, whole / SECOND_US, np.nan)
-        found[name] = seconds
+        wanted, time = trips[mine].to_numpy(), stops[theirs].to_numpy()
+        low = min(int(wanted.min()), int(time.min()))
+        span = max(int(wanted.max()), int(time.max())) - low + 1
+        wanted, key = vehicle * span + (wanted - low), standing * span + (time - low)
+        order = np.argsort(key, kind="stable")
+        at = order[np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)]
+        known = np.flatnonzero(key[at] == wanted)
+        at = at[known]
+        edge = stops[mine].to_numpy()[at]
+        whole = (edge + UTC_OFFSET_US) % DAY_US == 0
+        found[name][known] = np.where(whole, DAY_US, lasting[at]) / SECOND_US
     return found
-
-
-def _search(vehicle: Int64Array, time: Int64Array, wanted_vehicle: Int64Array, wanted_time: Int64Array) -> Int64Array:
-    """Row of each (vehicle, time) among sorted ones; −1 where it is not there."""
-    if not len(time) or not len(wanted_time):
-        return np.full(len(wanted_time), -1, dtype=np.int64)
-    low = min(int(time.min()), int(wanted_time.min()))
-    span = max(int(time.max()), int(wanted_time.max())) - low + 1
-    key, wanted = vehicle * span + (time - low), wanted_vehicle * span + (wanted_time - low)
-    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[place] == wanted, place, -1)
 
 
 def _card(trips: pd.DataFrame, thresholds: EvidenceThresholds) -> dict[str, FloatArray]:

@@ -1,22 +1,18 @@
 """Trips and stops as tables: what each was, where, how far, and what a rule may ask of it."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from analytics.context import FleetContext
+from analytics.naming import trip_ids
 from analytics.orders import driver_cards, order_cover
-from analytics.places import CONTROLLED_VENUES, places_at, venue_kinds
+from analytics.places import CONTROLLED_VENUES, places_at, texts, venues
 from analytics.regions import REGION_COLUMNS
 from analytics.score import PARTS
 from analytics.sealing import sealed
 from analytics.thresholds import DEFAULT, Thresholds
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
-from geo.localtime import SECOND_US, UTC_OFFSET_US, day_date, local_day, to_datetime
+from geo.localtime import SECOND_US, local_day
 
 FEATURES = {
     "distance_m": ("m", "length of the way driven"),
@@ -89,30 +85,6 @@ DERIVED = (
 )  # fmt: skip
 
 
-def trip_id(vehicle_id: int, start_time: int) -> str:
-    """Name of a trip: the vehicle's id and the local time it began. No two trips of a vehicle begin in one second."""
-    return f"{vehicle_id}-{to_datetime(start_time):%Y%m%dT%H%M%S}"
-
-
-def trip_ids(vehicle_id: Int32Array, start_time: Int64Array) -> "pd.Series[str]":
-    """`trip_id` of each of many trips."""
-    second = (start_time + UTC_OFFSET_US) // SECOND_US
-    day, of_day = second // 86_400, second % 86_400
-    days, which = np.unique(day, return_inverse=True)
-    ids, whose = np.unique(vehicle_id, return_inverse=True)
-    parts = (
-        pa.array(ids).cast(pa.string()).take(pa.array(whose)),
-        pa.array([f"-{day_date(each):%Y%m%d}T" for each in days.tolist()], pa.string()).take(pa.array(which)),
-        _TIMES_OF_DAY.take(pa.array(of_day)),
-    )
-    return pd.Series(pc.binary_join_element_wise(*parts, ""), dtype="str")
-
-
-_TIMES_OF_DAY = pa.array(
-    [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)]
-)
-
-
 def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = DEFAULT) -> pd.DataFrame:
     """One row a trip, with the columns of table `trip`, vehicle_ix, and DERIVED.
 
@@ -122,8 +94,8 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
     """
     vehicle, start, end = trips["vehicle_ix"], trips["start_time"], trips["end_time"]
     calendar = context.calendar_ix[vehicle]
-    origin, origin_kind = places_at(context.zones, trips["start_lat_e7"], trips["start_lon_e7"], start)
-    destination, destination_kind = places_at(context.zones, trips["end_lat_e7"], trips["end_lon_e7"], end)
+    origin = places_at(context.zones, trips["start_lat_e7"], trips["start_lon_e7"], start)
+    destination = places_at(context.zones, trips["end_lat_e7"], trips["end_lon_e7"], end)
     order, cover = order_cover(context.orders, vehicle, start, end, thresholds)
     card, card_missing = driver_cards(context.swipes, vehicle, start, end, thresholds)
     rest, holiday = _day_kinds(context, calendar, start)
@@ -154,8 +126,8 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "out_of_area_s": trips["out_of_area_s"],
             "out_of_area_m": out_m,
             "dispatch_order": pd.Series(order, dtype=object),
-            "origin_place": _texts(origin),
-            "destination_place": _texts(destination),
+            "origin_place": origin.names,
+            "destination_place": destination.names,
             "off_hours_share": off_s / duration,
             "out_of_area_share": np.divide(out_m, distance, out=np.zeros(len(start)), where=distance > 0),
             "order_cover": cover,
@@ -163,12 +135,12 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "card_missing": card_missing,
             "rest_day": rest.astype(float),
             "holiday": holiday.astype(float),
-            "origin_kind": _texts(origin_kind),
-            "destination_kind": _texts(destination_kind),
-            "destination_controlled": np.isin(destination_kind.astype(str), list(CONTROLLED_VENUES)).astype(float),
+            "origin_kind": origin.kinds,
+            "destination_kind": destination.kinds,
+            "destination_controlled": destination.among(CONTROLLED_VENUES).astype(float),
             "venue_dwell_s": trips["venue_dwell_s"],
-            "venue_kind": _texts(venue_kinds(context.zones, trips["venue_ix"])),
-            "residence": ((origin_kind == "residential") | (destination_kind == "residential")).astype(float),
+            "venue_kind": venues(context.zones, trips["venue_ix"]).kinds,
+            "residence": (origin.among({"residential"}) | destination.among({"residential"})).astype(float),
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
             **{name: trips[name] for name in ("speeding_s", "idle_s", *REGION_COLUMNS)},
             "sealed": sealed(context.seals, vehicle, start),
@@ -178,7 +150,7 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
 
 def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:
     """One row a stop or gap and local day: the columns of table `stop`, and vehicle_ix."""
-    name, _ = places_at(context.zones, stops["lat_e7"], stops["lon_e7"], stops["start_time"])
+    place = places_at(context.zones, stops["lat_e7"], stops["lon_e7"], stops["start_time"])
     return pd.DataFrame(
         {
             "vehicle_ix": stops["vehicle_ix"],
@@ -187,15 +159,10 @@ def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:
             "end_time": stops["end_time"],
             "lat": stops["lat_e7"] * 1e-7,
             "lon": stops["lon_e7"] * 1e-7,
-            "kind": _texts(np.where(stops["gap"], "gap", "stop")),
-            "place": _texts(name),
+            "kind": texts(("stop", "gap"), stops["gap"].astype(np.int64)),
+            "place": place.names,
         }
     )
-
-
-def _texts(values: NDArray[Any]) -> "pd.Series[str]":
-    """Texts as a column of one dtype, with or without rows."""
-    return pd.Series(pa.array(values, pa.string()), dtype="str")
 
 
 def _day_kinds(context: FleetContext, calendar: Int32Array, start: Int64Array) -> tuple[BoolArray, BoolArray]:

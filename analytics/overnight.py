@@ -2,14 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from analytics.context import FleetContext
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
+from analytics.naming import night_ids
 from analytics.orders import order_cover
 from analytics.places import places_at
-from geo.arrays import BoolArray, FloatArray
+from geo.arrays import BoolArray, FloatArray, Int64Array
 from geo.distance import metres_per_degree
-from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, day_date
+from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 HOUR_US = 3600 * SECOND_US
 
@@ -43,10 +45,14 @@ def nights(stops: pd.DataFrame, context: FleetContext, thresholds: EvidenceThres
     until = np.minimum(stops["end_time"].to_numpy(), midnight + int(thresholds.night_to_h * HOUR_US))
     asleep = (until - begin) / SECOND_US
     rows = np.flatnonzero((asleep >= thresholds.night_min_s) & (stops["kind"] == "stop").to_numpy())
-    found = stops.iloc[rows][["vehicle_ix", "day", "lat", "lon", "place", "start_time"]].assign(night_s=asleep[rows])
-    found = found.sort_values(["vehicle_ix", "day", "night_s", "start_time"], ascending=[True, True, False, True])
-    first = ~found.duplicated(["vehicle_ix", "day"]).to_numpy()
-    found = found[first].drop(columns="start_time").reset_index(drop=True)
+    vehicle, day, start = (stops[name].to_numpy()[rows] for name in ("vehicle_ix", "day", "start_time"))
+    order = np.lexsort((start, -asleep[rows], day, vehicle))
+    rows, vehicle, day = rows[order], vehicle[order], day[order]
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = (vehicle[1:] != vehicle[:-1]) | (day[1:] != day[:-1])
+    rows = rows[first]
+    found = stops[["vehicle_ix", "day", "lat", "lon", "place"]].iloc[rows].reset_index(drop=True)
+    found = found.assign(night_s=asleep[rows])
     where = (found[name].to_numpy() for name in ("vehicle_ix", "lat", "lon"))
     return found.assign(base_m=context.bases.distance_m(*where))
 
@@ -83,29 +89,33 @@ def with_bases(
     lat, lon = (np.full((vehicles, span), np.nan) for _ in range(2))
     at = near_rows["vehicle_ix"].to_numpy(), near_rows["day"].to_numpy() - first
     lat[at], lon[at] = near_rows["lat"], near_rows["lon"]
-    learned = {name: np.full((vehicles, span), np.nan) for name in ("lat", "lon")}
-    count, here = np.zeros((vehicles, span), dtype=np.int64), np.zeros((vehicles, span), dtype=np.int64)
     near = _near(lat, lon, window, thresholds.same_place_m)
-    for day in range(max(from_day - first, 0), span):
-        low = max(day - window + 1, 0)
-        pieces = slice(low, day + 1)
-        core, together, here[:, day] = _densest(near[:, pieces, pieces])
-        nights_known = (~np.isnan(lat[:, pieces])).sum(axis=1)
-        members = together.sum(axis=1)
-        teaches = (members >= thresholds.learned_nights) & (2 * members > nights_known) & core
-        count[teaches, day] = members[teaches]
-        for name, places in (("lat", lat), ("lon", lon)):
-            total = np.where(together, places[:, pieces], 0.0).sum(axis=1)
-            learned[name][teaches, day] = total[teaches] / members[teaches]
+    about = _about(near, window)
+    densest = window - 1 - np.argmax(about[:, :, ::-1], axis=2)
+    day = np.arange(about.shape[1])
+    together = sliding_window_view(near, window, axis=2)[np.arange(vehicles)[:, None], day + densest, day]
+    members = together.sum(axis=2)
+    nights_known = sliding_window_view(~np.isnan(lat), window, axis=1).sum(axis=2)
+    teaches = (members >= thresholds.learned_nights) & (2 * members > nights_known) & (members > 0)
+    learned = [
+        np.divide(
+            np.where(together, sliding_window_view(places, window, axis=1), 0.0).sum(axis=2),
+            members,
+            out=np.full(members.shape, np.nan),
+            where=teaches,
+        )
+        for places in (lat, lon)
+    ]
     rows = near_rows[near_rows["day"] >= from_day].reset_index(drop=True)
-    at = rows["vehicle_ix"].to_numpy(), rows["day"].to_numpy() - first
     vehicle = rows["vehicle_ix"].to_numpy()
+    at = vehicle, rows["day"].to_numpy() - from_day
+    learned_lat, learned_lon = (places[at] for places in learned)
     return rows.assign(
-        nights_here=here[at],
-        learned_lat=learned["lat"][at],
-        learned_lon=learned["lon"][at],
-        learned_nights=count[at],
-        learned_base_m=context.bases.distance_m(vehicle, learned["lat"][at], learned["lon"][at]),
+        nights_here=about[:, :, -1][at],
+        learned_lat=learned_lat,
+        learned_lon=learned_lon,
+        learned_nights=np.where(teaches, members, 0)[at],
+        learned_base_m=context.bases.distance_m(vehicle, learned_lat, learned_lon),
     )
 
 
@@ -128,20 +138,14 @@ def under_orders(found: pd.DataFrame, context: FleetContext, thresholds: Evidenc
     end = midnight + int(thresholds.night_to_h * HOUR_US)
     lat_e7, lon_e7 = (np.rint(found[name].to_numpy(dtype=np.float64) * 1e7).astype(np.int32) for name in ("lat", "lon"))
     order, _ = order_cover(context.orders, vehicle, start, end)
-    names = zip(context.vehicle_ids[vehicle].tolist(), found["day"].tolist(), strict=True)
     return found.assign(
-        night_id=pd.Series([night_id(*each) for each in names], dtype="str"),
+        night_id=night_ids(context.vehicle_ids[vehicle], found["day"].to_numpy()),
         start_time=start,
         end_time=end,
-        night_kind=pd.Series(places_at(context.zones, lat_e7, lon_e7, start)[1], dtype="str"),
+        night_kind=places_at(context.zones, lat_e7, lon_e7, start).kinds,
         dispatch_order=pd.Series(order, dtype=object),
         vehicle_class=pd.Series(context.vehicle_class[vehicle], dtype=object),
     )
-
-
-def night_id(vehicle_id: int, day: int) -> str:
-    """Name of a night: the vehicle's id and the local day that it ends on."""
-    return f"{vehicle_id}-N{day_date(day):%Y%m%d}"
 
 
 def _near(lat: FloatArray, lon: FloatArray, window: int, within_m: float) -> BoolArray:
@@ -152,18 +156,24 @@ def _near(lat: FloatArray, lon: FloatArray, window: int, within_m: float) -> Boo
     vehicles, span = lat.shape
     north_m, east_m = (scale.reshape(lat.shape) for scale in metres_per_degree(np.nan_to_num(lat).ravel()))
     near = np.zeros((vehicles, span, span), dtype=np.bool_)
+    pairs = near.reshape(vehicles, span * span)
     for apart in range(min(window, span)):
-        early, late = np.arange(span - apart), np.arange(apart, span)
+        early, late = slice(span - apart), slice(apart, span)
         north = (lat[:, late] - lat[:, early]) * north_m[:, early]
         east = (lon[:, late] - lon[:, early]) * east_m[:, early]
-        near[:, early, late] = near[:, late, early] = north * north + east * east <= within_m * within_m
+        close = north * north + east * east <= within_m * within_m
+        # So far above the diagonal, and below it.
+        pairs[:, apart : (span - apart) * span : span + 1] = pairs[:, apart * span :: span + 1] = close
     return near
 
 
-def _densest(near: BoolArray) -> tuple[BoolArray, BoolArray, FloatArray]:
-    """Of each vehicle's nights (v, n, n near each other): has it any, which lie about the densest, how many about the last."""
-    about = near.sum(axis=2)
-    latest_first = about[:, ::-1]
-    densest = about.shape[1] - 1 - np.argmax(latest_first, axis=1)
-    vehicles = np.arange(len(near))
-    return about.max(axis=1, initial=0) > 0, near[vehicles, densest], about[:, -1].astype(np.float64)
+def _about(near: BoolArray, window: int) -> Int64Array:
+    """How many nights of each window lie about each night in it; (v, windows, window) of nights (v, n, n) near each other."""
+    vehicles, span, _ = near.shape
+    about = np.empty((vehicles, span - window + 1, window), dtype=np.int64)
+    count = near[:, : window - 1].sum(axis=1)
+    for first in range(span - window + 1):
+        count += near[:, first + window - 1]
+        about[:, first] = count[:, first : first + window]
+        count -= near[:, first]
+    return about

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from analytics.context import FleetContext
-from analytics.detour import order_rows
 from geo.arrays import FloatArray, Int64Array
 from geo.distance import metres_per_e7
 from geo.localtime import SECOND_US
@@ -13,12 +12,13 @@ Places = tuple[FloatArray, FloatArray]
 """Latitudes and longitudes, WGS-84 degrees."""
 
 
-def overruns(trips: pd.DataFrame, context: FleetContext) -> dict[str, FloatArray]:
+def overruns(trips: pd.DataFrame, order: Int64Array, context: FleetContext) -> dict[str, FloatArray]:
     """By how much each trip goes beyond its dispatch order in time and in place.
 
     Parameters
     ----------
-    trips : by vehicle_ix and start_time; dispatch_order, places of both ends.
+    trips : by vehicle_ix and start_time; places of both ends.
+    order : int64 (n,)   The row of each one's order, as `detour.order_rows` gives it.
 
     Returns
     -------
@@ -36,7 +36,6 @@ def overruns(trips: pd.DataFrame, context: FleetContext) -> dict[str, FloatArray
     """
     orders = context.orders
     overrun, away = np.full(len(trips), np.nan), np.full(len(trips), np.nan)
-    order = order_rows(trips, orders)
     rows = np.flatnonzero(order >= 0)
     if not len(rows):
         return {"order_overrun_s": overrun, "order_away_m": away}

@@ -1,12 +1,12 @@
 """Private use: a score that is a sum of named parts, each with its points, its reason, and the innocent causes tested."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from geo.arrays import BoolArray, FloatArray
+from geo.arrays import BoolArray, FloatArray, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +107,21 @@ def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolAr
     person reads add up to the sum.
     """
     scores: dict[str, FloatArray] = {}
-    key = np.zeros(len(index), dtype=np.int64)
+    total, key = np.zeros(len(index)), np.zeros(len(index), dtype=np.int64)
     places: list[tuple[str, str]] = []
     for name, part in PARTS.items():
         evidence = np.clip(np.nan_to_num(strength[name], nan=0.0), 0.0, 1.0)
         left, there = np.ones(len(index)), evidence > 0
         for cause, share in part.causes.items():
             held = holds[cause] & there
-            left[held] = np.minimum(left[held], share)
+            np.minimum(left, share, out=left, where=held)
             key |= held.astype(np.int64) << len(places)  # fewer than 63 in all
             places.append((name.removeprefix("score_"), cause))
         scores[name] = np.round(evidence * part.points * left, 1)
-    table = pd.DataFrame(scores, index=index)
-    total = table.sum(axis=1).round(1).clip(upper=100.0)
-    # Hundreds of thousands of trips are cleared in some dozens of ways: each way is put in words once.
-    ways, way = np.unique(key, return_inverse=True)
-    texts = pd.array([_in_words(bits, places) for bits in ways.tolist()], dtype="str")
-    return table.assign(private_score=total, cleared=pd.Series(texts.take(way), index=index, dtype="str"))
+        total += scores[name]
+    scores["private_score"] = np.minimum(np.round(total, 1), 100.0)
+    cleared = _each_way(key, lambda bits: _in_words(bits, places))
+    return pd.DataFrame(scores, index=index).assign(cleared=pd.Series(cleared, index=index))
 
 
 def holding(holds: Mapping[str, BoolArray], index: pd.Index) -> "pd.Series[str]":
@@ -134,9 +132,14 @@ def holding(holds: Mapping[str, BoolArray], index: pd.Index) -> "pd.Series[str]"
     key = np.zeros(len(index), dtype=np.int64)
     for place, cause in enumerate(CAUSES):
         key |= holds[cause].astype(np.int64) << place
-    ways, way = np.unique(key, return_inverse=True)
-    names = [" ".join(cause for place, cause in enumerate(CAUSES) if bits >> place & 1) for bits in ways.tolist()]
-    return pd.Series(pd.array(names, dtype="str").take(way), index=index, dtype="str", name="holds")
+    names = _each_way(key, lambda bits: " ".join(cause for place, cause in enumerate(CAUSES) if bits >> place & 1))
+    return pd.Series(names, index=index, name="holds")
+
+
+def _each_way(key: Int64Array, in_words: Callable[[int], str]) -> "pd.api.extensions.ExtensionArray":
+    """The words of each key. Hundreds of thousands of trips are cleared in some dozens of ways: each is made once."""
+    way, ways = pd.factorize(key)
+    return pd.array([in_words(bits) for bits in ways.tolist()], dtype="str").take(way)
 
 
 def _in_words(bits: int, places: list[tuple[str, str]]) -> str:

@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 from psycopg import Connection
 
-from analytics.features import FEATURES, trip_ids
+from analytics.features import FEATURES
+from analytics.naming import trip_ids
 from geo.arrays import Int32Array
 from geo.localtime import SECOND_US, day_number, day_start_us
 from gongche.home import Gongche, open_home

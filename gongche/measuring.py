@@ -63,6 +63,7 @@ def measure_job(fleet: Fleet, job: Job) -> Iterator[Measured]:
         parts.append(measure(positions, context, job.from_day, job.to_day))
         kernel_s += perf_counter() - begun
         ids.append(vehicle_ids)
+        del batch, positions, known  # the next batch is read where this one was
     if not parts:
         return
     context = fleet.context(np.concatenate(ids))

@@ -9,15 +9,16 @@ A missing value fulfils nothing but `missing = true`: what is not known proves n
 """
 
 import math
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from geo.arrays import BoolArray
+from geo.arrays import BoolArray, FloatArray, Int64Array
 from rules.measures import measure
 from rules.names import FEATURE_NAMES, VALUE_NAMES, YES_OR_NO
 
@@ -48,20 +49,17 @@ class Test:
     operator: str
     threshold: Value
 
-    def holds(self, table: pd.DataFrame) -> BoolArray:
-        """For which rows it holds; bool (n,)."""
-        column = table[self.feature]
-        known = (column.notna() & (column != "")).to_numpy()  # a place in no zone has the empty text for its kind
+    def holds(self, column: "Column") -> BoolArray:
+        """For which rows of the feature's column it holds; bool (n,)."""
         if self.operator == "missing":
-            absent: BoolArray = known != self.threshold
+            absent: BoolArray = column.known != self.threshold
             return absent
         if self.operator in COMPARISONS:
-            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
             with np.errstate(invalid="ignore"):
-                result: BoolArray = COMPARISONS[self.operator][1](values, self.threshold) & known
+                result: BoolArray = COMPARISONS[self.operator][1](column.numbers, self.threshold) & column.known
             return result
         allowed = self.threshold if isinstance(self.threshold, tuple) else (self.threshold,)
-        return column.isin(list(allowed)).to_numpy() & known
+        return column.among(allowed) & column.known
 
     def in_words(self, language: str = "en", units: Mapping[str, str] = NO_UNITS) -> str:
         """The comparison as a person reads it, zh or en; `units`: unit of each feature, for kilometres and minutes."""
@@ -85,17 +83,70 @@ class Test:
         return measure(value, units.get(self.feature, ""), language)
 
 
-def all_hold(
-    tests: tuple[Test, ...], table: pd.DataFrame, held: MutableMapping[Test, BoolArray] | None = None
-) -> BoolArray:
-    """For which rows every test holds; bool (n,). `held` keeps what each test gave for whoever asks of this table again."""
-    held = {} if held is None else held
-    fulfilled = np.ones(len(table), dtype=np.bool_)
-    for test in tests:
-        if test not in held:
-            held[test] = test.holds(table)
-        fulfilled &= held[test]
-    return fulfilled
+class Column:
+    """A feature's column as comparisons ask of it: texts are few and rows are many, so each text is looked at once."""
+
+    def __init__(self, column: "pd.Series[Any]") -> None:
+        self._column = column
+        self._numeric = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb"
+
+    @cached_property
+    def known(self) -> BoolArray:
+        """Which rows have a value; bool (n,)."""
+        if self._numeric:
+            return ~np.isnan(self.numbers)
+        # A place in no zone has the empty text for its kind.
+        return (self._column.notna() & (self._column != "")).to_numpy()
+
+    @cached_property
+    def numbers(self) -> FloatArray:
+        """Its numbers, NaN where there is none; float64 (n,)."""
+        return self._column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+    @cached_property
+    def _texts(self) -> tuple[Int64Array, list[Any]]:
+        which, choices = pd.factorize(self._column)  # −1 where there is none
+        return which, [*choices.tolist(), None]
+
+    def among(self, values: Sequence[Value]) -> BoolArray:
+        """Which rows have one of these values; bool (n,)."""
+        if not self._numeric:
+            which, choices = self._texts
+            return np.array([text in values for text in choices], dtype=np.bool_)[which]
+        found = np.zeros(len(self._column), dtype=np.bool_)
+        for value in values:
+            if not isinstance(value, str):
+                found |= self.numbers == value
+        return found
+
+
+class Answers:
+    """What comparisons of a table's features give: each column is read once, and what many ask is asked once."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table
+        self._columns: dict[str, Column] = {}
+        self._held: dict[Test, BoolArray] = {}
+
+    def column(self, feature: str) -> Column:
+        """A feature's column."""
+        if feature not in self._columns:
+            self._columns[feature] = Column(self._table[feature])
+        return self._columns[feature]
+
+    def all_hold(self, tests: Iterable[Test]) -> BoolArray:
+        """For which rows every test holds; bool (n,)."""
+        fulfilled = np.ones(len(self._table), dtype=np.bool_)
+        for test in tests:
+            if test not in self._held:
+                self._held[test] = test.holds(self.column(test.feature))
+            fulfilled &= self._held[test]
+        return fulfilled
+
+
+def all_hold(tests: Iterable[Test], table: pd.DataFrame) -> BoolArray:
+    """For which rows every test holds; bool (n,)."""
+    return Answers(table).all_hold(tests)
 
 
 def fault_in(feature: str, operator: str, threshold: object, text_features: frozenset[str]) -> str | None:

@@ -1,18 +1,18 @@
 """Rules over tables of features: flags, each with its numbers beside their thresholds."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from geo.arrays import BoolArray, Int64Array
+from geo.arrays import Int64Array
 from geo.localtime import day_number
-from rules.condition import COMPARISONS, Test, all_hold
+from rules.condition import COMPARISONS, Answers, Test
 from rules.load import Rule
 from rules.scope import Scope
 from rules.subjects import SUBJECTS
-from rules.words import reason
+from rules.words import Numbers
 
 FLAG_COLUMNS = (
     "flag_id", "rule", "rule_version", "level", "subject", "subject_id", "trip_id", "vehicle_ix", "day", "start_time",
@@ -42,17 +42,19 @@ def evaluate(rules: Sequence[Rule], tables: Mapping[str, pd.DataFrame], scope: S
     trip has the empty text as `trip_id`. `exemption_id` is the exemption that lifts it, missing where none does: one of
     the vehicle or of a unit above it, as the rule allows, within which the whole time of the flag lies.
     """
-    flags: list[dict[str, Any]] = []
+    flags: dict[str, list[Any]] = {name: [] for name in FLAG_COLUMNS}
     for subject, table in tables.items():
         judged = _Judged(table)
         caught = [
             (rule, judged.caught(rule, scope)) for rule in rules if rule.status == "stable" and rule.subject == subject
         ]
         wanted = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(rows for _, rows in caught)]))
-        # Rows that several rules catch are read once.
-        read = dict(zip(wanted.tolist(), table.iloc[wanted].to_dict("records"), strict=True))
-        flags += [_flag(rule, read[row], scope) for rule, rows in caught for row in rows.tolist()]
-    return pd.DataFrame(flags, columns=list(FLAG_COLUMNS)).astype({"exemption_id": "Int64"})
+        read = _Read(subject, table, wanted)
+        for rule, rows in caught:
+            if len(rows):
+                for name, values in _flags(rule, read, np.searchsorted(wanted, rows).tolist(), scope).items():
+                    flags[name] += values
+    return pd.DataFrame(flags).astype({"exemption_id": "Int64"})
 
 
 class _Judged:
@@ -63,66 +65,101 @@ class _Judged:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._table = table
-        self._held: dict[Test, BoolArray] = {}
-        self._of_classes: dict[tuple[str, ...], BoolArray] = {}
+        self._answers = Answers(table)
 
     def caught(self, rule: Rule, scope: Scope) -> Int64Array:
         """The rows that a rule catches."""
         table = self._table
         if not len(table) or any(test.feature not in table for test in rule.tests):
             return np.empty(0, dtype=np.int64)
-        first, last = day_number(rule.effective_from), day_number(rule.effective_to)
-        found = table["day"].between(first, last).to_numpy() & self._applies(rule.classes)
-        found &= all_hold(rule.tests, table, self._held)
+        day = table["day"].to_numpy()
+        found = (day >= day_number(rule.effective_from)) & (day <= day_number(rule.effective_to))
+        found &= self._answers.all_hold((Test("vehicle_class", "any_of", rule.classes), *rule.tests))
         if rule.units:
             found &= scope.within(rule.units, table["vehicle_ix"].to_numpy())
         return np.flatnonzero(found)
 
-    def _applies(self, classes: tuple[str, ...]) -> BoolArray:
-        if classes not in self._of_classes:
-            self._of_classes[classes] = self._table["vehicle_class"].isin(classes).to_numpy()
-        return self._of_classes[classes]
+
+class _Read:
+    """Rows of a table, each column of which is read when a flag first asks for it, for all of them at once."""
+
+    def __init__(self, subject: str, table: pd.DataFrame, rows: Int64Array) -> None:
+        self._table, self._rows = table, rows
+        self._columns: dict[str, list[Any]] = {}
+        self.numbers = [Numbers(subject, _Row(self, place)) for place in range(len(rows))]
+        """What reasons may show of each row: several rules catch one row, in several languages."""
+
+    def column(self, name: str) -> list[Any]:
+        """A feature of the rows, in Python's own numbers and texts."""
+        if name not in self._columns:
+            column = self._table[name]
+            values = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+            self._columns[name] = values.take(self._rows).tolist()
+        return self._columns[name]
+
+    def values(self, name: str, places: list[int]) -> list[Any]:
+        """A feature of some of the rows."""
+        column = self.column(name)
+        return [column[place] for place in places]
 
 
-def _flag(rule: Rule, row: Mapping[Hashable, Any], scope: Scope) -> dict[str, Any]:
+class _Row(dict[str, Any]):
+    """A row's features, each looked up when it is asked for."""
+
+    __slots__ = ("_place", "_read")
+
+    def __init__(self, read: _Read, place: int) -> None:
+        self._read, self._place = read, place
+
+    def __missing__(self, name: str) -> Any:
+        return self._read.column(name)[self._place]
+
+
+def _flags(rule: Rule, read: _Read, places: list[int], scope: Scope) -> dict[str, list[Any]]:
+    """The flags of a rule on those of the rows that stand at these places, column by column."""
+    n, trip = len(places), rule.subject == "trip"
+    ids = read.values(f"{rule.subject}_id", places)
+    known = {name: read.values(name, places) for name in ("vehicle_ix", "day", "start_time", "end_time")}
+    shown = [read.numbers[place] for place in places]
+    compared = [_numbers(rule.subject, test, read.values(test.feature, places)) for test in rule.tests]
+    times = zip(known["vehicle_ix"], known["start_time"], known["end_time"], strict=True)
     return {
-        "flag_id": f"{rule.rule_id}:{row[f'{rule.subject}_id']}",
-        "rule": rule.rule_id,
-        "rule_version": rule.version,
-        "level": rule.level,
-        "points": rule.points,
-        "reason_zh": reason(rule.reason["zh"], rule.subject, row),
-        "reason_en": reason(rule.reason["en"], rule.subject, row),
-        "numbers": [
-            _number(
-                SUBJECTS[rule.subject].features[test.feature][0],
-                test.feature,
-                test.operator,
-                test.threshold,
-                row[test.feature],
-            )
-            for test in rule.tests
-        ],
-        "subject": rule.subject,
-        "subject_id": row[f"{rule.subject}_id"],
-        "trip_id": row["trip_id"] if rule.subject == "trip" else "",
-        "exemption_id": scope.lifted_by(
-            rule.rule_id, rule.exemptions, row["vehicle_ix"], row["start_time"], row["end_time"]
-        ),
-        **{name: row[name] for name in ("vehicle_ix", "day", "start_time", "end_time")},
+        "flag_id": [f"{rule.rule_id}:{each}" for each in ids],
+        "rule": [rule.rule_id] * n,
+        "rule_version": [rule.version] * n,
+        "level": [rule.level] * n,
+        "subject": [rule.subject] * n,
+        "subject_id": ids,
+        "trip_id": ids if trip else [""] * n,
+        **known,
+        "points": [rule.points] * n,
+        "reason_zh": [rule.reason["zh"].format_map(numbers) for numbers in shown],
+        "reason_en": [rule.reason["en"].format_map(numbers) for numbers in shown],
+        "numbers": [list(each) for each in zip(*compared, strict=True)] if compared else [[] for _ in places],
+        "exemption_id": [scope.lifted_by(rule.rule_id, rule.exemptions, *when) for when in times],
     }
 
 
-def _number(unit: str, feature: str, operator: str, threshold: object, value: Any) -> dict[str, Any]:
-    measured = operator in COMPARISONS
-    shown = None if value is None or value != value else value  # noqa: PLR0124 - NaN is what differs from itself
-    if isinstance(shown, np.generic):
-        shown = shown.item()
-    return {
-        "feature": feature,
-        "value": round(shown, 3) if isinstance(shown, float) else shown,
-        "operator": operator,
-        "threshold": list(threshold) if isinstance(threshold, tuple) else threshold,
-        "unit": unit,
-        "margin": round(abs(float(value) - float(str(threshold))), 3) if measured else None,
-    }
+def _numbers(subject: str, test: Test, values: list[Any]) -> list[dict[str, Any]]:
+    """What a comparison compared, for each value."""
+    unit = SUBJECTS[subject].features[test.feature][0]
+    threshold = list(test.threshold) if isinstance(test.threshold, tuple) else test.threshold
+    least = float(str(threshold)) if test.operator in COMPARISONS else None
+    return [
+        {
+            "feature": test.feature,
+            "value": _shown(value),
+            "operator": test.operator,
+            "threshold": threshold,
+            "unit": unit,
+            "margin": None if least is None else round(abs(float(value) - least), 3),
+        }
+        for value in values
+    ]
+
+
+def _shown(value: Any) -> Any:
+    if value is None or value != value:  # noqa: PLR0124 - NaN is what differs from itself
+        return None
+    plain = value.item() if isinstance(value, np.generic) else value
+    return round(plain, 3) if isinstance(plain, float) else plain

@@ -1,6 +1,6 @@
 """The reason of a flag in words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rules.subjects import SUBJECTS
@@ -8,19 +8,22 @@ from rules.subjects import SUBJECTS
 
 def reason(template: str, subject: str, row: Mapping[Any, Any]) -> str:
     """A template of a checked rule filled with the numbers of what it is on; a dash where one is not known."""
-    return template.format_map(_Numbers(SUBJECTS[subject].shown, row))
+    return template.format_map(Numbers(subject, row))
 
 
-class _Numbers(dict[str, Any]):
-    """Numbers by name, each made when the template asks: a row need not have the features of all."""
+class Numbers(dict[str, Any]):
+    """What templates may show of a row, by name, each made when one first asks: a row need not have all features."""
 
-    def __init__(self, shown: Mapping[str, Callable[[Mapping[Any, Any]], Any]], row: Mapping[Any, Any]) -> None:
-        super().__init__()
-        self._shown, self._row = shown, row
+    __slots__ = ("_row", "_shown")
+
+    def __init__(self, subject: str, row: Mapping[Any, Any]) -> None:
+        self._shown, self._row = SUBJECTS[subject].shown, row
 
     def __missing__(self, name: str) -> Any:
         value = self._shown[name](self._row)
-        return _NOT_KNOWN if value is None or value != value else value  # noqa: PLR0124 - NaN is what differs from itself
+        known = value is not None and value == value  # noqa: PLR0124 - NaN is what differs from itself
+        self[name] = value if known else _NOT_KNOWN
+        return self[name]
 
 
 class _NotKnown:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analytics.context import FleetContext
-from analytics.detour import detours
+from analytics.detour import detours, order_rows
 from tests.analytics.tracks import at, fleet
 from tests.analytics.weeks import Spot, frame, trip
 
@@ -26,7 +26,8 @@ def leg(hour: int, begin: Spot, goal: Spot, kind: str = "district", **values: An
 
 
 def judged(*legs: dict[str, object], destination: Spot | None = SITE) -> pd.DataFrame:
-    return detours(frame(*legs), context(destination))
+    trips, known = frame(*legs), context(destination)
+    return detours(trips, order_rows(trips, known.orders), known)
 
 
 def test_there_and_back_is_no_detour() -> None:
@@ -96,4 +97,5 @@ def test_later_trips_change_nothing_of_earlier_ones() -> None:
 
 
 def test_no_trip_has_no_detour() -> None:
-    assert len(detours(frame(leg(9, BASE, SITE)).iloc[:0], context())) == 0
+    trips = frame(leg(9, BASE, SITE)).iloc[:0]
+    assert len(detours(trips, order_rows(trips, context().orders), context())) == 0

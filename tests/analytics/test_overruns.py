@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.context import FleetContext
+from analytics.detour import order_rows
 from analytics.overruns import overruns
 from geo.localtime import SECOND_US
 from tests.analytics.tracks import at, fleet
@@ -24,7 +25,11 @@ def context(destination: Spot | None = SITE, base_m: float | None = 100.0) -> Fl
 
 
 def judged(*rows: dict[str, object], **values: Any) -> pd.DataFrame:
-    return pd.DataFrame(overruns(frame(*rows), context(**values)))
+    return found(frame(*rows), context(**values))
+
+
+def found(trips: pd.DataFrame, known: FleetContext) -> pd.DataFrame:
+    return pd.DataFrame(overruns(trips, order_rows(trips, known.orders), known))
 
 
 def leg(start: str, end: str, begin: Spot, goal: Spot, **values: Any) -> dict[str, object]:
@@ -79,8 +84,8 @@ def test_nothing_is_said_without_an_order_and_of_places_without_one_in_it() -> N
 
 
 def test_no_trip_overruns() -> None:
-    empty = overruns(frame(leg("09:00", "10:00", YARD, SITE)).iloc[:0], context())
-    assert {name: len(column) for name, column in empty.items()} == {"order_overrun_s": 0, "order_away_m": 0}
+    empty = found(frame(leg("09:00", "10:00", YARD, SITE)).iloc[:0], context())
+    assert (list(empty.columns), len(empty)) == (["order_overrun_s", "order_away_m"], 0)
 
 
 SPOT = st.tuples(st.integers(-30, 30), st.integers(-30, 30)).map(lambda km: (km[0] * 1000.0, km[1] * 1000.0))
@@ -105,6 +110,6 @@ def test_it_is_what_every_trip_gives_by_itself(drawn: list[tuple[int, int, Spot,
         away = max(min(shapely.distance(end, place) for place in (*lines, yard)) for end in ends)
         over = sum(not at("09:00") <= start + second * SECOND_US < at("12:00") for second in range(800))
         expected.append((over, away))
-    found = overruns(frame(*rows), context())
-    np.testing.assert_allclose(found["order_overrun_s"], [each[0] for each in expected])
-    np.testing.assert_allclose(found["order_away_m"], [each[1] for each in expected], rtol=0.01, atol=60)
+    table = judged(*rows)
+    np.testing.assert_allclose(table["order_overrun_s"], [each[0] for each in expected])
+    np.testing.assert_allclose(table["order_away_m"], [each[1] for each in expected], rtol=0.01, atol=60)

@@ -12,8 +12,8 @@ from tests.analytics.tracks import place, square
 
 def names_at(index: ZoneIndex, *east_m: float) -> list[tuple[str, str]]:
     lat, lon = place(np.zeros(len(east_m)), np.array(east_m))
-    name, kind = places_at(index, np.round(lat * 1e7).astype(np.int32), np.round(lon * 1e7).astype(np.int32))
-    return list(zip(name.tolist(), kind.tolist(), strict=True))
+    found = places_at(index, np.round(lat * 1e7).astype(np.int32), np.round(lon * 1e7).astype(np.int32))
+    return list(zip(found.names.tolist(), found.kinds.tolist(), strict=True))
 
 
 def test_a_base_in_a_district_is_the_base_and_nowhere_is_empty() -> None:
@@ -35,7 +35,7 @@ def test_each_kind_is_outranked_by_those_before_it() -> None:
 def test_a_zone_names_a_place_only_while_it_holds() -> None:
     index = ZoneIndex([replace(square("b", "base", (-100, 100)), valid_to=100), square("d", "district", (-5000, 5000))])
     lat, lon = (np.round(each * 1e7).astype(np.int32) for each in place(np.zeros(2), np.zeros(2)))
-    assert places_at(index, lat, lon, np.array([99, 100]))[1].tolist() == ["base", "district"]
+    assert places_at(index, lat, lon, np.array([99, 100])).kinds.tolist() == ["base", "district"]
 
 
 def test_without_zones_or_places_there_is_nothing() -> None:

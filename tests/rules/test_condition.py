@@ -38,7 +38,7 @@ TABLE = pd.DataFrame(
 def test_each_operator_holds_where_it_should(
     feature: str, operator: str, threshold: Value, expected: list[bool]
 ) -> None:
-    assert Test(feature, operator, threshold).holds(TABLE).tolist() == expected
+    assert all_hold([Test(feature, operator, threshold)], TABLE).tolist() == expected
 
 
 def test_all_must_hold() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 from psycopg import Connection
 
-from analytics.features import trip_id
+from analytics.naming import trip_id
 from geo.arrays import FloatArray, Int64Array
 from geo.localtime import FLEET_ZONE, SECOND_US, day_number, to_us
 from geo.positions import Positions, Status

@@ -1,0 +1,43 @@
+"""Names of trips and nights: the vehicle's id and the local time."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geo.arrays import Int32Array, Int64Array
+from geo.localtime import SECOND_US, UTC_OFFSET_US, day_date, to_datetime
+
+
+def trip_id(vehicle_id: int, start_time: int) -> str:
+    """Name of a trip: the vehicle's id and the local time it began. No two trips of a vehicle begin in one second."""
+    return f"{vehicle_id}-{to_datetime(start_time):%Y%m%dT%H%M%S}"
+
+
+def trip_ids(vehicle_id: Int32Array, start_time: Int64Array) -> "pd.Series[str]":
+    """`trip_id` of each of many trips."""
+    second = (start_time + UTC_OFFSET_US) // SECOND_US
+    day, of_day = second // 86_400, second % 86_400
+    return _joined(vehicle_id, _each_day(day, "-{:%Y%m%d}T"), _TIMES_OF_DAY.take(pa.array(of_day)))
+
+
+def night_ids(vehicle_id: Int32Array, day: Int32Array) -> "pd.Series[str]":
+    """Name of each of many nights: the vehicle's id and the local day that it ends on; no two nights share one."""
+    return _joined(vehicle_id, _each_day(day, "-N{:%Y%m%d}"))
+
+
+_TIMES_OF_DAY = pa.array(
+    [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)]
+)
+
+
+def _each_day(day: Int32Array | Int64Array, form: str) -> pa.StringArray:
+    """Local days in a form, made once for all that share a day."""
+    days, which = np.unique(day, return_inverse=True)
+    return pa.array([form.format(day_date(each)) for each in days.tolist()], pa.string()).take(pa.array(which))
+
+
+def _joined(vehicle_id: Int32Array, *parts: pa.StringArray) -> "pd.Series[str]":
+    ids, whose = np.unique(vehicle_id, return_inverse=True)
+    first = pa.array(ids).cast(pa.string()).take(pa.array(whose))
+    return pd.Series(pc.binary_join_element_wise(first, *parts, ""), dtype="str")
