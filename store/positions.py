@@ -17,6 +17,7 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 from geo.arrays import BoolArray, Int16Array, Int32Array, Int64Array
 from geo.localtime import day_start_us, local_day
 from geo.positions import SENT_BITS, Positions, Status, canonical
+from store.arrays import array
 from store.arrivals import keep_notes, move_latest, open_days
 from store.copy import copy_arrays_out, copy_in, copy_out
 from store.dropping import before_drops
@@ -45,9 +46,10 @@ _SAME = sql.SQL(" AND ").join(
     else sql.SQL("p.{0} = s.{0}").format(sql.Identifier(name))
     for name in _SENT
 )
-# From here on COPY straight into the table is tried first: it is twice as fast as by staging, but a single known row
-# undoes it and leaves dead rows behind, which small groups of a busy receiver should not risk each time.
-_STRAIGHT_ROWS = 5_000
+_EARLIER = sql.SQL("(s.received_at < p.received_at OR (p.status & ~s.status & 128) <> 0)")
+# From here on rows that nobody knows go straight into the table, which is several times as fast as by staging; of fewer
+# rows the questions before cost as much.
+_STRAIGHT_ROWS = 1_000
 # Rows go in by these stretches first, by vehicle and time within them: no partition and no chunk, whether its days begin
 # at midnight here or in UTC, is left and come back to. COPY fills partitions one after the other; rows that went to two in
 # turns would be locked in another order than they stand, and writers that meet on them would wait for each other.
@@ -107,11 +109,7 @@ def merge_positions(
     columns = _columns(batch, vehicle_id, rows, late)
     before_drops(conn, batch.fix_time, batch.received_at)
     ensure_partitions(conn, batch.fix_time, batch.received_at)
-    straight = len(rows) >= _STRAIGHT_ROWS and not rank.any() and _copy_straight(conn, columns)
-    changed: Int64Array = np.empty(0, dtype=np.int64)
-    variant, new = rank, np.ones(len(rows), dtype=np.bool_)
-    if not straight:
-        variant, new, changed = _insert_staged(conn, columns)
+    variant, new, changed = _put_in(conn, columns, rank)
     fresh[rows[new]] = True
     told: list[tuple[int, int]] = []
     if notes:
@@ -222,44 +220,75 @@ def _columns(batch: Positions, vehicle_id: Int32Array, rows: Int64Array, late: B
     return {**columns, "vehicle_id": vehicle_id[rows]}
 
 
-def _copy_straight(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> bool:
-    """COPY into the table, as if no row were there yet, which is the rule; False, and undone, if one is."""
-    try:
-        with conn.transaction():
-            copy_in(conn, "position", ROW, columns)
-    except UniqueViolation:
-        return False
-    return True
+def _put_in(
+    conn: Connection[Any], columns: dict[str, NDArray[Any]], rank: Int16Array
+) -> tuple[Int16Array, BoolArray, Int64Array]:
+    """Put rows in that repeat none of each other: the variant each has, int16 (n,), whether it is new, the changed rows.
 
-
-def _insert_staged(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[Int16Array, BoolArray, Int64Array]:
-    """As `_insert`, once more where writers waited for each other after all, which only a second round can bring about.
-
-    Going back to where it began lets go of what was locked since.
+    What writers who waited for each other locked is let go of by going back to where it began.
     """
+    if len(rank) >= _STRAIGHT_ROWS:
+        try:
+            with conn.transaction():
+                return _copy_unknown(conn, columns, rank)
+        except (UniqueViolation, DeadlockDetected):
+            pass  # another writer brought some of them meanwhile
+    rows = np.arange(len(rank))
     for _ in range(_DEADLOCKS):
         try:
             with conn.transaction():
-                _stage(conn, columns)
-                return _insert(conn, columns)
+                return _insert(conn, columns, rows, _known(conn, columns, rows))
         except DeadlockDetected:
             continue
-    _stage(conn, columns)
-    return _insert(conn, columns)
+    return _insert(conn, columns, rows, _known(conn, columns, rows))
 
 
-def _stage(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> None:
-    conn.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS staged_position (row_no int, LIKE position INCLUDING DEFAULTS) "
-        "ON COMMIT DELETE ROWS"
+def _copy_unknown(
+    conn: Connection[Any], columns: dict[str, NDArray[Any]], rank: Int16Array
+) -> tuple[Int16Array, BoolArray, Int64Array]:
+    """As `_insert`, but rows under keys that nobody knows go in by COPY; UniqueViolation where one was known after all."""
+    known = _known(conn, columns, np.flatnonzero((rank > 0) | ~_newer(conn, columns)))
+    straight = rank == 0
+    straight[known["row_no"]] = False
+    copy_in(conn, "position", ROW, {name: column[straight] for name, column in columns.items()})
+    variant, new, changed = _insert(conn, columns, np.flatnonzero(~straight), known)
+    return variant, new | straight, changed
+
+
+def _newer(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> BoolArray:
+    """Rows newer than all that is stored of their vehicle and day, as most are: of them nobody needs to be asked.
+
+    Over many days all rows are held for such: COPY tells whether it is true.
+    """
+    vehicle_id, fix_time, day = columns["vehicle_id"], columns["fix_time"], local_day(columns["fix_time"])
+    newer = np.ones(len(day), dtype=np.bool_)
+    days = np.unique(day).tolist()
+    if len(days) > _DAYS_ONE_BY_ONE:
+        return newer
+    query = sql.SQL(
+        """
+        SELECT w.vehicle AS vehicle_id, p.fix_time FROM unnest(%(vehicles)s::int[]) AS w(vehicle) CROSS JOIN LATERAL (
+            SELECT fix_time FROM position
+            WHERE vehicle_id = w.vehicle AND variant = 0 AND fix_time >= %(from)s AND fix_time < %(to)s
+            ORDER BY fix_time DESC LIMIT 1
+        ) p
+        """
     )
-    conn.execute("DELETE FROM staged_position")
-    numbers = np.arange(len(columns["vehicle_id"]), dtype=np.int32)
-    copy_in(conn, "staged_position", {"row_no": "int", **ROW}, {"row_no": numbers, **columns})
+    for each in days:
+        rows = np.flatnonzero(day == each)
+        ids, vehicle_ix = np.unique(vehicle_id[rows], return_inverse=True)
+        span = {"from": time_text(day_start_us(each)), "to": time_text(day_start_us(each + 1))}
+        found = copy_out(conn, query, _KEY, {"vehicles": array(ids.tolist()), **span})
+        newest = np.full(len(ids), np.iinfo(np.int64).min)
+        newest[np.searchsorted(ids, found["vehicle_id"])] = found["fix_time"]
+        newer[rows] = fix_time[rows] > newest[vehicle_ix]
+    return newer
 
 
-def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[Int16Array, BoolArray, Int64Array]:
-    """Insert what is staged; the variant each row has, int16 (n,), whether it is new, and the changed rows.
+def _insert(
+    conn: Connection[Any], columns: dict[str, NDArray[Any]], rows: Int64Array, known: dict[str, NDArray[Any]]
+) -> tuple[Int16Array, BoolArray, Int64Array]:
+    """Insert these rows, which are staged: variants and marks of the new ones for all columns, and the changed rows.
 
     In each round every key brings at most one row, which takes the variant after the highest. Two writers with other
     contents for one key therefore meet at the same variant: one waits, loses, and looks again, so that no content is
@@ -267,18 +296,16 @@ def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[In
     """
     count = len(columns["vehicle_id"])
     variant, entered_rows = np.zeros(count, dtype=np.int16), np.zeros(count, dtype=np.bool_)
-    undecided = np.ones(count, dtype=np.bool_)
-    changed: list[Int64Array] = []
-    while True:
-        known = _known(conn, columns)
-        row, repeated = known["row_no"], known["twin"] >= 0
-        again = repeated & undecided[row]
+    undecided = np.zeros(count, dtype=np.bool_)
+    undecided[rows] = True
+    changed: list[Int64Array] = [np.empty(0, dtype=np.int64)]
+    while undecided.any():
+        row = known["row_no"]
+        again = (known["twin"] >= 0) & undecided[row]
         repetition = row[again]
         variant[repetition] = known["twin"][again]
         undecided[repetition] = False
         changed.append(_change_receipt(conn, known, repetition))
-        if not undecided.any():
-            return variant, entered_rows, np.concatenate(changed)
         following = np.zeros(count, dtype=np.int16)
         following[row] = known["highest"] + 1
         chosen = _first_of_each_key(columns, np.flatnonzero(undecided))
@@ -286,38 +313,63 @@ def _insert(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> tuple[In
         variant[entered] = following[entered]
         entered_rows[entered] = True
         undecided[entered] = False
+        known = _known(conn, columns, np.flatnonzero(undecided))
+    return variant, entered_rows, np.concatenate(changed)
 
 
-def _known(conn: Connection[Any], columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Staged rows whose key is known: highest variant there, variant of the same content or −1, receipt changed by it.
+def _known(conn: Connection[Any], columns: dict[str, NDArray[Any]], rows: Int64Array) -> dict[str, NDArray[Any]]:
+    """Stage rows; those whose key is known, its highest variant, that of the same content or −1, receipt changed by it.
 
     LATERAL with OFFSET 0 makes it one probe of the key's index for each row, whatever the planner thinks of a table it
-    knows nothing about; a scan of the day would cost a busy receiver seconds.
+    knows nothing about; a scan of the day would cost a busy receiver seconds. Every known key has a variant 0.
     """
+    types = {"row_no": "int", "highest": "smallint", "twin": "smallint", "earlier": "int"}
+    if not len(rows):
+        return {name: np.empty(0, dtype=np.int32) for name in types}
+    staged = {name: column[rows] for name, column in columns.items()}
+    _stage(conn, rows, staged)
     query = sql.SQL(
         """
-        SELECT s.row_no, max(p.variant) AS highest,
-               coalesce(max(p.variant) FILTER (WHERE {same}), -1::smallint) AS twin,
-               coalesce(bool_or(s.received_at < p.received_at OR (p.status & ~s.status & 128) <> 0)
-                        FILTER (WHERE {same}), false)::int AS earlier
-        FROM staged_position s
-        CROSS JOIN LATERAL (
-            SELECT * FROM position
-            WHERE vehicle_id = s.vehicle_id AND fix_time = s.fix_time AND fix_time >= %(from)s AND fix_time < %(to)s
-            OFFSET 0
-        ) p
-        WHERE s.fix_time >= %(from)s AND s.fix_time < %(to)s
-        GROUP BY s.row_no
+        SELECT array_agg(row_no), array_agg(highest), array_agg(twin), array_agg(earlier)
+        FROM (
+            SELECT s.row_no, coalesce(other.highest, 0::smallint) AS highest,
+                   CASE WHEN one.same THEN 0::smallint ELSE coalesce(other.twin, -1::smallint) END AS twin,
+                   CASE WHEN one.same THEN one.earlier ELSE coalesce(other.earlier, false) END::int AS earlier
+            FROM staged_position s
+            CROSS JOIN LATERAL (
+                SELECT {same} AS same, {earlier} AS earlier FROM position p
+                WHERE vehicle_id = s.vehicle_id AND variant = 0 AND fix_time = s.fix_time
+                    AND fix_time >= %(from)s AND fix_time < %(to)s OFFSET 0
+            ) one
+            CROSS JOIN LATERAL (
+                SELECT max(variant) AS highest, max(variant) FILTER (WHERE {same}) AS twin,
+                       bool_or({earlier}) FILTER (WHERE {same}) AS earlier
+                FROM position p
+                WHERE NOT one.same AND vehicle_id = s.vehicle_id AND variant > 0 AND fix_time = s.fix_time
+                    AND fix_time >= %(from)s AND fix_time < %(to)s
+            ) other
+            WHERE s.fix_time >= %(from)s AND s.fix_time < %(to)s
+        ) known HAVING count(*) > 0
         """
-    ).format(same=_SAME)
-    types = {"row_no": "int", "highest": "smallint", "twin": "smallint", "earlier": "int"}
-    days = np.unique(local_day(columns["fix_time"])).tolist()
+    ).format(same=_SAME, earlier=_EARLIER)
+    days = np.unique(local_day(staged["fix_time"])).tolist()
     spans = [(day, day + 1) for day in days] if len(days) <= _DAYS_ONE_BY_ONE else [(days[0], days[-1] + 1)]
     found = [
-        copy_out(conn, query, types, {"from": time_text(day_start_us(start)), "to": time_text(day_start_us(end))})
+        copy_arrays_out(
+            conn, query, types, {"from": time_text(day_start_us(start)), "to": time_text(day_start_us(end))}
+        )
         for start, end in spans
     ]
     return {name: np.concatenate([each[name] for each in found]) for name in types}
+
+
+def _stage(conn: Connection[Any], rows: Int64Array, columns: dict[str, NDArray[Any]]) -> None:
+    conn.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS staged_position (row_no int, LIKE position INCLUDING DEFAULTS) "
+        "ON COMMIT DELETE ROWS"
+    )
+    conn.execute("DELETE FROM staged_position")
+    copy_in(conn, "staged_position", {"row_no": "int", **ROW}, {"row_no": rows, **columns})
 
 
 def _change_receipt(conn: Connection[Any], known: dict[str, NDArray[Any]], repetition: Int32Array) -> Int64Array:

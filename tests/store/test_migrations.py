@@ -95,6 +95,25 @@ def test_looks_that_were_logged_are_the_first_entries_of_the_log(postgres: Embed
         assert verify_log(conn) == []
 
 
+def test_every_partition_gets_the_key_with_the_variant_before_the_time(postgres: EmbeddedPostgres) -> None:
+    with older_database(postgres, 1) as conninfo, psycopg.connect(conninfo) as conn:
+        conn.execute(SPINE_ROWS)
+        conn.execute(
+            "CREATE TABLE position_20300101 PARTITION OF position"
+            " FOR VALUES FROM ('2029-12-31 16:00+00') TO ('2030-01-01 16:00+00')"
+        )
+        conn.commit()
+        migrate(conn)
+        found = conn.execute(
+            """
+            SELECT DISTINCT pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE contype = 'p' AND (conrelid = 'position'::regclass
+                OR conrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'position'::regclass))
+            """
+        ).fetchall()
+    assert found == [("PRIMARY KEY (vehicle_id, variant, fix_time)",)]
+
+
 def test_no_more_than_asked_for_is_applied(postgres: EmbeddedPostgres) -> None:
     with older_database(postgres, 3) as conninfo, psycopg.connect(conninfo) as conn:
         assert schema_number(conn) == 3

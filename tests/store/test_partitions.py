@@ -1,9 +1,12 @@
 """Days are partitions where the server has no TimescaleDB."""
 
+import numpy as np
+
 from geo.localtime import DAY_US
+from geo.positions import Positions
 from store.database import Database
 from store.positions import read_track
-from tests.store.rows import START, at, count, vehicles
+from tests.store.rows import DAY, START, at, count, some_positions, vehicles
 from tests.store.test_positions import merge
 
 
@@ -25,3 +28,15 @@ def test_rows_of_a_clock_that_ran_ahead_move_to_their_day_when_it_comes(database
     with database.connection() as conn:
         assert (count(conn, "position_other"), count(conn, "position_20260302")) == (0, 3)
         assert len(read_track(conn, int(vehicles(conn)[0]), START, START + DAY_US)) == 3
+
+
+def test_known_rows_are_told_from_new_ones_however_many_days_a_batch_spans(database: Database) -> None:
+    """Over more than a month nothing is asked day by day."""
+    days = 40
+    batch = Positions.concat([some_positions(60, seed=day, day=DAY + day) for day in range(days)])
+    known = np.arange(len(batch)) % 7 == 0
+    first, second = merge(database, batch.take(known), batch)
+    assert (first.accepted, second.accepted) == (known.sum(), (~known).sum())
+    np.testing.assert_array_equal(second.fresh, ~known)
+    with database.connection() as conn:
+        assert count(conn, "position") == len(batch)
