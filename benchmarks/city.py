@@ -10,6 +10,7 @@ from analytics.audit import Tables, audit_ordered
 from analytics.evidence import Rows, weigh
 from fixtures.reports import Columns
 from geo.arrays import Int32Array
+from geo.localtime import SECOND_US
 from geo.positions import Positions, Status, join
 from geo.zones import read_zones
 from gongche.fleet import Fleet, fleet_of
@@ -65,6 +66,22 @@ def reported(columns: Columns) -> Positions:
         status |= np.where(columns[name].astype(np.bool_), np.uint32(bit), np.uint32(0))
     return Positions.from_columns(
         len(status), vehicle_ix=columns["vehicle"], status=status, **{name: columns[name] for name in _SENT}
+    )
+
+
+def as_sent(positions: Positions) -> Positions:
+    """Positions at the resolution of JT/T 808: whole seconds, 10⁻⁶ degrees, 0.1 km/h, whole degrees, 0.1 km; received to
+    the millisecond.
+    """  # noqa: D205 - one sentence
+    return replace(
+        positions,
+        fix_time=positions.fix_time // SECOND_US * SECOND_US,  # a clock that is wrong counts whole seconds too
+        lat_e7=np.round(positions.lat_e7 / 10).astype(np.int32) * 10,
+        lon_e7=np.round(positions.lon_e7 / 10).astype(np.int32) * 10,
+        speed_mps=(np.round(positions.speed_mps.astype(np.float64) * 36) / 36).astype(np.float32),
+        course_deg=np.round(positions.course_deg) % 360,
+        odometer_m=np.where(positions.odometer_m < 0, positions.odometer_m, positions.odometer_m // 100 * 100),
+        received_at=positions.received_at // 1000 * 1000,
     )
 
 

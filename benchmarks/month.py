@@ -2,11 +2,12 @@
 
     python -m benchmarks.month --json [--vehicles 8628] [--days 30] [--seed 1] [--folder DIR] [--runs 3]
 
-The month is simulated with all its faults and written once, as the archive keeps it; later runs find it there. Each run
-is a process of its own: `one core` reads, measures and flags bucket by bucket; `two threads` and `two processes` divide
-the buckets. `positions_per_s` of a run is every position of the month by the whole time, reading included. `peak_mb` is
-the peak of the memory that is resident; of several processes that of the sum of their proportional shares (PSS), in
-which a page that they share counts once. Looking takes time, so that is a run of its own, which is not timed.
+The month is simulated with all its faults, at the resolution at which terminals send, and written once, as the archive
+keeps it; later runs find it there. Each run is a process of its own: `one core` reads, measures and flags bucket by
+bucket; `two threads` and `two processes` divide the buckets. `positions_per_s` of a run is every position of the month
+by the whole time, reading included. `peak_mb` is the peak of the memory that is resident; of several processes that of
+the sum of their proportional shares (PSS), in which a page that they share counts once. Looking takes time, so that is a
+run of its own, which is not timed.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from analytics.evidence import Rows, weigh
-from benchmarks.city import read_city, reported
+from benchmarks.city import as_sent, read_city, reported
 from fixtures import truth
 from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks, write_fleet
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--watch", action="store_true", help="look at the memory of all its processes meanwhile")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    folder = options.folder / f"{options.vehicles}x{options.days}-seed{options.seed}"
+    folder = place(options)
     if options.way:
         print(json.dumps(run(folder, options.days, *WAYS[options.way], watch=options.watch)))
         return
@@ -107,6 +108,12 @@ def main() -> None:
     )
 
 
+def place(options: argparse.Namespace) -> Path:
+    """Where the month of these options lies."""
+    folder: Path = options.folder / f"{options.vehicles}x{options.days}-seed{options.seed}-jt808"
+    return folder
+
+
 def make(folder: Path, vehicles: int, days: int, seed: int) -> None:
     """Simulate the month and write it as the archive's parts, with the fleet's own files."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -118,7 +125,7 @@ def make(folder: Path, vehicles: int, days: int, seed: int) -> None:
     made = chunks(fleet, FIRST, days, seed, degraded=True, interval_s=INTERVAL_S, parked_s=PARKED_S)
     for chunk in made:
         tables.add(fleet, chunk.journeys, chunk.parked, FIRST, days)
-        positions = reported(chunk.columns)
+        positions = as_sent(reported(chunk.columns))
         waiting.append(positions.with_vehicle_ix(positions.vehicle_ix + np.int32(1)))
         until = int(waiting[-1].vehicle_ix.max()) + 1
         while until // VEHICLES_PER_BUCKET > first // VEHICLES_PER_BUCKET or until > vehicles:

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="pages whose line holds this text")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    folder = options.folder / f"{options.vehicles}x{options.days}-seed{options.seed}"
+    folder = month.place(options)
     if not (folder / "made.json").exists():
         month.make(folder, options.vehicles, options.days, options.seed)
     home = options.home or Path(tempfile.mkdtemp(prefix="gongche-benchmark-"))
@@ -173,7 +173,10 @@ def pages(gongche: Gongche, _folder: Path, options: argparse.Namespace) -> dict[
 def polls(gongche: Gongche, _folder: Path, _options: argparse.Namespace) -> dict[str, Any]:
     """What is asked again and again: the live map each second, news of steps every ten seconds."""
     with gongche.database.connection() as conn:
-        (newest,) = conn.execute("SELECT max(received_at) FROM latest").fetchone() or (None,)
+        row = conn.execute("SELECT max(received_at) FROM latest").fetchone()
+    if row is None or row[0] is None:
+        raise RuntimeError("latest: expected a place, got none")
+    newest: datetime = row[0]
 
     def times(what: Callable[[], object]) -> Iterator[float]:
         for _ in range(20):

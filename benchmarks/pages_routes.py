@@ -136,15 +136,15 @@ def paths(conn: Connection[Any], first: date, last: date, vehicles: Sequence[int
 def forgotten(app: FastAPI, asked: Paths) -> list[str]:
     """Routes that answer GET and are neither asked nor left out with a reason."""
     known = {name.split(" ")[0] for name in asked} | LEFT_OUT.keys()
-    return sorted({each.path for each in app.routes if isinstance(each, APIRoute) and "GET" in each.methods} - known)
+    routes = [each for each in app.routes if isinstance(each, APIRoute)]
+    return sorted({each.path for each in routes if "GET" in (each.methods or ())} - known)
 
 
 def ask(client: httpx.Client, addresses: Sequence[str], told: list[tuple[str, float]]) -> list[Asked]:
     """Each address once after all were asked once; empty where this person may not see them."""
-    found = []
-    asks = (
-        [*addresses, *addresses] if len(addresses) >= ASKS // 2 else [*addresses, *addresses * (ASKS // len(addresses))]
-    )
+    found: list[Asked] = []
+    again = 1 if len(addresses) >= ASKS // 2 else ASKS // len(addresses)
+    asks = [*addresses, *(address for _ in range(again) for address in addresses)]
     until = perf_counter() + LONGEST_S
     for number, address in enumerate(asks):
         if perf_counter() > until and len(found) >= LEAST:
@@ -196,7 +196,7 @@ def statements() -> Iterator[list[tuple[str, float]]]:
             if query:
                 told.append((_asker(), perf_counter() - begun))
 
-    psycopg.Cursor.execute = timed  # type: ignore[method-assign,assignment]
+    psycopg.Cursor.execute = timed  # type: ignore[method-assign]
     try:
         yield told
     finally:

@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -26,11 +25,11 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from benchmarks.city import reported
+from benchmarks.city import as_sent, reported
 from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks
 from geo.arrays import Int32Array, Int64Array
-from geo.localtime import SECOND_US, day_number
+from geo.localtime import day_number
 from geo.positions import Positions
 from store.archive import Archive
 from store.copy import copy_in
@@ -209,17 +208,7 @@ def simulated(rows: int, seed: int, vehicles: int = 0, *, degraded: bool) -> Pos
     columns = {name: np.concatenate([chunk.columns[name] for chunk in made]) for name in made[0].columns}
     order = np.lexsort((columns["fix_time"], columns["vehicle"], columns["received_at"]))[:rows]
     columns = {name: column[order] for name, column in columns.items()}
-    batch = reported(columns)
-    return replace(
-        batch,
-        fix_time=batch.fix_time // SECOND_US * SECOND_US,  # a clock that is wrong counts whole seconds too
-        lat_e7=np.round(batch.lat_e7 / 10).astype(np.int32) * 10,
-        lon_e7=np.round(batch.lon_e7 / 10).astype(np.int32) * 10,
-        speed_mps=(np.round(batch.speed_mps.astype(np.float64) * 36) / 36).astype(np.float32),
-        course_deg=np.round(batch.course_deg) % 360,
-        odometer_m=np.where(batch.odometer_m < 0, batch.odometer_m, batch.odometer_m // 100 * 100),
-        received_at=batch.received_at // 1000 * 1000,
-    )
+    return as_sent(reported(columns))
 
 
 @contextmanager
