@@ -92,13 +92,14 @@ def _measure(
 
 def slices(positions: Positions) -> list[Positions]:
     """The batch in slices of whole vehicles; one empty slice of an empty batch."""
-    ends = np.append(np.flatnonzero(np.diff(positions.vehicle_ix)) + 1, len(positions))
+    vehicles = np.arange(positions.vehicle_ix[-1]) if len(positions) else np.empty(0, dtype=np.int32)
+    ends = np.searchsorted(positions.vehicle_ix, vehicles, side="right")
     chunks, start = [], 0
     for end in ends.tolist():
-        if end - start >= CHUNK_POSITIONS or end == len(positions):
+        if end - start >= CHUNK_POSITIONS:
             chunks.append(positions.take(slice(start, end)))
             start = end
-    return chunks
+    return [*chunks, positions.take(slice(start, len(positions)))]
 
 
 def _joined(parts: list[Columns]) -> Columns:
