@@ -39,16 +39,20 @@ class LiveFeed:
         self._datum = datum
         self._listeners: set[asyncio.Queue[list[Row] | None]] = set()
         self._poller: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
 
     async def stream(self, user: User) -> AsyncGenerator[str, None]:
         """Server-sent events for one person: first all vehicles, then what changed, with heartbeats between."""
         queue: asyncio.Queue[list[Row] | None] = asyncio.Queue(maxsize=_BACKLOG)
         self._listeners.add(queue)
         if self._poller is None or self._poller.done():
+            self._begun.clear()
             self._poller = asyncio.create_task(self._poll(), name="live feed")
             self._poller.add_done_callback(self._poller_ended)
         try:
             visible = await asyncio.to_thread(self._visible, user)
+            # What comes before the poller has begun would be told by nobody, were it not read after that.
+            await self._begun.wait()
             everything = await asyncio.to_thread(self._since, None)
             yield self._event(everything, visible)
             until = asyncio.get_running_loop().time() + LIFETIME_S
@@ -77,6 +81,7 @@ class LiveFeed:
         rows = await asyncio.to_thread(self._since, None)
         handed = {row[0]: row for row in rows}
         newest = max((row[-1] for row in rows), default=None)
+        self._begun.set()
         while self._listeners:
             await asyncio.sleep(POLL_S)
             rows = await asyncio.to_thread(self._since, None if newest is None else newest - COMMIT_LAG)
@@ -90,6 +95,7 @@ class LiveFeed:
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
         """End every stream when polling failed: a stream that only beats would look alive."""
+        self._begun.set()
         if poller.cancelled() or poller.exception() is None:
             return
         _log.error("live map: cannot read the latest positions: %s", poller.exception())

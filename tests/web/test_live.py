@@ -61,6 +61,24 @@ async def test_a_manager_is_told_of_the_own_vehicles_only(own_city: City) -> Non
     assert {each["id"] for each in changed} == {own_city.vehicle_ids["V1"]}
 
 
+async def test_what_changes_before_the_poller_has_begun_is_not_lost(
+    own_city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = LiveFeed(own_city.database, "wgs84")
+    poll = feed._poll
+
+    async def late() -> None:
+        await asyncio.sleep(0.3)
+        _report(own_city, own_city.vehicle_ids["V1"], datetime.now(FLEET_ZONE), 23.25)
+        await poll()
+
+    monkeypatch.setattr(feed, "_poll", late)
+    async with aclosing(feed.stream(INSPECTOR)) as events:
+        place = {each["id"]: each["lat"] for each in await _vehicles(events)}
+    await feed.close()
+    assert place[own_city.vehicle_ids["V1"]] == pytest.approx(23.25)
+
+
 async def test_a_row_committed_after_one_received_later_is_not_lost(own_city: City) -> None:
     """Two writers: what one received first may be committed last."""
     now = datetime.now(FLEET_ZONE)
