@@ -10,8 +10,10 @@ from analytics.thresholds import Thresholds
 from geo.arrays import BoolArray, FloatArray, Int16Array, Int32Array
 from geo.zones import ZoneIndex
 
-LEVELS = 4
-"""Permitted area, district, city, province: the rows of `Bounds`, and the bits of what lies outside of them."""
+REGIONS = ("district", "city", "province")
+"""Kinds of zones that hold each other, the smallest first: the rows of `Regions`."""
+LEVELS = 1 + len(REGIONS)
+"""Permitted area, then the regions: the rows of `Bounds`, and the bits of what lies outside of them."""
 AREA = np.uint8(1)
 """The bit of the permitted area."""
 

@@ -14,7 +14,6 @@ if COMPILED:
         outside_bounds,
         silence_s,
         step_kinds,
-        steps_near,
         stretches,
         tally,
     )
@@ -27,7 +26,6 @@ else:
     from analytics.steps import step_kinds
     from analytics.stretches import stretches
     from analytics.tally import tally
-    from analytics.visits import steps_near
 
 __all__ = [
     "COMPILED",
@@ -38,7 +36,6 @@ __all__ = [
     "outside_bounds",
     "silence_s",
     "step_kinds",
-    "steps_near",
     "stretches",
     "tally",
 ]

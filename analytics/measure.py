@@ -48,7 +48,8 @@ def measure(
 
     Raises UnknownDayError as `audit` does.
     """
-    parts = [_measure(chunk, context, from_day, to_day, thresholds) for chunk in slices(positions)]
+    bounds = Bounds.of(context)
+    parts = [_measure(chunk, context, bounds, from_day, to_day, thresholds) for chunk in slices(positions)]
     trips, stops, days, dark, legs = (_joined([part[table] for part in parts]) for table in range(5))
     # What costs by the call and hardly by the position is done once for all chunks.
     before = np.cumsum([0, *(len(part[0]["vehicle_ix"]) for part in parts[:-1])])
@@ -69,7 +70,7 @@ def together(parts: Sequence[Measured], vehicles: Sequence[int]) -> Measured:
 
 
 def _measure(
-    positions: Positions, context: FleetContext, from_day: int, to_day: int, thresholds: Thresholds
+    positions: Positions, context: FleetContext, bounds: Bounds, from_day: int, to_day: int, thresholds: Thresholds
 ) -> tuple[Columns, Columns, Columns, Columns, Columns]:
     """The tables of one chunk, and the legs of its trips near venues."""
     status = kernels.mark_doubt(positions, thresholds)
@@ -79,15 +80,14 @@ def _measure(
     everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)
-    outside = kernels.outside_bounds(track, Bounds.of(context), thresholds)
+    outside = kernels.outside_bounds(track, bounds, thresholds)
     sums, pieces = kernels.tally(track, steps, spans, (outside & AREA) != 0, context, thresholds)
     sums |= kernels.stretches(track, steps, spans, rest_until(everything, spans), thresholds)
     sums |= out_of_regions(steps, spans, outside, sums["out_of_area_m"], context)
     trips = trip_columns(track, spans, sums, thresholds)
     days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
     dark = dark_columns(positions, status, track, good)
-    legs = venue_legs(track, everything, steps, spans, context.zones, kernels.steps_near)
-    return trips, stop_columns(track, segments), days, dark, legs
+    return trips, stop_columns(track, segments), days, dark, venue_legs(track, everything, steps, spans, context.zones)
 
 
 def slices(positions: Positions) -> list[Positions]:

@@ -3,14 +3,13 @@
 import numpy as np
 
 from analytics import kernels
+from analytics.bounds import REGIONS
 from analytics.context import FleetContext
 from analytics.steps import Steps
 from analytics.tally import Spans
 from geo.arrays import Columns, FloatArray, UInt8Array
 
-LEVELS = ("district", "city", "province")
-"""Kinds of zones that hold each other, the smallest first: the rows of `Regions`."""
-REGION_COLUMNS = tuple(f"out_of_{level}_m" for level in LEVELS)
+REGION_COLUMNS = tuple(f"out_of_{region}_m" for region in REGIONS)
 
 
 def out_of_regions(

@@ -1,7 +1,5 @@
 """Zones that trips entered, with the time spent in each, on the way and at the rest that follows."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from analytics.exact import exact
@@ -90,14 +88,7 @@ def steps_near(track: Positions, steps: Steps, trips: Spans, until: Int64Array, 
     return *steps_of(np.flatnonzero(near), track, trips, until), near[trips.last]
 
 
-def venue_legs(
-    track: Positions,
-    segments: Segments,
-    steps: Steps,
-    trips: Spans,
-    zones: ZoneIndex,
-    steps_near: Callable[[Positions, Steps, Spans, Int64Array, ZoneIndex], Near] = steps_near,
-) -> Columns:
+def venue_legs(track: Positions, segments: Segments, steps: Steps, trips: Spans, zones: ZoneIndex) -> Columns:
     """The steps of trips, and of the rests after them, that come near a controlled venue.
 
     Returns

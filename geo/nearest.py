@@ -1,9 +1,18 @@
-"""`Borders.distance_m` of one place, as compiled loops take it; imported only where numba is installed."""
+"""Local radii, and `Borders.distance_m`, of one place, as compiled loops take them; imported only where numba is installed."""
 
 import numpy as np
 
 from geo.distance import TABLE_MASK, TABLE_SHIFT
 from geo.jit import compiled
+
+
+@compiled
+def per_e7(table, lat_sum):
+    """Metres of 10⁻⁷ degrees halfway between two latitudes, by one of the tables."""
+    at = abs(lat_sum)
+    entry = at >> TABLE_SHIFT
+    part = (at & TABLE_MASK) * (1.0 / (TABLE_MASK + 1))
+    return table[entry] + (table[entry + 1] - table[entry]) * part
 
 
 @compiled
@@ -23,10 +32,8 @@ def nearest_m(zone, lat, lon, borders, tables):
         slot += 1
     if slot == len(key) or key[slot] != wanted:
         return np.inf
-    at = abs(np.int64(lat) * 2)
-    entry, part = at >> TABLE_SHIFT, (at & TABLE_MASK) * (1.0 / (TABLE_MASK + 1))
-    north = tables[0][entry] + (tables[0][entry + 1] - tables[0][entry]) * part
-    east = tables[1][entry] + (tables[1][entry + 1] - tables[1][entry]) * part
+    twice = np.int64(lat) * 2
+    north, east = per_e7(tables[0], twice), per_e7(tables[1], twice)
     least = np.inf
     for number in range(start[slot], start[slot + 1]):
         edge = edges[number]

@@ -8,8 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from analytics.bounds import REGIONS
 from analytics.context import Regions
-from analytics.regions import LEVELS
 from geo.zones import FOR_EVER, Zone, ZoneIndex
 
 CELL_DEG = 0.004
@@ -33,7 +33,7 @@ class HomeRegions:
         """Of vehicles with these bases (else their units' areas) and permitted areas; an empty code is none."""
         each = list(zip(homes, areas, strict=True))
         columns = {pair: self._column(*pair) for pair in set(each)}
-        parts = (np.array([columns[pair][part] for pair in each]).reshape(-1, len(LEVELS)).T for part in range(3))
+        parts = (np.array([columns[pair][part] for pair in each]).reshape(-1, len(REGIONS)).T for part in range(3))
         zone_ix, holds, is_area = parts
         return Regions(self.zones, zone_ix.astype(np.int32), holds.astype(np.bool_), is_area.astype(np.bool_))
 
@@ -55,7 +55,7 @@ def home_regions(zones: Sequence[Zone], homes: Iterable[str], areas: Iterable[st
     area that is itself a city lies in no district, one that is a province in no city.
     """
     by_code = {zone.code: zone for zone in zones}
-    found = [zone for zone in zones if zone.kind in LEVELS]
+    found = [zone for zone in zones if zone.kind in REGIONS]
     places = [by_code[code] for code in sorted({*homes} & by_code.keys())]
     at = {place.code: _regions_of(place, held) for place, held in zip(places, _holding(places, found), strict=True)}
     wanted = {code for regions in at.values() for code in regions}
@@ -81,10 +81,10 @@ def _holding(places: Sequence[Zone], regions: Sequence[Zone]) -> list[list[Zone]
 
 def _regions_of(place: Zone, held: Sequence[Zone]) -> list[str]:
     """Codes of the district, city and province of a place; empty where there is none."""
-    own = LEVELS.index(place.kind) if place.kind in LEVELS else -1
-    codes = [""] * len(LEVELS)
-    for level in range(own + 1, len(LEVELS)):
-        mine = [zone for zone in held if zone.kind == LEVELS[level]]
+    own = REGIONS.index(place.kind) if place.kind in REGIONS else -1
+    codes = [""] * len(REGIONS)
+    for level in range(own + 1, len(REGIONS)):
+        mine = [zone for zone in held if zone.kind == REGIONS[level]]
         codes[level] = max(mine, key=_holds_until).code if mine else ""
     if own >= 0:
         codes[own] = place.code

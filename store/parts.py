@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from geo.arrays import Int32Array
 from geo.positions import Positions
 from store.errors import ArchiveError, reason
-from store.forms import COLUMNS, Columns, from_file, names_for, to_file
+from store.forms import COLUMNS, SHARES, Columns, from_file, names_for, to_file
 
 ROWS_PER_GROUP = 32_768
 
@@ -27,11 +27,12 @@ _FLOATS = ("speed_mps", "course_deg", "fuel_l")
 """A dictionary where a value comes often enough, else byte planes: of noise only sign and exponent pack."""
 
 _FEW = ("vehicle_id", "altitude_m", "satellites", "status")
-_PLANES = ("speed_kmh_10", "course_whole_deg", "delay_ms", "delay_us", "received_at")
+_WHOLE = tuple(share.name for share in SHARES)
+_PLANES = (*_WHOLE, "delay_ms", "delay_us", "received_at")
 """Values as unlike their neighbours as any: differences would only be longer."""
 
 # What an audit reads is packed by what unpacks fast, unless zstd saves much of it.
-_ZSTD = ("speed_kmh_10", "course_whole_deg", "delay_ms", "satellites", "fuel_l")
+_ZSTD = (*_WHOLE, "delay_ms", "satellites", "fuel_l")
 _SOUGHT = ("vehicle_id", "fix_s", "fix_ms", "fix_time")
 """By these a reader looks for row groups; of the others' extremes a footer would only be longer to write and to read."""
 

@@ -131,8 +131,9 @@ def fleet_quality(conn: Connection[Any], own_unit: int | None, from_day: int, to
 
 def _query(conn: Connection[Any], query: str, from_day: int, to_day: int, own_unit: int | None) -> Any:
     parameters = {"from": day_date(from_day), "to": day_date(to_day), "own_unit": own_unit, "drift": DRIFT_POSITIONS}
-    if own_unit is None:  # a day of the whole fleet is read once, not looked up vehicle by vehicle
-        conn.execute("SET LOCAL enable_nestloop = off")
+    if own_unit is not None:
+        return conn.execute(_UNIT_DAYS + query, parameters)
+    conn.execute("SET LOCAL enable_nestloop = off")  # a day of the whole fleet is read once, not vehicle by vehicle
     found = conn.execute(_UNIT_DAYS + query, parameters)
-    conn.execute("SET LOCAL enable_nestloop = on")
+    conn.execute("SET LOCAL enable_nestloop TO DEFAULT")
     return found

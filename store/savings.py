@@ -11,7 +11,7 @@ from psycopg.errors import ExclusionViolation
 
 from geo.localtime import day_date, day_number
 from store.errors import StoreError
-from store.users import VISIBLE
+from store.users import SEEN, VISIBLE
 
 OPEN_END = day_number(date(9999, 12, 31))
 """Last day of a price that holds until further notice."""
@@ -110,7 +110,7 @@ def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
     months = _frame(
         conn,
         VISIBLE
-        + """
+        + f"""
         , span AS MATERIALIZED (
             SELECT g::date AS day, ((extract(year FROM g) - 1970) * 12 + extract(month FROM g) - 1)::int AS month,
                    yuan_per_l AS price
@@ -127,7 +127,7 @@ def read_savings(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
                coalesce(sqrt(sum(power(price * (distance_high_m - distance_m), 2))), 0) AS price_above_m
         FROM vehicle_day JOIN span USING (day)
         WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful
-          AND (%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))
+          AND {SEEN}
         GROUP BY vehicle_id, month
         """,
         parameters,

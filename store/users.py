@@ -29,6 +29,8 @@ WITH RECURSIVE subtree AS (
 )
 """
 """Start of a query: `mine` are the vehicles that a person may see, by the parameter own_unit."""
+SEEN = "(%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))"
+"""Condition of such a query on rows of vehicles: as an array a unit's few are looked up, and of all no list is made."""
 
 
 class UserExistsError(StoreError):

@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from store.unlocks import without_places
-from store.users import VISIBLE, User
+from store.users import SEEN, VISIBLE, User
 
 ONLINE_MINUTES = 10
 PAGE_ROWS = 50
@@ -143,14 +143,14 @@ def overview(conn: Connection[Any], user: User, today: date) -> Overview:
     with conn.cursor(row_factory=class_row(Overview)) as cursor:
         row = cursor.execute(
             VISIBLE
-            + """
+            + f"""
             SELECT (SELECT count(*) FROM mine) AS vehicles,
                    (SELECT count(*) FROM latest JOIN mine USING (vehicle_id)
                     WHERE received_at > now() - make_interval(mins => %(online)s)) AS online,
                    d.metres_today, d.trips_today,
                    (SELECT count(*) FROM flag
                     WHERE withdrawn_at IS NULL AND exemption_id IS NULL
-                      AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine))) AS flags_open
+                      AND {SEEN}) AS flags_open
             FROM (SELECT coalesce(sum(distance_m), 0) AS metres_today, coalesce(sum(trips), 0)::int AS trips_today
                   FROM vehicle_day JOIN mine USING (vehicle_id) WHERE day = %(today)s) d
             """,
@@ -166,10 +166,10 @@ def kilometres_by_day(
     """(day, kilometres, of them off-hours) of the vehicles this person may see."""
     return conn.execute(
         VISIBLE
-        + """
+        + f"""
         SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day
         WHERE day BETWEEN %(from)s AND %(to)s
-          AND (%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))
+          AND {SEEN}
         GROUP BY day ORDER BY day LIMIT 400
         """,
         {"own_unit": user.sees_unit, "from": from_day, "to": to_day},
@@ -279,10 +279,10 @@ def flagging_rules(conn: Connection[Any], user: User) -> list[str]:
     """Rules with open flags of the vehicles this person may see, by id."""
     rules = conn.execute(
         VISIBLE
-        + """
+        + f"""
         SELECT rule FROM (SELECT DISTINCT rule FROM rule_version) known
         WHERE EXISTS (SELECT FROM flag f WHERE f.rule = known.rule AND withdrawn_at IS NULL
-                      AND (%(own_unit)s::int IS NULL OR vehicle_id IN (SELECT vehicle_id FROM mine)))
+                      AND {SEEN})
         ORDER BY rule LIMIT 200
         """,
         {"own_unit": user.sees_unit},

@@ -12,7 +12,6 @@ from analytics.compiled.silence import silence_s
 from analytics.compiled.steps import step_kinds
 from analytics.compiled.stretches import stretches
 from analytics.compiled.tally import tally
-from analytics.compiled.visits import steps_near
 
 __all__ = [
     "count_days",
@@ -22,7 +21,6 @@ __all__ = [
     "outside_bounds",
     "silence_s",
     "step_kinds",
-    "steps_near",
     "stretches",
     "tally",
 ]

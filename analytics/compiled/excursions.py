@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from analytics.compiled.lengths import LONGEST_E7_M, flat_m, per_e7
+from analytics.compiled.lengths import LONGEST_E7_M, flat_m
 from analytics.compiled.marks import CANYON, DRIFT
 from analytics.compiled.suspects import ASIDE, ASLEEP, AWAKE, SOUND, next_with, rows_with, settle, sound_before
 from geo.courses import CIRCLE, COURSE_PARTS
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+from geo.nearest import per_e7
 
 
 @compiled

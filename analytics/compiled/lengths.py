@@ -4,18 +4,10 @@ import numpy as np
 
 from geo.distance import TABLE_MASK, TABLE_SHIFT
 from geo.jit import compiled
+from geo.nearest import per_e7
 
 LONGEST_E7_M = 0.0112  # no 10⁻⁷ of a degree is longer, on any latitude
 _SHIFT, _MASK, _ONE, _PART = np.uint32(TABLE_SHIFT), np.uint32(TABLE_MASK), np.uint32(1), 1.0 / (TABLE_MASK + 1)
-
-
-@compiled
-def per_e7(table, lat_sum):
-    """Metres of 10⁻⁷ degrees halfway between two latitudes, by one of the tables."""
-    at = abs(lat_sum)
-    entry = at >> TABLE_SHIFT
-    part = (at & TABLE_MASK) * (1.0 / (TABLE_MASK + 1))
-    return table[entry] + (table[entry + 1] - table[entry]) * part
 
 
 @compiled

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.compiled.lengths import LONGEST_E7_M, per_e7, scales
+from analytics.compiled.lengths import LONGEST_E7_M, scales
 from analytics.compiled.limits import limits_of
 from analytics.compiled.marks import KNOWN, ON
 from analytics.compiled.suspects import next_with
@@ -13,6 +13,7 @@ from geo.arrays import BoolArray, FloatArray, Int8Array
 from geo.distance import EAST_TABLE, LONG_STEP_M, NORTH_TABLE, distance_m
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
+from geo.nearest import per_e7
 from geo.positions import Positions
 
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter

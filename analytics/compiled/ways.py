@@ -29,9 +29,9 @@ def add_ways(time, places, speed, course, odometer, metres, moving, first, last,
         count = len(columns[0])
         _courses(course[rows], columns[3], limits.course_mps, parts)
         _vectors(parts[:count], columns[1], tables, values)
-        if _ways(columns, parts, knowns, values, _way_limits(limits)):
-            _far(columns, odometer[rows], values, _far_limits(limits))
-        _wobbles(columns[0], columns[4], parts, knowns, values, _wobble_limits(limits))
+        if _ways(columns, parts, knowns, values, limits):
+            _far(columns, odometer[rows], values, limits)
+        _wobbles(columns[0], columns[4], parts, knowns, values, limits)
         _add(values[:, 1:count], sums[:, trip])
 
 
@@ -43,24 +43,6 @@ def _add(values, sums):
         one, two, three = one + values[0, step], two + values[1, step], three + values[2, step]
         four, five = four + values[3, step], five + values[4, step]
     sums[0], sums[1], sums[2], sums[3], sums[4] = one, two, three, four, five
-
-
-@compiled
-def _way_limits(limits):
-    return (
-        limits.turn_chord_m, limits.speed_gap_us, limits.corner_spread, limits.winding_spread, limits.hidden_step_m,
-        limits.bridge_spread,
-    )  # fmt: skip
-
-
-@compiled
-def _far_limits(limits):
-    return limits.speed_gap_us, limits.bridge_spread, limits.odometer_spread
-
-
-@compiled
-def _wobble_limits(limits):
-    return limits.wobble_chord_m, limits.wobble_us, limits.wobble_most_m
 
 
 @compiled
@@ -90,17 +72,16 @@ def _vectors(parts, lat, tables, values):
 
 @compiled
 def _ways(columns, parts, knowns, values, limits):
-    """Way, variance, inverse chord and vector of each step, as if no odometer were there; how many ask for one."""
+    """Way, variance, inverse chord and vector of each step, as if no odometer were there; whether any asks for one."""
     time, lat, lon, speed, metres, moving = columns
-    turn_chord_m, gap_us, corner_spread, winding_spread, hidden_step_m, bridge_spread = limits
     ways, squares, inverses, course_n, course_e = values[0], values[1], values[4], values[5], values[6]
     norths, easts = values[7], values[8]
     far_ones = 0
     for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
         chord, lasting_us = metres[i], time[i] - time[i - 1]
-        far = lasting_us > gap_us
+        far = lasting_us > limits.speed_gap_us
         far_ones += far
-        known = (parts[i - 1] >= 0) & (parts[i] >= 0) & (chord >= turn_chord_m) & ~far
+        known = (parts[i - 1] >= 0) & (parts[i] >= 0) & (chord >= limits.turn_chord_m) & ~far
         d_lat, d_lon = np.float64(lat[i]) - np.float64(lat[i - 1]), np.float64(lon[i]) - np.float64(lon[i - 1])
         d_lon += (3.6e9 if d_lon < -1.8e9 else 0.0) - (3.6e9 if d_lon > 1.8e9 else 0.0)
         north, east = d_lat * norths[i], d_lon * easts[i]
@@ -113,20 +94,18 @@ def _ways(columns, parts, knowns, values, limits):
         aside = (abs(leg_one) > SIN_ASIDE * chord) & (abs(leg_other) > SIN_ASIDE * chord)
         winds = (turns & ~simple) | (known & ~turns & aside)
         most = chord * MOST_WINDING
-        legs = (leg_one + leg_other) / (1.0 if across == 0 else across)
-        legs = min(legs, most)
+        legs = min((leg_one + leg_other) / (1.0 if across == 0 else across), most)
         wound = (np.float64(speed[i - 1]) + np.float64(speed[i])) * 0.5 * (np.float64(lasting_us) / SECOND_US)
-        wound = max(wound, chord)
-        wound = min(wound, most)
+        wound = min(max(wound, chord), most)
         way = legs if simple else (wound if winds else chord)
-        off = (legs - chord) * corner_spread if simple else (chord * winding_spread if winds else 0.0)
-        hidden = chord >= hidden_step_m
+        off = (legs - chord) * limits.corner_spread if simple else (chord * limits.winding_spread if winds else 0.0)
+        hidden = chord >= limits.hidden_step_m
         way = way if moving[i] else (chord if hidden else 0.0)
-        off = off if moving[i] else (chord * bridge_spread if hidden else 0.0)
+        off = off if moving[i] else (chord * limits.bridge_spread if hidden else 0.0)
         off = np.rint(off * 64.0) / 64.0
         ways[i] = np.rint(way * PARTS) / PARTS
         squares[i] = off * off
-        inverse = np.rint(PER_PARTS / (max(chord, turn_chord_m))) / PER_PARTS
+        inverse = np.rint(PER_PARTS / max(chord, limits.turn_chord_m)) / PER_PARTS
         inverses[i] = inverse if moving[i] & ~far else 0.0
         norths[i], easts[i], knowns[i] = north, east, known
     return far_ones > 0
@@ -136,16 +115,15 @@ def _ways(columns, parts, knowns, values, limits):
 def _far(columns, odometer, values, limits):
     """Way and variance of the steps over silences, by the odometer where it is plausible."""
     time, metres = columns[0], columns[4]
-    gap_us, bridge_spread, odometer_spread = limits
     for i in range(1, len(time)):
         lasting_us = time[i] - time[i - 1]
-        if lasting_us > gap_us:
+        if lasting_us > limits.speed_gap_us:
             chord, growth = metres[i], odometer[i] - odometer[i - 1]
-            way, off = values[0, i], chord * bridge_spread if values[0, i] > 0 else 0.0
+            way, off = values[0, i], chord * limits.bridge_spread if values[0, i] > 0 else 0.0
             plausible = 0 <= growth <= 1000 + ODOMETER_MPS * (lasting_us / SECOND_US)
             if odometer[i - 1] != NO_ODOMETER and plausible:
                 way = max(np.float64(growth), chord)
-                off = way * odometer_spread
+                off = way * limits.odometer_spread
             off = np.rint(off * 64.0) / 64.0
             values[0, i], values[1, i] = np.rint(way * PARTS) / PARTS, off * off
 
@@ -153,7 +131,6 @@ def _far(columns, odometer, values, limits):
 @compiled
 def _wobbles(time, metres, parts, knowns, values, limits):
     """Squares of what the places lie off straight tracks, and where they are that of noise."""
-    chord_m, wobble_us, most_m = limits
     squares, counts, norths, easts = values[2], values[3], values[7], values[8]
     squares[1:2], counts[1:2] = 0.0, 0.0
     for i in range(1, len(time) - 1):  # without a branch, so that it is done for many places at once
@@ -162,9 +139,10 @@ def _wobbles(time, metres, parts, knowns, values, limits):
         total_n, total_e = norths[i + 1] + norths[i], easts[i + 1] + easts[i]
         total = np.sqrt(total_n * total_n + total_e * total_e)
         aside = easts[i] * norths[i + 1] - norths[i] * easts[i + 1]
-        lateral = 2.0 * aside / (max(total, 1.0))
-        straight = knowns[i + 1] & knowns[i] & goes_on & (total > 0) & (abs(lateral) <= most_m)
-        straight &= (metres[i + 1] >= chord_m) & (metres[i] >= chord_m) & (time[i + 1] - time[i - 1] <= wobble_us)
+        lateral = 2.0 * aside / max(total, 1.0)
+        straight = knowns[i + 1] & knowns[i] & goes_on & (total > 0) & (abs(lateral) <= limits.wobble_most_m)
+        straight &= (metres[i + 1] >= limits.wobble_chord_m) & (metres[i] >= limits.wobble_chord_m)
+        straight &= time[i + 1] - time[i - 1] <= limits.wobble_us
         lateral = np.rint(lateral * 64.0) / 64.0
         squares[i + 1] = lateral * lateral if straight else 0.0
         counts[i + 1] = 1.0 if straight else 0.0

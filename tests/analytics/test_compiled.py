@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, stretches, tally, visits
+from analytics import borders, clean, compiled, days, kernels, middles, silence, steps, stretches, tally
 from analytics.bounds import Bounds
 from analytics.context import nothing_known
 from analytics.duty import DutyCalendar
@@ -154,11 +154,6 @@ def test_the_same_rows_are_outside(rows: Rows, step_e7: int, one: int, other: in
     trips = tally.Spans.of(segments)
     results = [each.metres_outside(between, trips, found) for each in (compiled, borders)]
     np.testing.assert_array_equal(*results)
-    until = rest_until(segments, trips)
-    for one_of, other_of in zip(
-        *(each.steps_near(track, between, trips, until, AREAS) for each in (compiled, visits)), strict=True
-    ):
-        np.testing.assert_array_equal(one_of, other_of)
 
 
 EDGE = st.sampled_from(

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import kernels
-from analytics import visits as visits_module
 from analytics.audit import audit
 from analytics.places import CONTROLLED_VENUES
 from analytics.segment import segment
@@ -184,9 +183,8 @@ def test_the_longest_stand_is_that_of_all_visits(seed: int) -> None:
     visits = zone_visits(track, steps, trips, rest_until(segments, trips), zones.of_kinds(CONTROLLED_VENUES))
     expected = np.zeros(len(trips))
     np.maximum.at(expected, visits["trip"], visits["standing_s"])
-    for steps_near in (kernels.steps_near, visits_module.steps_near):
-        legs = venue_legs(track, segments, steps, trips, zones, steps_near)
-        assert venue_columns(legs, len(trips), zones)["venue_dwell_s"].tolist() == expected.tolist()
+    legs = venue_legs(track, segments, steps, trips, zones)
+    assert venue_columns(legs, len(trips), zones)["venue_dwell_s"].tolist() == expected.tolist()
 
 
 def test_without_zones_or_trips_there_are_no_visits() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analytics.regions import LEVELS
+from analytics.bounds import REGIONS
 from geo.zones import Zone
 from gongche.home_regions import HomeRegions, home_regions
 from tests.analytics.tracks import at, square
@@ -64,7 +64,7 @@ def test_each_vehicle_has_its_own_column_and_no_vehicle_none() -> None:
     assert found.zone_ix.dtype == np.int32
     assert found.zone_ix.shape == found.holds.shape == found.is_area.shape == (3, 3)
     nobody = regions.of([], [])
-    assert nobody.zone_ix.shape == (len(LEVELS), 0)
+    assert nobody.zone_ix.shape == (len(REGIONS), 0)
     assert home_regions([], ["yard"], ["east"]).of(["yard"], ["east"]).zone_ix.tolist() == [[-1], [-1], [-1]]
 
 
