@@ -13,15 +13,21 @@ BLOCK = 4096
 
 
 @compiled
+def cell_number(lat, lon, grid):
+    """Place in `cell_set` of a position's cell, int32."""
+    south, west, rows, columns, per_cell = grid[:5]
+    # What lies south or west of the grid becomes huge, modulo 2³², and is cut to the empty last cell. Quotients of
+    # integers by multiplication with half a unit more: no rounding reaches the next integer.
+    north, east = np.float64(np.uint32(lat - south)) + 0.5, np.float64(np.uint32(lon - west)) + 0.5
+    row, column = min(np.int32(north * per_cell), rows), min(np.int32(east * per_cell), columns)
+    return row * np.int32(columns + np.int32(1)) + column
+
+
+@compiled
 def number_cells(lat, lon, grid, cells):
     """`Raster.cells`, int32."""
-    south, west, rows, columns, per_cell = grid[:5]
     for i in range(len(lat)):
-        # What lies south or west of the grid becomes huge, modulo 2³², and is cut to the empty last cell. Quotients of
-        # integers by multiplication with half a unit more: no rounding reaches the next integer.
-        north, east = np.float64(np.uint32(lat[i] - south)) + 0.5, np.float64(np.uint32(lon[i] - west)) + 0.5
-        row, column = min(np.int32(north * per_cell), rows), min(np.int32(east * per_cell), columns)
-        cells[i] = row * np.int32(columns + np.int32(1)) + column
+        cells[i] = cell_number(lat[i], lon[i], grid)
 
 
 @compiled
@@ -55,7 +61,6 @@ def lay_out(lat, lon, raster, blocks, position, zone, test):
     held, block_grid = blocks
     few = len(held) > 0
     cells = np.empty(BLOCK, dtype=np.int32)
-    one = np.empty(1, dtype=np.int32)
     pairs, tests = 0, 0
     for start in range(0, len(lat), BLOCK):
         end = min(start + BLOCK, len(lat))
@@ -65,8 +70,7 @@ def lay_out(lat, lon, raster, blocks, position, zone, test):
             if few:
                 if not held[np.uint32(cell)]:
                     continue
-                number_cells(lat[i : i + 1], lon[i : i + 1], grid, one)
-                cell = one[0]
+                cell = cell_number(lat[i], lon[i], grid)
             number = cell_set[np.uint32(cell)]
             if number == 0:
                 continue

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -13,8 +14,6 @@ from psycopg.errors import CheckViolation, UniqueViolation
 from store.errors import StoreError
 
 _hasher = PasswordHasher()
-# Verified when the name is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
 
 # The vehicles a person may see: a manager those of the own unit's subtree, everybody else all.
 VISIBLE = """
@@ -197,8 +196,9 @@ def users_by_name(conn: Connection[Any]) -> dict[str, User]:
 def sign_in(conn: Connection[Any], name: str, password: str, hours: int) -> str | None:
     """A new session's token when name and password are right, else None. Only the token's hash is kept."""
     row = conn.execute("SELECT user_id, password_hash FROM app_user WHERE name = %s", (name,)).fetchone()
+    nobody = _nobody()  # made for a known name too, so that the first answer takes as long for either
     try:
-        _hasher.verify(row[1] if row else _NOBODY, password)
+        _hasher.verify(row[1] if row else nobody, password)
     except VerificationError:
         return None
     if row is None:
@@ -229,6 +229,12 @@ def user_of(conn: Connection[Any], token: str) -> User | None:
 def sign_out(conn: Connection[Any], token: str) -> None:
     """End a session."""
     conn.execute("DELETE FROM web_session WHERE token_sha256 = %s", (_digest(token),))
+
+
+@cache
+def _nobody() -> str:
+    """What is verified when the name is unknown, so that the answer takes as long as for a known one."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def _digest(token: str) -> bytes:
