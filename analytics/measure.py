@@ -1,7 +1,7 @@
 """Measured columns of some whole vehicles: what each trip, stop and vehicle-day was, in numbers and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
 from analytics.visits import rest_until, venue_columns, venue_legs
 from analytics.ways import WAY_SUMS
-from geo.arrays import Columns
+from geo.arrays import BoolArray, Columns
 from geo.localtime import local_day
 from geo.positions import Positions
 
@@ -76,7 +76,7 @@ def _measure(
     status = kernels.mark_doubt(positions, thresholds)
     sound = usable(status)
     good = np.flatnonzero(sound)
-    track = positions if len(good) == len(positions) else positions.take(sound)
+    track = positions if len(good) == len(positions) else _placed(positions, sound)
     everything, steps = segment(track, kernels.silence_s(positions, good), thresholds)
     segments = _touching(everything, from_day, to_day)
     spans = Spans.of(segments)
@@ -90,9 +90,14 @@ def _measure(
     return trips, stop_columns(track, segments), days, dark, venue_legs(track, everything, steps, spans, context.zones)
 
 
+def _placed(positions: Positions, sound: BoolArray) -> Positions:
+    """The usable positions. When they were received is not asked of them any more, and not copied: 0."""
+    return replace(positions, received_at=np.broadcast_to(np.int64(0), len(positions))).take(sound)
+
+
 def slices(positions: Positions) -> list[Positions]:
     """The batch in slices of whole vehicles; one empty slice of an empty batch."""
-    vehicles = np.arange(positions.vehicle_ix[-1]) if len(positions) else np.empty(0, dtype=np.int32)
+    vehicles = np.arange(positions.vehicle_ix[-1] if len(positions) else 0, dtype=np.int32)
     ends = np.searchsorted(positions.vehicle_ix, vehicles, side="right")
     chunks, start = [], 0
     for end in ends.tolist():

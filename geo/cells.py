@@ -92,3 +92,29 @@ def reaches(lat, lon, length, grid, clear, cell_m, found):
     number_cells(lat, lon, grid, cells)
     for i in range(len(lat)):
         found[i] = length[i] >= np.float32(clear[cells[i]]) * cell_m
+
+
+@compiled
+def count_free(held, most, free):
+    """`clearance.free_cells` by two walks over the rows, forth and back: the way over sides and corners to what is held.
+
+    Source: Rosenfeld and Pfaltz, "Distance functions on digital pictures", Pattern Recognition 1 (1968).
+    """
+    rows, columns = held.shape
+    far = most + np.uint8(1)
+    near, before = np.empty(columns, dtype=np.uint8), np.full(columns + 2, far)
+    for row in range(rows):
+        for column in range(columns):
+            near[column] = min(before[column], before[column + 1], before[column + 2])
+        last = most
+        for column in range(columns):
+            last = np.uint8(0) if held[row, column] else np.uint8(min(near[column], last, most) + 1)
+            free[row, column] = before[column + 1] = last
+    before[:] = far
+    for row in range(rows - 1, -1, -1):
+        for column in range(columns):
+            near[column] = min(before[column], before[column + 1], before[column + 2])
+        last = most
+        for column in range(columns - 1, -1, -1):
+            last = min(np.uint8(min(near[column], last, most) + 1), free[row, column])
+            before[column + 1], free[row, column] = last, last - (last > 0)

@@ -6,7 +6,11 @@ import numpy as np
 
 from geo.arrays import BoolArray, UInt8Array
 from geo.distance import metres_per_degree
+from geo.jit import COMPILED
 from geo.raster import EDGE_CELLS, Raster
+
+if COMPILED:
+    from geo.cells import count_free
 
 ZONE_CELLS = 30
 """Cells about a cell that are looked at for zones: 1,500 m of 50 m cells, a minute in town."""
@@ -32,12 +36,31 @@ def from_borders(raster: Raster) -> Clearance:
     return _clear(raster, raster.cell_set < 0, BORDER_CELLS)
 
 
-def _clear(raster: Raster, held: BoolArray, cells: int) -> Clearance:
-    held = held.reshape(raster.rows + 1, raster.columns + 1)
-    clear = np.zeros(held.shape, dtype=np.uint8)
-    for _ in range(cells):
+def free_cells(held: BoolArray, most: int) -> UInt8Array:
+    """Of each cell of a grid, how many cells around in every direction are free, `most` at most; 0 where it is held.
+
+    Parameters
+    ----------
+    held : bool (rows, columns)   What lies beyond the grid is free.
+    """
+    if COMPILED:
+        free = np.empty(held.shape, dtype=np.uint8)
+        count_free(held, np.uint8(most), free)
+        return free
+    return free_cells_by_growing(held, most)
+
+
+def free_cells_by_growing(held: BoolArray, most: int) -> UInt8Array:
+    """`free_cells` without numba: what is held grows by a cell as often as free cells are counted."""
+    free = np.zeros(held.shape, dtype=np.uint8)
+    for _ in range(most):
         held = _grown(_grown(held, 0), 1)
-        clear += ~held
+        free += ~held
+    return free
+
+
+def _clear(raster: Raster, held: BoolArray, cells: int) -> Clearance:
+    clear = free_cells(held.reshape(raster.rows + 1, raster.columns + 1), cells)
     clear[-1], clear[:, -1] = EDGE_CELLS - 1, EDGE_CELLS - 1
     furthest = max(abs(raster.south_e7), abs(raster.south_e7 + raster.rows * raster.cell_e7)) * 1e-7
     per_degree = min(float(scale[0]) for scale in metres_per_degree(np.array([min(furthest, 89.9)])))

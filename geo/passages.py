@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
 from geo.borders import Borders
-from geo.clearance import from_zones
+from geo.clearance import free_cells, from_zones
 from geo.gridwalk import cells_along, spread
 from geo.jit import COMPILED
 from geo.raster import PARTS, Raster
@@ -223,18 +223,12 @@ def _calm(raster: Raster) -> NDArray[np.int8]:
     cells = raster.cell_set.reshape(shape)
     padded = np.zeros((shape[0] + 1, shape[1] + 1), dtype=np.int32)  # beyond the grid there is nothing
     padded[1:, 1:] = cells
-    alike = np.ones((shape[0] - 1, shape[1] - 1), dtype=np.bool_)
-    middle = padded[1:-1, 1:-1]
-    for north in range(3):
-        for east in range(3):
-            alike &= padded[north : north + shape[0] - 1, east : east + shape[1] - 1] == middle
+    eastward, northward = padded[:, 1:] == padded[:, :-1], padded[1:, 1:-1] == padded[:-1, 1:-1]
+    along = eastward[:, 1:] & eastward[:, :-1]
+    alike = along[:-2] & along[1:-1] & along[2:] & northward[:-1] & northward[1:]
+    rim = np.ones((alike.shape[0] + 2, alike.shape[1] + 2), dtype=np.bool_)  # beyond the grid nothing is alike
+    rim[1:-1, 1:-1] = ~alike
     calm = np.where(cells < 0, -1, 0).astype(np.int8)
     calm[-1], calm[:, -1] = -1, -1  # these stand for all that lies beyond the grid, on any side of it
-    inner = calm[:-1, :-1]
-    for _ in range(CALM_CELLS):
-        inner += alike
-        rim = np.zeros((alike.shape[0] + 2, alike.shape[1] + 2), dtype=np.bool_)
-        rim[1:-1, 1:-1] = alike
-        rows = rim[:-2] & rim[1:-1] & rim[2:]
-        alike = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    calm[:-1, :-1] += np.where(alike, free_cells(rim, CALM_CELLS - 1)[1:-1, 1:-1] + np.uint8(1), 0).astype(np.int8)
     return calm.ravel()

@@ -2,8 +2,10 @@
 
 import numpy as np
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from geo.clearance import from_borders, from_zones
+from geo.clearance import free_cells, free_cells_by_growing, from_borders, from_zones
 from geo.zones import Zone, ZoneIndex
 
 
@@ -23,3 +25,11 @@ def test_nothing_is_nearer_than_the_clearance() -> None:
     clear, cell_m = from_zones(index.raster)
     inside = np.isin(np.arange(400), index.members(lat, lon)[0])
     assert (clear[cells] * cell_m <= np.where(inside, 0.0, distance)).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31), st.integers(1, 40), st.integers(1, 40), st.sampled_from([0.0, 0.005, 0.1, 1.0]))
+def test_free_cells_are_the_same_by_walking_and_by_growing(seed: int, rows: int, columns: int, share: float) -> None:
+    held = np.random.default_rng(seed).random((rows, columns)) < share
+    for most in (1, 8, 30):
+        assert np.array_equal(free_cells(held, most), free_cells_by_growing(held, most))
