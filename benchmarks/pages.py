@@ -45,7 +45,8 @@ from store.forms import COLUMNS
 from store.notices import new_steps
 from store.partitions import ensure_partitions
 from store.parts import decode_part
-from store.positions import ROW, read_track
+from store.position_row import ROW
+from store.positions import read_track
 from store.rollups import refresh
 from store.users import user_names
 from store.views import live_since

@@ -39,7 +39,8 @@ from store.fleet import ensure_vehicle
 from store.manifest import sha256
 from store.partitions import ensure_partitions
 from store.parts import columns_sha256, encode_part, part_columns
-from store.positions import ROW, merge_positions
+from store.position_row import ROW
+from store.positions import merge_positions
 from store.postgres import EmbeddedPostgres
 from store.reading import ALL, NEEDED, read_batches
 from store.status import status

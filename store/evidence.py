@@ -80,29 +80,45 @@ def _read(
 
 
 def read_sightings(conn: Connection[Any], silences: pd.DataFrame) -> pd.DataFrame:
-    """Stops and gaps of any vehicle that share time with a silence and lie about one of its ends."""
+    """Stops and gaps of any vehicle that share time with a silence and lie about one of its ends.
+
+    LATERAL with OFFSET 0 makes it probes of `stop_cell`, two or three for each end and day, whatever the planner knows of
+    rows that were just written; joined freely it walks all stops of a day for each end. The cells are those of the index.
+    """
     columns = ("vehicle_id", "start_time", "end_time", "lat", "lon", "kind")
     names = ("start_lat", "start_lon", "end_lat", "end_lon")
     rows = conn.execute(
         """
         SELECT DISTINCT s.vehicle_id, (extract(epoch FROM s.start_time) * 1000000)::bigint AS begun,
                (extract(epoch FROM s.end_time) * 1000000)::bigint, s.lat, s.lon, s.kind
-        FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::date[], %s::date[], %s::float8[], %s::float8[],
-                    %s::float8[], %s::float8[]) AS d (start_time, end_time, first, last, lat1, lon1, lat2, lon2)
-        CROSS JOIN LATERAL (VALUES (lat1, lon1), (lat2, lon2)) AS e (lat, lon)
-        JOIN stop s ON s.day BETWEEN d.first AND d.last AND s.lat BETWEEN e.lat - %s AND e.lat + %s
-             AND s.lon BETWEEN e.lon - %s AND e.lon + %s AND s.start_time < d.end_time AND s.end_time > d.start_time
+        FROM unnest(%(start)s::timestamptz[], %(end)s::timestamptz[], %(first)s::date[], %(last)s::date[],
+                    %(start_lat)s::float8[], %(start_lon)s::float8[], %(end_lat)s::float8[], %(end_lon)s::float8[])
+             AS d (start_time, end_time, first, last, lat1, lon1, lat2, lon2)
+        CROSS JOIN LATERAL (
+            VALUES (lat1 - %(lat)s, lat1 + %(lat)s, lon1 - %(lon)s, lon1 + %(lon)s),
+                   (lat2 - %(lat)s, lat2 + %(lat)s, lon2 - %(lon)s, lon2 + %(lon)s)
+        ) AS e (south, north, west, east)
+        CROSS JOIN LATERAL generate_series(0, d.last - d.first) AS later
+        CROSS JOIN LATERAL generate_series(0, 3) AS step
+        CROSS JOIN LATERAL (
+            SELECT * FROM stop
+            WHERE day = d.first + later AND floor(lat * 50) = floor(e.south * 50) + step
+              AND floor(e.south * 50) + step <= floor(e.north * 50)
+              AND floor(lon * 25) BETWEEN floor(e.west * 25) AND floor(e.east * 25)
+              AND start_time < d.end_time AND end_time > d.start_time OFFSET 0
+        ) AS s
+        WHERE s.lat BETWEEN e.south AND e.north AND s.lon BETWEEN e.west AND e.east
         ORDER BY s.vehicle_id, begun
         """,
-        (
-            [to_datetime(when) for when in silences["start_time"]],
-            [to_datetime(when) for when in silences["end_time"]],
-            [to_datetime(when).date() for when in silences["start_time"]],
-            [to_datetime(when).date() for when in silences["end_time"]],
-            *(silences[name].tolist() for name in names),
-            *2 * (BOX_LAT_DEG,),
-            *2 * (BOX_LON_DEG,),
-        ),
+        {
+            "start": [to_datetime(when) for when in silences["start_time"]],
+            "end": [to_datetime(when) for when in silences["end_time"]],
+            "first": [to_datetime(when).date() for when in silences["start_time"]],
+            "last": [to_datetime(when).date() for when in silences["end_time"]],
+            **{name: silences[name].tolist() for name in names},
+            "lat": BOX_LAT_DEG,
+            "lon": BOX_LON_DEG,
+        },
     ).fetchall()
     return pd.DataFrame(rows, columns=list(columns)).astype({"start_time": "int64", "end_time": "int64"})
 

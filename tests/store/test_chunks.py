@@ -11,7 +11,7 @@ from geo.localtime import DAY_US, SECOND_US
 from geo.positions import Positions, Status
 from store import conversion
 from store.conversion import can_convert, convert
-from store.database import Database
+from store.database import Database, migrate
 from store.layout import lay_out
 from store.live_views import drop_views
 from store.positions import read_day, read_track
@@ -75,6 +75,32 @@ def test_an_earlier_receipt_changes_a_compressed_position_and_opens_its_day(data
     assert track.received_at.tolist() == [START + SECOND_US, START + 50 * SECOND_US]
     assert [bool(late) for late in track.has(Status.LATE)] == [False, True]
     assert list(revisions(database).values()) == [2]
+
+
+def test_the_key_of_a_hypertable_is_made_narrower_though_chunks_are_compressed(database: Database) -> None:
+    first, more = some_positions(500), at(86_400.5)
+    merge(database, first)
+    squeeze(database)
+    merge(database, more)
+    with database.connection() as conn:
+        conn.execute(
+            "ALTER TABLE position DROP CONSTRAINT position_pkey, ADD PRIMARY KEY (vehicle_id, fix_time, variant)"
+        )
+        conn.execute("DROP INDEX stop_cell")
+        conn.execute("CREATE INDEX stop_day ON stop (day, lat)")
+        conn.execute("DELETE FROM schema_migration WHERE number >= 26")
+        conn.commit()
+        assert migrate(conn, upto=26) == ["0026_keys"]
+        keys = conn.execute(
+            """
+            SELECT DISTINCT substring(pg_get_indexdef(i.indexrelid) FROM '[(].*') FROM pg_index i
+            WHERE i.indrelid IN (SELECT 'position'::regclass UNION ALL SELECT show_chunks('position')) AND i.indisprimary
+            """
+        ).fetchall()
+        assert keys == [("(vehicle_id, variant, fix_time)",)]
+    assert [(each.accepted, each.duplicate) for each in merge(database, first, more)] == [(0, 500), (0, 1)]
+    with database.connection() as conn:
+        assert as_set(*read_day(conn, DAY)) == as_set(first, vehicles(conn))
 
 
 def test_status_tells_of_chunks_and_compression(database: Database) -> None:

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.errors import CheckViolation
 
 from geo.arrays import Int32Array
-from geo.localtime import SECOND_US, day_date
+from geo.localtime import SECOND_US, day_date, to_datetime
 from store.database import Database
 from store.derived import replace_derived
 from store.evidence import DARK_COLUMNS, NIGHT_COLUMNS, read_rows, read_sightings, replace_evidence, update_scores
@@ -115,6 +115,36 @@ def test_sightings_share_time_and_place_with_a_silence(
         silences = dark_rows(ids[:1], start_time=begin, end_time=begin + HOUR_US)
         found = read_sightings(conn, silences)
     assert found["vehicle_id"].tolist() == (ids.tolist() if seen else [])
+
+
+def test_neighbours_are_found_by_place_among_rows_that_nobody_counted_yet(database: Database) -> None:
+    """A day of a city's stops, written in one go: what is read of it is what lies about the two ends."""
+    with database.connection() as conn:
+        ids = register(conn)[:1]
+        conn.execute(
+            """
+            INSERT INTO stop (vehicle_id, day, start_time, end_time, lat, lon, kind)
+            SELECT %(vehicle)s, %(day)s, at, at + interval '1 second', 23.001 + n %% 100 * 0.004, 113.001 + n %% 97 * 0.008, 'stop'
+            FROM generate_series(0, 19999) AS n, LATERAL (SELECT %(start)s + n * interval '2 seconds') AS s (at)
+            """,
+            {"vehicle": int(ids[0]), "day": day_date(DAY), "start": to_datetime(START)},
+        )
+        found = read_sightings(conn, dark_rows(ids, end_time=START + 8 * HOUR_US))
+        read = conn.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'stop'"
+        ).fetchone()
+        about = conn.execute(
+            """
+            SELECT count(*) FROM stop WHERE start_time < %(end)s
+               AND ((lat BETWEEN 23.08 AND 23.12 AND lon BETWEEN 113.26 AND 113.34)
+                 OR (lat BETWEEN 23.28 AND 23.32 AND lon BETWEEN 113.46 AND 113.54))
+            """,
+            {"end": to_datetime(START + 8 * HOUR_US)},
+        ).fetchone()
+    assert about is not None
+    assert read is not None
+    assert len(found) == about[0] > 0
+    assert read[0] < 5 * len(found)
 
 
 def test_the_page_of_a_vehicle_reads_its_learned_base_and_its_ledger(database: Database) -> None:
