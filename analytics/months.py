@@ -1,6 +1,6 @@
 """Months, and what is summed by them: the intervals of vehicles, of units and of the whole city."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,7 @@ def grouped(keys: Mapping[str, Int32Array], sums: Mapping[str, FloatArray]) -> d
 
     The rows of a group are added in order of their values, so that the sums do not depend on the order of the rows.
     """
-    by: list[NDArray[Any]] = [*reversed(list(sums.values())), *reversed(list(keys.values()))]
-    order = np.lexsort(by)
+    order = by_values(list(keys.values()), list(sums.values()))
     ordered = {name: column[order] for name, column in keys.items()}
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = np.any([column[1:] != column[:-1] for column in ordered.values()], axis=0)
@@ -61,6 +60,23 @@ def grouped(keys: Mapping[str, Int32Array], sums: Mapping[str, FloatArray]) -> d
     for name, column in sums.items():
         result[name] = np.add.reduceat(column[order], first) if len(first) else np.empty(0)
     return result
+
+
+def by_values(keys: Sequence[NDArray[Any]], values: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
+    """Rows by keys, then values: as `numpy.lexsort` has them, but a column is sorted only where those before it tie."""
+    order: NDArray[np.intp] = np.lexsort(keys[::-1])
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = np.any([column[order[1:]] != column[order[:-1]] for column in keys], axis=0)
+    for column in values:
+        tied = np.flatnonzero(~(new & np.append(new[1:], True)))
+        if not len(tied):
+            break
+        rows = order[tied]
+        rows = rows[np.lexsort((column[rows], np.cumsum(new)[tied]))]
+        order[tied] = rows
+        of = column[rows]
+        new[tied[1:]] |= (of[1:] != of[:-1]) & ~(np.isnan(of[1:]) & np.isnan(of[:-1]))
+    return order
 
 
 def ancestors(parent_ix: Int32Array) -> tuple[Int32Array, Int32Array]:

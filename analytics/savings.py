@@ -6,9 +6,11 @@ saves nothing that could be told, one without a consumption no litres, and a day
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analytics.months import ancestors, days_in, grouped, together, with_common
 from geo.arrays import BoolArray, FloatArray, Int32Array, Int64Array
@@ -67,38 +69,38 @@ def roll_up(months: pd.DataFrame, register: Register, period_days: int = 0) -> p
     units = np.arange(len(register.parent_ix), dtype=np.int32)
     unit, group_of = np.append(unit, units), np.append(group_of, np.full_like(units, CITY))
     parts = _parts(months, register)
-    if period_days and len(parts):
-        parts["month"] = parts["month"].min()
-    row, group = _spread(register.unit_ix[parts["vehicle_ix"].to_numpy()], unit, group_of)
-    member = parts.take(row).assign(group=group)
-    keys = {name: member[name].to_numpy(dtype=np.int32) for name in ("group", "month", "vehicle_ix")}
-    vehicles = pd.DataFrame(grouped(keys, {name: member[name].to_numpy(dtype=np.float64) for name in _PART_SUMS}))
-    if not len(vehicles):
+    if period_days and len(parts["month"]):
+        parts["month"] = np.full_like(parts["month"], parts["month"].min())
+    keys = {name: parts[name] for name in ("month", "vehicle_ix")}
+    of_vehicles = grouped(keys, {name: parts[name] for name in _PART_SUMS})
+    row, group = _spread(register.unit_ix[of_vehicles["vehicle_ix"]], unit, group_of)
+    if not len(row):
         return pd.DataFrame({name: np.empty(0) for name in COLUMNS})
-    of_group = {name: vehicles[name].to_numpy() for name in ("group", "month")}
-    table = pd.DataFrame(grouped(of_group, {name: vehicles[name].to_numpy() for name in _PART_SUMS}))
-    number, owner, count = _number(of_group), vehicles["vehicle_ix"].to_numpy(), len(table)
-    _count(table, number, owner, register)
+    by_group = np.lexsort((of_vehicles["month"][row], group))
+    vehicles = {name: column[row[by_group]] for name, column in of_vehicles.items()}
+    of_group = {"group": group[by_group], "month": vehicles["month"]}
+    table = grouped(of_group, {name: vehicles[name] for name in _PART_SUMS})
+    number, count = _number(of_group), len(table["group"])
+    table |= _counted(number, count, vehicles["vehicle_ix"], register)
+    table["fuel_by_consumption_l"] = np.where(table["vehicles_burning"], table["fuel_by_consumption_l"], np.nan)
     members = np.bincount(_spread(register.unit_ix, unit, group_of)[1] - CITY, minlength=len(units) + 1)
-    table["vehicles_registered"] = members[table["group"].to_numpy() - CITY]
-    days = period_days or days_in(table["month"].to_numpy(dtype=np.int32))
-    table["vehicle_days_possible"] = table["vehicles_registered"] * days
+    table["vehicles_registered"] = members[table["group"] - CITY]
+    table["vehicle_days_possible"] = table["vehicles_registered"] * (period_days or days_in(table["month"]))
     table["coverage"] = table["vehicle_days"] / table["vehicle_days_possible"]
     table["saved_share"] = _ratio(table["saved_m"], table["baseline_m"])
     table["consumption_l_100km"] = _ratio(table["weighted_l"], table["weighted_m"]) * 1e5
     table["price_yuan_per_l"] = _ratio(table["weighted_yuan"], table["priced_days"])
     for measure in MEASURES:
         word, _, unit_name = measure.rpartition("_")
-        below, above = (
-            together(vehicles[f"{measure}_{side}"].to_numpy(), number, count) for side in ("below", "above")
-        )
-        table[f"{word}_low_{unit_name}"], table[f"{word}_high_{unit_name}"] = (
-            table[measure] - below,
-            table[measure] + above,
-        )
-    for name, needed in (("m", "vehicles_with_baseline"), ("l", "vehicles_with_consumption"), ("yuan", "priced_days")):
-        table.loc[table[needed] == 0, [f"saved_{name}", f"saved_low_{name}", f"saved_high_{name}"]] = np.nan
-    return table[list(COLUMNS)].astype(
+        below, above = (together(vehicles[f"{measure}_{side}"], number, count) for side in ("below", "above"))
+        table[f"{word}_low_{unit_name}"] = table[measure] - below
+        table[f"{word}_high_{unit_name}"] = table[measure] + above
+    for unit_name, needed in (
+        ("m", "vehicles_with_baseline"), ("l", "vehicles_with_consumption"), ("yuan", "priced_days"),
+    ):  # fmt: skip
+        for name in (f"saved_{unit_name}", f"saved_low_{unit_name}", f"saved_high_{unit_name}"):
+            table[name] = np.where(table[needed] == 0, np.nan, table[name])
+    return pd.DataFrame({name: table[name] for name in COLUMNS}).astype(
         dict.fromkeys(("vehicle_days", "trips", "priced_days", "unpriced_days"), np.int64)
     )
 
@@ -110,7 +112,7 @@ _PART_SUMS = (
 )  # fmt: skip
 
 
-def _parts(months: pd.DataFrame, register: Register) -> pd.DataFrame:
+def _parts(months: pd.DataFrame, register: Register) -> dict[str, NDArray[Any]]:
     """The formula itself, for each vehicle and month: everything that can be added up."""
     vehicle, month = (months[name].to_numpy(dtype=np.int32) for name in ("vehicle_ix", "month"))
     days, distance, below, above, priced, price, price_m, price_below, price_above = (
@@ -125,49 +127,48 @@ def _parts(months: pd.DataFrame, register: Register) -> pd.DataFrame:
     of_litres = consumption * litres
     baseline_day = np.nan_to_num(register.baseline_m)[vehicle] / days_in(month)
     saved = np.where(compared, baseline_day * days - distance, 0.0)
-    return pd.DataFrame(
-        {
-            "vehicle_ix": vehicle,
-            "month": month,
-            "vehicle_days": days,
-            "trips": months["trips"].to_numpy(dtype=np.float64),
-            "distance_m": distance,
-            "off_hours_m": months["off_hours_m"].to_numpy(dtype=np.float64),
-            "out_of_area_m": months["out_of_area_m"].to_numpy(dtype=np.float64),
-            "fuel_by_consumption_l": distance * consumption,
-            "compared_m": distance * compared,
-            "baseline_m": baseline_day * days * compared,
-            "saved_m": saved,
-            "saved_l": saved * of_litres,
-            "saved_yuan": (baseline_day * price - price_m) * of_litres,
-            "weighted_m": baseline_day * days * litres,
-            "weighted_l": baseline_day * days * of_litres,
-            "weighted_yuan": price * litres,
-            "priced_days": priced * litres,
-            "unpriced_days": (days - priced) * litres,
-            "distance_m_below": below,
-            "distance_m_above": above,
-            # A longer way saves less: the ends change places.
-            "saved_m_below": above * compared,
-            "saved_m_above": below * compared,
-            "saved_l_below": above * of_litres,
-            "saved_l_above": below * of_litres,
-            "saved_yuan_below": price_above * of_litres,
-            "saved_yuan_above": price_below * of_litres,
-        }
-    )
+    return {
+        "vehicle_ix": vehicle,
+        "month": month,
+        "vehicle_days": days,
+        "trips": months["trips"].to_numpy(dtype=np.float64),
+        "distance_m": distance,
+        "off_hours_m": months["off_hours_m"].to_numpy(dtype=np.float64),
+        "out_of_area_m": months["out_of_area_m"].to_numpy(dtype=np.float64),
+        "fuel_by_consumption_l": distance * consumption,
+        "compared_m": distance * compared,
+        "baseline_m": baseline_day * days * compared,
+        "saved_m": saved,
+        "saved_l": saved * of_litres,
+        "saved_yuan": (baseline_day * price - price_m) * of_litres,
+        "weighted_m": baseline_day * days * litres,
+        "weighted_l": baseline_day * days * of_litres,
+        "weighted_yuan": price * litres,
+        "priced_days": priced * litres,
+        "unpriced_days": (days - priced) * litres,
+        "distance_m_below": below,
+        "distance_m_above": above,
+        # A longer way saves less: the ends change places.
+        "saved_m_below": above * compared,
+        "saved_m_above": below * compared,
+        "saved_l_below": above * of_litres,
+        "saved_l_above": below * of_litres,
+        "saved_yuan_below": price_above * of_litres,
+        "saved_yuan_above": price_below * of_litres,
+    }
 
 
-def _count(table: pd.DataFrame, number: Int64Array, owner: Int32Array, register: Register) -> None:
+def _counted(number: Int64Array, count: int, owner: Int32Array, register: Register) -> dict[str, Int64Array]:
     """Vehicles observed in each group, and of how many of them what is declared."""
-    for name, chosen in (
-        ("vehicles", np.ones(len(owner), dtype=np.bool_)),
-        ("vehicles_with_baseline", register.has_baseline[owner]),
-        ("vehicles_with_consumption", register.has_litres[owner]),
-    ):
-        table[name] = np.bincount(number, weights=chosen, minlength=len(table)).astype(np.int64)
-    known = np.bincount(number, weights=~np.isnan(register.consumption_l_100km[owner]), minlength=len(table))
-    table.loc[known == 0, "fuel_by_consumption_l"] = np.nan
+    which = {
+        "vehicles": np.ones(len(owner), dtype=np.bool_),
+        "vehicles_with_baseline": register.has_baseline[owner],
+        "vehicles_with_consumption": register.has_litres[owner],
+        "vehicles_burning": ~np.isnan(register.consumption_l_100km[owner]),
+    }
+    return {
+        name: np.bincount(number, weights=chosen, minlength=count).astype(np.int64) for name, chosen in which.items()
+    }
 
 
 def _spread(units: Int32Array, unit: Int32Array, group: Int32Array) -> tuple[Int64Array, Int32Array]:
@@ -186,7 +187,6 @@ def _number(of_group: dict[str, Int32Array]) -> Int64Array:
     return np.cumsum(new).astype(np.int64)
 
 
-def _ratio(part: "pd.Series[float]", whole: "pd.Series[float]") -> FloatArray:
-    numerator, denominator = part.to_numpy(dtype=np.float64), whole.to_numpy(dtype=np.float64)
-    ratio: FloatArray = np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=denominator > 0)
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    ratio: FloatArray = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
     return ratio

@@ -4,9 +4,10 @@
 
 The month is that of `benchmarks.month`, made there if it is not; its parts are the archive, so that nothing is sealed
 again (`benchmarks.store` measures that). It is taken in by COPY, two days at a time, audited from the parts, and then the
-pages are asked over loopback as an inspector and as the manager of one unit would ask them. `--url` names an empty
-database on a server of one's own in place of the embedded one; `--home` keeps what was taken in for a further run. Times
-are of the second and later asks of the same kind, in milliseconds: warm, but never twice the same vehicle.
+pages are asked over loopback as an inspector, the manager of one unit, an auditor and an administrator would ask them.
+`--url` names an empty database on a server of one's own in place of the embedded one; `--home` keeps what was taken in
+for a further run. Times are of the second and later asks of the same kind, in milliseconds: warm, but never twice the
+same vehicle.
 """
 
 import argparse
@@ -56,7 +57,7 @@ from web.settings import WebSettings
 
 BATCH = 50_000
 TRACKS = 300
-WHO = ("inspector", "manager", "admin")
+WHO = ("inspector", "manager", "auditor", "admin")
 DISTRICTS = Path(__file__).parents[1] / "fixtures" / "districts.geojson"
 
 

@@ -214,6 +214,7 @@ def add_people(conn: Connection[Any], unit_id: int) -> None:
     for name, role, unit in (
         ("inspector", "inspector", None),
         ("manager", "manager", unit_id),
+        ("auditor", "auditor", None),
         ("admin", "admin", None),
     ):
         add_user(conn, name, role, PASSWORD, unit)

@@ -93,7 +93,7 @@ class Copies:
 def normal(text: str) -> str:
     """A text without what does not make it another one: width and case of letters, digits, spaces, punctuation."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(letter for letter in folded if unicodedata.category(letter)[0] == "L")
+    return "".join(filter(str.isalpha, folded))
 
 
 def copies(said: Sequence[Said], least_alike: float = LEAST_ALIKE) -> list[Copies]:

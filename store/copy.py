@@ -23,6 +23,7 @@ _WIRE: dict[str, np.dtype[Any]] = {
     "int": np.dtype(">i4"),
     "bigint": np.dtype(">i8"),
     "real": np.dtype(">f4"),
+    "double precision": np.dtype(">f8"),
     "timestamptz": np.dtype(">i8"),  # in numpy: int64 µs since 1970 UTC
 }
 
@@ -34,7 +35,7 @@ def copy_in(conn: Connection[Any], table: str, types: Mapping[str, str], columns
 
     Parameters
     ----------
-    types : column name → `smallint`, `int`, `bigint`, `real` or `timestamptz`, in the order to be sent.
+    types : column name → `smallint`, `int`, `bigint`, `real`, `double precision` or `timestamptz`, in the order to be sent.
     columns : name → array (n,); timestamptz as int64 µs since 1970 UTC. None may hold nulls.
     """
     rows = len(next(iter(columns.values())))

@@ -68,27 +68,31 @@ class ItemFlag:
 
 
 @dataclass(frozen=True, slots=True)
-class DecidedFlag:
-    """A flag that was decided: by a case (verdict), or by the review of its item (outcome), which are its group."""
+class DecidedFlags:
+    """Flags of a rule and level on which the same was decided: by a case (verdict), by the review of the item (outcome).
+
+    groups: of each flag what it was decided with, the number of its item, or below zero that of its case.
+    """
 
     rule: str
     level: str
-    group: str
     verdict: str | None
     outcome: str | None
+    groups: list[int]
 
 
 @dataclass(frozen=True, slots=True)
-class DayUnit:
-    """A vehicle-day that was ranked or drawn, with the rules that flag it and what was decided.
+class DayUnits:
+    """Vehicle-days that were ranked or drawn and are alike, with the rules that flag each and what was decided.
 
-    decided: of what was ranked the (verdict, outcome) of each of its flags; of what was drawn those of its item.
+    decided: of what was ranked the different (verdict, outcome) of its flags; of what was drawn those of its item.
     """
 
     stratum: str
     weight: float
     rules: list[str]
     decided: list[tuple[str | None, str | None]]
+    count: int = 1
 
 
 _ITEM = """
@@ -184,23 +188,31 @@ def item_flags(conn: Connection[Any], item_id: int, rows: int = 200) -> list[Ite
 
 
 # ---------------------------------------------------------------- precision and recall
-def decided_flags(conn: Connection[Any], since: date, rows: int = 200_000) -> list[DecidedFlag]:
+def decided_flags(conn: Connection[Any], since: date, rows: int = 200_000) -> list[DecidedFlags]:
     """Flags of local days since a day that a case or a review decided; the newest."""
-    with conn.cursor(row_factory=class_row(DecidedFlag)) as cursor:
+    with conn.cursor(row_factory=class_row(DecidedFlags)) as cursor:
         return cursor.execute(
             """
-            SELECT f.rule, f.level, coalesce('item ' || o.item_id, 'case ' || v.case_id) AS "group", v.verdict, o.outcome
-            FROM flag f LEFT JOIN flag_verdict v USING (flag_id)
-            LEFT JOIN review_flag r USING (flag_id) LEFT JOIN review_outcome o USING (item_id)
-            WHERE f.day >= %s AND (v.verdict IS NOT NULL OR o.outcome IS NOT NULL)
-            ORDER BY f.day DESC, f.flag_id LIMIT %s
+            SELECT rule, level, verdict, outcome, array_agg(coalesce(item_id, -case_id)) AS groups
+            FROM (
+                SELECT f.rule, f.level, v.verdict, v.case_id, o.outcome, o.item_id
+                FROM flag_verdict v
+                FULL JOIN (SELECT flag_id, item_id, outcome FROM review_flag JOIN review_outcome USING (item_id)) o
+                    USING (flag_id)
+                JOIN flag f USING (flag_id)
+                WHERE f.day >= %s ORDER BY f.day DESC, flag_id LIMIT %s
+            ) decided GROUP BY rule, level, verdict, outcome ORDER BY rule, level, verdict, outcome
             """,
             (since, rows),
         ).fetchall()
 
 
-def day_units(conn: Connection[Any], since: date, rows: int = 200_000) -> list[DayUnit]:
+def day_units(conn: Connection[Any], since: date, rows: int = 200_000) -> list[DayUnits]:
     """Vehicle-days of queues since a day that were ranked when their sample was drawn, and those that were drawn."""
+    return _drawn(conn, since, rows) + _ranked(conn, since, rows)
+
+
+def _drawn(conn: Connection[Any], since: date, rows: int) -> list[DayUnits]:
     drawn = conn.execute(
         """
         SELECT i.stratum, 1 / i.inclusion,
@@ -214,35 +226,47 @@ def day_units(conn: Connection[Any], since: date, rows: int = 200_000) -> list[D
         """,
         (since, rows),
     ).fetchall()
-    ranked = conn.execute(
-        """
-        WITH decided AS MATERIALIZED (SELECT flag_id, verdict FROM flag_verdict)
-        SELECT array_agg(DISTINCT f.rule ORDER BY f.rule), array_agg(v.verdict ORDER BY f.flag_id),
-               array_agg(o.outcome ORDER BY f.flag_id)
-        FROM (
-            SELECT made.day, made_at, span.day::date AS of_day
-            FROM review_queue made CROSS JOIN generate_series(from_day::timestamp, through_day::timestamp, '1 day') AS span(day)
-        ) q JOIN flag f ON f.day = q.of_day
-        LEFT JOIN decided v USING (flag_id)
-        LEFT JOIN review_flag r USING (flag_id) LEFT JOIN review_outcome o USING (item_id)
-        WHERE q.day >= %s AND f.withdrawn_at IS NULL AND f.exemption_id IS NULL
-          AND f.end_time - f.start_time <= interval '24 hours'
-        GROUP BY f.vehicle_id, f.day, q.day, q.made_at
-        HAVING bool_or(EXISTS (SELECT FROM review_item i WHERE i.item_id = r.item_id AND i.why = 'ranked' AND i.day <= q.day)
-                       OR EXISTS (SELECT FROM case_flag c WHERE c.flag_id = f.flag_id AND c.added_at <= q.made_at))
-        ORDER BY f.day DESC, f.vehicle_id LIMIT %s
-        """,
-        (since, rows),
-    ).fetchall()
-    units = [
-        DayUnit(stratum, weight, rules, [(verdict, None) for verdict in verdicts] or [(None, outcome)])
+    return [
+        DayUnits(stratum, weight, rules, [(verdict, None) for verdict in verdicts] or [(None, outcome)])
         for stratum, weight, rules, verdicts, outcome in drawn
     ]
-    units += [
-        DayUnit("ranked", 1.0, rules, list(zip(verdicts, outcomes, strict=True)))
-        for rules, verdicts, outcomes in ranked
+
+
+def _ranked(conn: Connection[Any], since: date, rows: int) -> list[DayUnits]:
+    """Alike are those with the same rules and the same decisions: a hundredth of the rows, and as much can be told."""
+    first, last = conn.execute(
+        "SELECT min(from_day), max(through_day) FROM review_queue WHERE day >= %s", (since,)
+    ).fetchall()[0]
+    ranked = conn.execute(
+        """
+        SELECT rules, decided, count(*)
+        FROM (
+            SELECT array_agg(DISTINCT f.rule) AS rules, array_agg(DISTINCT ARRAY[v.verdict, r.outcome]) AS decided
+            FROM (
+                SELECT made.day, made_at, span.day::date AS of_day
+                FROM review_queue made
+                CROSS JOIN generate_series(from_day::timestamp, through_day::timestamp, '1 day') AS span(day)
+                WHERE made.day >= %(since)s
+            ) q JOIN flag f ON f.day = q.of_day
+            LEFT JOIN (SELECT flag_id, verdict FROM flag_verdict OFFSET 0) v USING (flag_id)
+            LEFT JOIN (SELECT flag_id, min(added_at) AS added_at FROM case_flag GROUP BY flag_id) c USING (flag_id)
+            LEFT JOIN (
+                SELECT flag_id, i.day, i.why, outcome
+                FROM review_flag JOIN review_item i USING (item_id) LEFT JOIN review_outcome USING (item_id)
+            ) r USING (flag_id)
+            WHERE f.day BETWEEN %(first)s AND %(last)s AND f.withdrawn_at IS NULL AND f.exemption_id IS NULL
+              AND f.end_time - f.start_time <= interval '24 hours'
+            GROUP BY f.vehicle_id, f.day, q.day, q.made_at
+            HAVING bool_or(r.why = 'ranked' AND r.day <= q.day OR c.added_at <= q.made_at)
+            ORDER BY f.day DESC, f.vehicle_id LIMIT %(rows)s
+        ) each GROUP BY rules, decided ORDER BY rules, decided
+        """,
+        {"since": since, "first": first, "last": last, "rows": rows},
+    ).fetchall()
+    return [
+        DayUnits("ranked", 1.0, rules, [(verdict, outcome) for verdict, outcome in decided], count)
+        for rules, decided, count in ranked
     ]
-    return units
 
 
 def queues(conn: Connection[Any], since: date, rows: int = 400) -> list[QueueRow]:

@@ -24,18 +24,17 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionRow:
-    """A decision; seconds since that person first looked at it, None: never."""
+class DecisionsRow:
+    """A person's decisions; of each the seconds since that person first looked at it, None: never."""
 
     person: str
-    seconds: float | None
+    seconds: list[float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
     """A reason or explanation; what: dismissal or explanation; link: the page it is on."""
 
-    at: datetime
     person: str
     what: str
     text: str
@@ -102,13 +101,13 @@ def _waiting(
     return list(found.values())
 
 
-def decisions(conn: Connection[Any], since: datetime, rows: int = 20_000) -> list[DecisionRow]:
-    """Decisions since an instant, the newest: reviews, and cases that were confirmed or dismissed.
+def decisions(conn: Connection[Any], since: datetime, rows: int = 20_000) -> list[DecisionsRow]:
+    """Decisions since an instant, the newest, by person: reviews, and cases that were confirmed or dismissed.
 
     A review is looked at by opening its item; a case by opening it, its vehicle or a trip of its flags after it was
     assigned to this person, or was opened.
     """
-    with conn.cursor(row_factory=class_row(DecisionRow)) as cursor:
+    with conn.cursor(row_factory=class_row(DecisionsRow)) as cursor:
         return cursor.execute(
             """
             WITH decided AS (
@@ -125,16 +124,23 @@ def decisions(conn: Connection[Any], since: datetime, rows: int = 20_000) -> lis
                 SELECT event_id, opened_at, at, user_id, 'trip', f.trip_id
                 FROM decided JOIN case_flag USING (case_id) JOIN flag f USING (flag_id)
             ), look AS (
-                SELECT p.event_id, min(l.at) AS seen_at FROM page p JOIN log_entry l USING (user_id, action, subject)
-                WHERE l.kind = 'access' AND l.at BETWEEN p.opened_at AND p.at GROUP BY p.event_id
+                SELECT event_id, min(l.at) AS seen_at
+                FROM page p CROSS JOIN LATERAL (  -- the first of each by the index: the log grows, a look-up does not
+                    SELECT at FROM log_entry l
+                    WHERE l.kind = 'access' AND (l.user_id, l.action, l.subject) = (p.user_id, p.action, p.subject)
+                      AND l.at BETWEEN p.opened_at AND p.at
+                    ORDER BY at LIMIT 1
+                ) l GROUP BY event_id
             )
-            SELECT person, extract(epoch FROM at - seen_at)::float8 AS seconds FROM (
-                SELECT u.name AS person, o.decided_at AS at, o.seen_at
-                FROM review_outcome o JOIN app_user u USING (user_id)
-                WHERE o.decided_at >= %(since)s AND o.outcome <> 'case'
-                UNION ALL
-                SELECT person, at, seen_at FROM decided LEFT JOIN look USING (event_id)
-            ) each ORDER BY at DESC LIMIT %(rows)s
+            SELECT person, array_agg(extract(epoch FROM at - seen_at)::float8) AS seconds FROM (
+                SELECT * FROM (
+                    SELECT u.name AS person, o.decided_at AS at, o.seen_at
+                    FROM review_outcome o JOIN app_user u USING (user_id)
+                    WHERE o.decided_at >= %(since)s AND o.outcome <> 'case'
+                    UNION ALL
+                    SELECT person, at, seen_at FROM decided LEFT JOIN look USING (event_id)
+                ) each ORDER BY at DESC LIMIT %(rows)s
+            ) newest GROUP BY person
             """,
             {"since": since, "rows": rows},
         ).fetchall()
@@ -145,7 +151,7 @@ def texts(conn: Connection[Any], since: datetime, rows: int = 20_000) -> list[Te
     with conn.cursor(row_factory=class_row(TextRow)) as cursor:
         return cursor.execute(
             """
-            SELECT at, person, what, text, link FROM (
+            SELECT person, what, text, link FROM (
                 SELECT o.decided_at AS at, u.name AS person, 'dismissal' AS what, o.reason AS text,
                        '/queue/' || o.item_id AS link
                 FROM review_outcome o JOIN app_user u USING (user_id)

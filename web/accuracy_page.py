@@ -12,13 +12,13 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
-from geo.arrays import BoolArray
+from geo.arrays import FloatArray
 from geo.localtime import FLEET_ZONE
 from rules.model import LEAST_OF_EACH, LEAST_VERDICTS
 from rules.recall import LEAST_DRAWN, LEAST_MISUSE, Interval, Precision, Recall, Units, precision, recall
 from rules.verdicts import any_true, truth
 from store import review_views
-from store.review_views import DayUnit, DecidedFlag
+from store.review_views import DayUnits, DecidedFlags
 from store.reviews import ModelRow, QueueRow
 from web.access import Data, Show
 from web.queue_page import Reviewer
@@ -125,40 +125,53 @@ _truth = cache(truth)
 """Tens of thousands of flags have a handful of pairs of verdict and outcome."""
 
 
-def rule_lines(flags: Sequence[DecidedFlag], units: Sequence[DayUnit]) -> list[RuleLine]:
+def rule_lines(flags: Sequence[DecidedFlags], units: Sequence[DayUnits]) -> list[RuleLine]:
     """What is known of all rules together, of the red ones, and of each that has a decided flag or vehicle-day, by id."""
-    rows = [(flag.rule, flag.level, flag.group, _truth(flag.verdict, flag.outcome)) for flag in flags]
-    decided = pd.DataFrame(
-        [row for row in rows if row[3] is not None], columns=["rule", "level", "group", "misuse"]
-    ).astype({"misuse": bool})
+    decided = _decided(flags)
     of_rule = precision(decided)
-    red = precision(decided[decided["level"] == RED].assign(rule=RED))
+    red = precision(_decided([each for each in flags if each.level == RED]).assign(rule=RED))
     whole = precision(decided.assign(rule=ALL))
     days = _columns(units)
 
     def of(rule: str) -> Recall:
-        return recall(days, lambda each: each.flagged_by(rule))
+        flagged = _each(units, [rule in unit.rules if rule else bool(unit.rules) for unit in units]).astype(np.bool_)
+        return recall(days, lambda _: flagged)
 
     names = sorted(set(of_rule) | {rule for unit in units for rule in unit.rules})
     return [
-        RuleLine(ALL, whole.get(ALL, _NOTHING), recall(days, _by_any)),
+        RuleLine(ALL, whole.get(ALL, _NOTHING), of(ALL)),
         RuleLine(RED, red.get(RED, _NOTHING), None),
         *(RuleLine(rule, of_rule.get(rule, _NOTHING), of(rule)) for rule in names),
     ]
 
 
-def _by_any(units: Units) -> BoolArray:
-    return np.array([bool(each) for each in units.rules], dtype=np.bool_)
-
-
-def _columns(units: Sequence[DayUnit]) -> Units:
-    found = [any_true(_truth(verdict, outcome) for verdict, outcome in unit.decided) for unit in units]
-    return Units(
-        [unit.stratum for unit in units],
-        np.array([unit.weight for unit in units], dtype=np.float64),
-        np.array([np.nan if each is None else float(each) for each in found], dtype=np.float64),
-        [frozenset(unit.rules) for unit in units],
+def _decided(flags: Sequence[DecidedFlags]) -> pd.DataFrame:
+    """A row for each flag of which it is known whether it was misuse."""
+    found = [(each, misuse) for each in flags if (misuse := _truth(each.verdict, each.outcome)) is not None]
+    counts = [len(each.groups) for each, _ in found]
+    return pd.DataFrame(
+        {
+            "rule": pd.Categorical([each.rule for each, _ in found]).repeat(counts),
+            "group": np.array([group for each, _ in found for group in each.groups], dtype=np.int64),
+            "misuse": np.repeat(np.array([misuse for _, misuse in found], dtype=np.bool_), counts),
+        }
     )
+
+
+def _columns(units: Sequence[DayUnits]) -> Units:
+    found = [any_true(_truth(verdict, outcome) for verdict, outcome in unit.decided) for unit in units]
+    rules = [frozenset(unit.rules) for unit in units]
+    return Units(
+        [unit.stratum for unit in units for _ in range(unit.count)],
+        _each(units, [unit.weight for unit in units]),
+        _each(units, [np.nan if each is None else float(each) for each in found]),
+        [mine for mine, unit in zip(rules, units, strict=True) for _ in range(unit.count)],
+    )
+
+
+def _each(units: Sequence[DayUnits], values: Sequence[float]) -> FloatArray:
+    """The value of each row for every vehicle-day that it stands for."""
+    return np.repeat(np.array(values, dtype=np.float64), [unit.count for unit in units])
 
 
 def _since(from_day: date | None) -> date:

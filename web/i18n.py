@@ -74,6 +74,7 @@ class Words:
         self.language = language
         self._locale = Locale.parse(LOCALE_NAMES[language])  # by its name it would be looked for with every number
         self._gap = " " if language == "en" else ""
+        self._units: dict[tuple[str, str], str] = {}
         self.text = texts.gettext
         """The text for an English one."""
 
@@ -96,7 +97,15 @@ class Words:
         """A number with a unit by its CLDR name; a dash where there is none."""
         if value is None or math.isnan(value):
             return "—"
-        return format_unit(value, unit, length="short", format=_pattern(digits), locale=self._locale)
+        return self._around(unit, self._locale.plural_form(value)).format(self.number(value, digits))
+
+    def _around(self, unit: str, plural: str) -> str:
+        """What stands around a number with a unit, as Babel writes it around 0, or around 1 where that is a form of its own."""
+        if (unit, plural) not in self._units:
+            like = int(plural == "one")
+            written = format_unit(like, unit, length="short", format=_pattern(0), locale=self._locale)
+            self._units[unit, plural] = written.replace(str(like), "{}")
+        return self._units[unit, plural]
 
     def km(self, metres: float | None, digits: int = 1) -> str:
         """Metres as kilometres."""

@@ -73,7 +73,7 @@ def watch_page(
         items=items,
         flags=flags,
         ages=list(zip((0, *AGES_D), (*AGES_D, None), strict=True)),
-        paces=watch.paces([Decision(each.person, each.seconds) for each in decisions]),
+        paces=watch.paces([Decision(each.person, seconds) for each in decisions for seconds in each.seconds]),
         copied=copied(texts)[:MOST_SHOWN],
         what=WHAT,
         inspectors=_dismissals(inspectors, zh),

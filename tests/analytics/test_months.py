@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.months import SHARED_ERROR, ancestors, days_in, month_days, month_name, together
+from analytics.months import SHARED_ERROR, ancestors, by_values, days_in, month_days, month_name, together
 from geo.localtime import day_date, day_number
 from tests.analytics.fleet_months import frame, prices, vehicle_day
 from tests.analytics.vehicle_months import Prices, month_of, vehicle_months
@@ -93,3 +93,17 @@ def test_a_large_fleet_is_as_uncertain_as_what_its_vehicles_share() -> None:
     many = together(np.ones(10_000), np.zeros(10_000, dtype=np.int64), 1)[0] / 10_000
     assert many == pytest.approx(np.sqrt(SHARED_ERROR), rel=1e-3)
     assert together(np.array([3.0]), np.zeros(1, dtype=np.int64), 1).tolist() == [3.0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 2), *[st.sampled_from([0.0, -0.0, 1.0, 2.5, np.nan])] * 3),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_rows_come_by_keys_and_then_by_values(rows: list[tuple[float, ...]]) -> None:
+    """Held against numpy's sort of every column: the order in which values are added tells the last bit of their sums."""
+    columns = list(np.array(rows).T)
+    order = by_values([each.astype(np.int32) for each in columns[:2]], columns[2:])
+    np.testing.assert_array_equal(order, np.lexsort(columns[::-1]))

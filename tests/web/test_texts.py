@@ -8,6 +8,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from babel.units import format_unit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,7 +80,9 @@ def test_numbers_carry_their_unit_in_each_language() -> None:
 
 
 @given(
-    st.floats(allow_nan=False) | st.integers(-(10**12), 10**12) | st.sampled_from([0.5, -0.5, 2.5, -0.0, 1e22]),
+    st.floats(allow_nan=False)
+    | st.integers(-(10**12), 10**12)
+    | st.sampled_from([0.5, -0.5, 2.5, -0.0, 1, -1, 1.0, 1e22]),
     st.integers(0, 3),
 )
 def test_a_number_reads_as_babel_writes_it(value: float, digits: int) -> None:
@@ -89,3 +92,7 @@ def test_a_number_reads_as_babel_writes_it(value: float, digits: int) -> None:
     for language, locale in LOCALE_NAMES.items():
         words = Words(language, translations("en"))
         assert words.number(value, digits) == format_decimal(value, format=pattern, locale=locale)
+        units = ("length-kilometer", "duration-hour", "speed-kilometer-per-hour", "volume-liter", "digital-byte")
+        for unit in units if math.isfinite(value) else ():
+            written = format_unit(value, unit, length="short", format=pattern, locale=locale)
+            assert words.unit(value, unit, digits) == written
