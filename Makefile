@@ -1,10 +1,12 @@
 # Two commands do everything on a fresh machine: make demo, make test.
 PYTHON ?= python3
 BIN := .venv/bin
+LOOPS := geo analytics analytics/compiled ingest ingest/jt808 ingest/nmea
 CODE := geo analytics rules store ingest web fixtures gongche benchmarks tests
 
 .PHONY: demo test check format lock system clean
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # every process of a test run imports the same thousand files: they are compiled once
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -12,7 +14,7 @@ help:  ## List the commands
 demo: .venv/installed  ## A simulated fleet with live terminals and pages (options: make demo ARGS="--vehicles 50")
 	@$(BIN)/gongche demo $(ARGS)
 
-test: .venv/installed-test build/pglite/installed system  ## Every test
+test: .venv/installed-test build/pglite/installed build/loops system  ## Every test
 	@# One process more than cores: much of the time is waiting for servers that start, and for such that are killed.
 	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') \
 		--dist loadfile --no-loadscope-reorder $(ARGS)
@@ -45,9 +47,16 @@ clean:  ## Remove the environment and every build product
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable .
 	@touch $@
 
-.venv/installed-test: .venv/installed
+.venv/installed-test: pyproject.toml requirements.lock | .venv/bin/pip
+	@echo "installing into .venv …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test]'
-	@touch $@
+	@touch .venv/installed $@
+
+# Else each process of the test run would compile every loop by itself, all at the same time.
+build/loops: $(wildcard $(LOOPS:%=%/*.py)) .venv/installed-test
+	@mkdir -p $(@D)
+	@echo "compiling the loops …"
+	@$(BIN)/python -m tests.compiling && touch $@
 
 # A PostgreSQL with TimescaleDB for Node, for tests where no server offers it; without Node they are skipped.
 build/pglite/installed: tests/store/pglite/package.json tests/store/pglite/package-lock.json

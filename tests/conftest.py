@@ -7,21 +7,30 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
+from store import users
 from store.database import Database
 from store.postgres import EmbeddedPostgres
 from tests.databases import TEMPLATE, Databases
 
 SLOWEST = (
     "gongche/test_commands.py",
+    "web/test_browser.py",
+    "gongche/test_readme.py",
     "gongche/test_cluster.py",
     "gongche/test_demo.py",
-    "gongche/test_readme.py",
+    "gongche/test_backup_command.py",
+    "gongche/test_real_tracks.py",
     "analytics/test_stream.py",
-    "web/test_browser.py",
+    "gongche/test_open_day.py",
     "store/test_postgres.py",
     "ingest/test_crashes.py",
     "ingest/test_lost_and_twice.py",
+    "analytics/test_stream_faults.py",
+    "analytics/test_invariance.py",
+    "benchmarks/test_real_tracks.py",
+    "bundle/test_making.py",
 )
 """Files that take longest: a process that began one of them last would leave the others idle."""
 
@@ -31,6 +40,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     slowest = {folder / name: place for place, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: slowest.get(item.path, len(slowest)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def slow_hasher() -> Iterator[PasswordHasher]:
+    """What hashes passwords, which takes a quarter of a second each time: hundreds of tests sign in by a quick one."""
+    with pytest.MonkeyPatch.context() as patch:
+        slow = users._hasher
+        patch.setattr(users, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield slow
 
 
 @pytest.fixture

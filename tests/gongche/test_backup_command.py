@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.simulate import simulate
+from store.postgres import EmbeddedPostgres
 from tests.gongche.conftest import COMMAND, Run, clean_environment, result, run_in
 
 PERIOD = ("--from", "2026-03-02", "--to", "2026-03-03")
@@ -21,10 +22,11 @@ def city_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="gongche-test-"))
     folder.chmod(0o755)
     simulate(folder / "city", vehicles=4, days=2, seed=5, degraded=True)
-    for arguments in (("import", str(folder / "city")), ("store", "seal")):
-        done = run_in(folder / "home", *arguments)
-        assert done.returncode == 0, done.stderr
-    yield folder / "home"
+    with EmbeddedPostgres(folder / "home"):  # kept running: each command would start and stop it
+        for arguments in (("import", str(folder / "city")), ("store", "seal")):
+            done = run_in(folder / "home", *arguments)
+            assert done.returncode == 0, done.stderr
+        yield folder / "home"
     shutil.rmtree(folder, ignore_errors=True)
 
 

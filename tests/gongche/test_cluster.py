@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -32,14 +33,28 @@ NO_FLEET: dict[str, Any] = {
 PERIOD = ("--from", FIRST, "--to", LAST)
 
 
-@pytest.fixture
-def scheduler() -> Iterator[str]:
+@contextmanager
+def two_workers() -> Iterator[str]:
     """Address of a scheduler with two workers, each a process of its own; a bucket is tried twice, not four times."""
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
     ):
         yield local.scheduler_address
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """One for all whose workers live on."""
+    with two_workers() as address:
+        yield address
+
+
+@pytest.fixture
+def doomed() -> Iterator[str]:
+    """One whose workers may die."""
+    with two_workers() as address:
+        yield address
 
 
 def standing(gongche: Gongche) -> dict[str, list[Any]]:
@@ -67,11 +82,11 @@ def test_two_workers_find_what_this_machine_finds(audited_home: Path, scheduler:
     assert replace(there, kernel_s=0.0) == replace(here, kernel_s=0.0)
 
 
-def test_a_bucket_whose_worker_dies_is_measured_by_another(scheduler: str, tmp_path: Path) -> None:
+def test_a_bucket_whose_worker_dies_is_measured_by_another(doomed: str, tmp_path: Path) -> None:
     job, nothing = Job(Folder(tmp_path), (), None, MONDAY, MONDAY), fleet_of(**NO_FLEET)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "_measure_all", dies_once)
-        with measuring(nothing, scheduler, 1, Folder(tmp_path)) as (measure, in_flight):
+        with measuring(nothing, doomed, 1, Folder(tmp_path)) as (measure, in_flight):
             assert in_flight == 4
             assert [str(each) for each in measure(job)] == [str(tmp_path)]
     assert (tmp_path / "died").exists()
@@ -86,12 +101,12 @@ def dies_once(_fleet: Fleet, job: Job) -> list[str]:
     return [str(job.files)]
 
 
-def test_a_bucket_that_is_the_end_of_every_worker_is_named(scheduler: str, tmp_path: Path) -> None:
+def test_a_bucket_that_is_the_end_of_every_worker_is_named(doomed: str, tmp_path: Path) -> None:
     job = Job(Folder(tmp_path), ("positions/day=2026-03-02/part-00000-v1.parquet",), None, MONDAY, MONDAY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "_measure_all", dies)
         with (
-            measuring(fleet_of(**NO_FLEET), scheduler, 1, Folder(tmp_path)) as (measure, _),
+            measuring(fleet_of(**NO_FLEET), doomed, 1, Folder(tmp_path)) as (measure, _),
             pytest.raises(GongcheError, match=r"part-00000-v1\.parquet"),
         ):
             list(measure(job))

@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from gongche.__main__ import COMMANDS, app
-from tests.gongche.conftest import DAYS, FIRST, LAST, VEHICLES, Run, result
+from tests.gongche.conftest import COMMAND, DAYS, FIRST, LAST, VEHICLES, Run, clean_environment, result
 
 TRIP_COLUMNS = """
 trip_id vehicle plate unit start_time end_time start_lat start_lon end_lat end_lon distance_m distance_low_m
@@ -239,13 +240,20 @@ def test_an_unreachable_database_is_one_line_without_its_password(gongche: Run, 
 
 
 @pytest.mark.parametrize("arguments", [("demo", "--port"), ("serve",)])
-def test_a_port_in_use_is_one_line_and_exit_1(gongche: Run, reachable_tmp: Path, arguments: tuple[str, ...]) -> None:
+def test_a_port_in_use_is_one_line_and_exit_1(reachable_tmp: Path, arguments: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         home = reachable_tmp / "home"
         home.mkdir()
         (home / "gongche.toml").write_text(f"web_port = {port}\n")
-        done = gongche(*arguments, port) if arguments[-1] == "--port" else gongche(*arguments)
+        done = subprocess.run(
+            [COMMAND, *arguments, *([port] if arguments[-1] == "--port" else [])],
+            env=clean_environment(home),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -259,21 +267,21 @@ def test_a_home_that_cannot_be_made_is_one_line(gongche: Run, reachable_tmp: Pat
     assert str(reachable_tmp / "home") in done.stderr
 
 
-def test_a_file_nobody_can_read_is_named(gongche: Run, tmp_path: Path) -> None:
+def test_a_file_nobody_can_read_is_named(in_city: Run, tmp_path: Path) -> None:
     strange = tmp_path / "strange.bin"
     strange.write_bytes(b"\x00\x01\x02")
-    done = gongche("import", str(strange))
+    done = in_city("import", str(strange))
     assert done.returncode == 1
     assert "strange.bin" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "no such file" in gongche("import", str(tmp_path / "missing.csv")).stderr
+    assert "no such file" in in_city("import", str(tmp_path / "missing.csv")).stderr
 
 
-def test_a_manager_needs_a_unit_and_a_password_its_length(gongche: Run) -> None:
-    assert gongche("user", "add", "li", "--role", "manager", text_in="long enough\n").returncode == 2
-    short = gongche("user", "add", "wang", "--role", "inspector", text_in="short\n")
+def test_a_manager_needs_a_unit_and_a_password_its_length(in_city: Run) -> None:
+    assert in_city("user", "add", "li", "--role", "manager", text_in="long enough\n").returncode == 2
+    short = in_city("user", "add", "wang", "--role", "inspector", text_in="short\n")
     assert "expected at least 10 characters, got 5" in short.stderr
-    assert gongche("user", "add", "wang", "--role", "inspector", text_in="long enough\n").returncode == 0
+    assert in_city("user", "add", "wang", "--role", "inspector", text_in="long enough\n").returncode == 0
     assert (
-        "there is one of this name" in gongche("user", "add", "wang", "--role", "admin", text_in="long enough\n").stderr
+        "there is one of this name" in in_city("user", "add", "wang", "--role", "admin", text_in="long enough\n").stderr
     )
