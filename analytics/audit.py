@@ -66,10 +66,11 @@ def tables_of(
     """What was measured of local days [from_day, to_day], with what is known of the fleet."""
     trips, stops, days, dark = (getattr(measured, table) for table in TABLES)
     began = local_day(trips["start_time"])
+    day_columns = vehicle_day_columns(_between(days, days["day"], from_day, to_day))
     return Tables(
         trips_table(_between(trips, began, from_day, to_day), context, thresholds),
         stops_table(_between(stops, stops["day"], from_day, to_day), context),
-        pd.DataFrame(vehicle_day_columns(_between(days, days["day"], from_day, to_day))),
+        pd.DataFrame(day_columns, copy=False),
         dark_table(_between(dark, dark["day"], from_day, to_day), context),
     )
 

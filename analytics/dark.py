@@ -26,6 +26,9 @@ CAUSE_WORDS = {
 }
 """Those of CAUSES that are innocent → in words."""
 
+LEAST_DEGREE_M = 110_000.0
+"""A degree of latitude is longer than this everywhere."""
+
 INTERFERENCE = frozenset({"power_cut", "antenna"})
 
 DARK_FEATURES = {
@@ -180,7 +183,11 @@ def _witnesses(
     near = np.zeros(len(entry), dtype=np.bool_)
     for end in ("start", "end"):
         from_lat, from_lon = (entries[f"{end}_{axis}"].to_numpy()[entry] for axis in ("lat", "lon"))
-        near |= apart_m(from_lat, from_lon, lat, lon) <= thresholds.witness_m
+        level = np.flatnonzero(
+            np.abs(from_lat - lat) * LEAST_DEGREE_M <= thresholds.witness_m
+        )  # few are left to measure
+        m = apart_m(from_lat[level], from_lon[level], lat[level], lon[level])
+        near[level[m <= thresholds.witness_m]] = True
     entry, sighting = entry[near], sighting[near]
     gap = (sightings["kind"] == "gap").to_numpy()[sighting]
     vehicle = sightings["vehicle_id"].to_numpy(dtype=np.int64)[sighting]
@@ -197,11 +204,13 @@ def _overlapping(entries: pd.DataFrame, sightings: pd.DataFrame) -> tuple[Int64A
     longest = int((sightings["end_time"] - sightings["start_time"]).max())
     begin, end = entries["start_time"].to_numpy(), entries["end_time"].to_numpy()
     low, high = np.searchsorted(start, begin - longest), np.searchsorted(start, end)
-    count = np.maximum(high - low, 0)
-    entry = np.repeat(np.arange(len(entries)), count)
-    row = order[np.repeat(low, count) + np.arange(len(entry)) - np.repeat(np.cumsum(count) - count, count)]
-    share = sightings["end_time"].to_numpy()[row] > begin[entry]
-    return entry[share], row[share]
+    until = sightings["end_time"].to_numpy()[order]
+    # Silences are few, and a day's sightings many: each is compared in place.
+    found = [
+        first + np.flatnonzero(until[first:last] > at)
+        for first, last, at in zip(low.tolist(), high.tolist(), begin.tolist(), strict=True)
+    ]
+    return np.repeat(np.arange(len(entries)), list(map(len, found))), order[np.concatenate(found)]
 
 
 def _pair(entry: Int64Array, vehicle: Int64Array) -> Int64Array:

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from analytics.asked import Asked, with_columns
 from analytics.audit import Tables
 from analytics.causes import innocent_causes
 from analytics.context import FleetContext
@@ -22,7 +23,7 @@ from analytics.patterns import patterns
 from analytics.places import CONTROLLED_VENUES
 from analytics.score import holding, private_score
 from analytics.unbroken import unbroken_s
-from geo.arrays import BoolArray, FloatArray
+from geo.arrays import Columns, FloatArray
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 REACH_DAYS = 1
@@ -72,25 +73,22 @@ def weigh(
     context : its orders reach as far back as any order of these days.
     """
     first = from_day - thresholds.window_days + 1
-    trips = _ordered(rows.trips, first, to_day)
-    stops = _ordered(rows.stops, first, to_day)
+    trips, stops = (Asked(_ordered(table, first, to_day)) for table in (rows.trips, rows.stops))
     silences = _named(_ordered(rows.dark, from_day - REACH_DAYS, to_day + REACH_DAYS), context)
     dark = attributed(silences, rows.sightings, thresholds)
-    trips = trips.assign(**_dwelling(trips, stops))
-    sleeping = nights(stops, context, thresholds)
+    trips.found |= _dwelling(trips, stops)
+    sleeping = nights(stops.table, context, thresholds)
     order = order_rows(trips, context.orders)
-    trips = pd.concat(
-        [trips, patterns(trips, sleeping, thresholds), detours(trips, order, context, thresholds)], axis=1
-    )
-    trips = trips.assign(**overruns(trips, order, context), unbroken_s=unbroken_s(trips, thresholds))
-    trips = trips.assign(**_card(trips, thresholds))
-    trips = trips[trips["day"] >= from_day].reset_index(drop=True)
-    trips = trips.assign(**_interference(trips, dark, thresholds))
-    holds = innocent_causes(trips, context, thresholds)
-    scores = private_score(_strength(trips, thresholds), holds, trips.index)
-    named = holding(holds, trips.index)
+    trips.found |= patterns(trips, sleeping, thresholds) | detours(trips, order, context, thresholds)
+    trips.found |= overruns(trips, order, context) | {"unbroken_s": unbroken_s(trips, thresholds)}
+    trips.found |= _card(trips, thresholds)
+    trips = _since(trips, from_day)
+    excuses = _interference(trips, dark, thresholds)
+    trips.found["dark_m"] = excuses.pop("dark_m")
+    holds = innocent_causes(trips, excuses, context, thresholds)
+    scores = private_score(_strength(trips, excuses["interference"], thresholds), holds)
     return Evidence(
-        pd.concat([trips.drop(columns=["interference", "dark_ordered", "dark_covered"]), scores, named], axis=1),
+        with_columns(trips.table, trips.found | scores | {"holds": holding(holds)}),
         under_orders(with_bases(sleeping, context, from_day, to_day, thresholds), context, thresholds),
         dark[dark["day"].between(from_day, to_day)].reset_index(drop=True),
     )
@@ -113,7 +111,8 @@ _FOUND = frozenset(EVIDENCE) - {"card_missing"} | {
 def _ordered(table: pd.DataFrame, from_day: int, to_day: int) -> pd.DataFrame:
     """Rows of these days by vehicle and time, without what an earlier weighing found."""
     found = _FOUND - {"dark_m"} if "jump_m" in table.columns else _FOUND
-    chosen = table[[name for name in table.columns if name not in found and not name.startswith("score_")]]
+    names = [name for name in table.columns if name not in found and not name.startswith("score_")]
+    chosen = table if len(names) == len(table.columns) else table[names]
     day = chosen["day"].to_numpy()
     inside = (day >= from_day) & (day <= to_day)
     if not inside.all():
@@ -129,7 +128,17 @@ def _named(dark: pd.DataFrame, context: FleetContext) -> pd.DataFrame:
     return dark.assign(vehicle_id=context.vehicle_ids[dark["vehicle_ix"].to_numpy(dtype=np.int64)])
 
 
-def _dwelling(trips: pd.DataFrame, stops: pd.DataFrame) -> dict[str, FloatArray]:
+def _since(trips: Asked, from_day: int) -> Asked:
+    """The trips of from_day and later."""
+    late = trips["day"] >= from_day
+    if late.all():
+        return trips
+    kept = Asked(trips.table[late].reset_index(drop=True))
+    kept.found = {name: column[late] for name, column in trips.found.items()}
+    return kept
+
+
+def _dwelling(trips: Asked, stops: Asked) -> Columns:
     """Seconds the vehicle stood where each trip ends (`dwell_s`) and where it began (`stood_s`); NaN if not known.
 
     Stops are cut at midnight, and so are these: a stay that reaches it is taken as a long one, a whole day.
@@ -137,10 +146,10 @@ def _dwelling(trips: pd.DataFrame, stops: pd.DataFrame) -> dict[str, FloatArray]
     found = {name: np.full(len(trips), np.nan) for name in ("dwell_s", "stood_s")}
     if not len(trips) or not len(stops):
         return found
-    vehicle, standing = (table["vehicle_ix"].to_numpy(dtype=np.int64) for table in (trips, stops))
-    lasting = (stops["end_time"] - stops["start_time"]).to_numpy()
+    vehicle, standing = (table["vehicle_ix"].astype(np.int64) for table in (trips, stops))
+    lasting = stops["end_time"] - stops["start_time"]
     for name, mine, theirs in (("dwell_s", "end_time", "start_time"), ("stood_s", "start_time", "end_time")):
-        wanted, time = trips[mine].to_numpy(), stops[theirs].to_numpy()
+        wanted, time = trips[mine], stops[theirs]
         low = min(int(wanted.min()), int(time.min()))
         span = max(int(wanted.max()), int(time.max())) - low + 1
         wanted, key = vehicle * span + (wanted - low), standing * span + (time - low)
@@ -148,20 +157,20 @@ def _dwelling(trips: pd.DataFrame, stops: pd.DataFrame) -> dict[str, FloatArray]
         at = order[np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)]
         known = np.flatnonzero(key[at] == wanted)
         at = at[known]
-        edge = stops[mine].to_numpy()[at]
+        edge = stops[mine][at]
         whole = (edge + UTC_OFFSET_US) % DAY_US == 0
         found[name][known] = np.where(whole, DAY_US, lasting[at]) / SECOND_US
     return found
 
 
-def _card(trips: pd.DataFrame, thresholds: EvidenceThresholds) -> dict[str, FloatArray]:
+def _card(trips: Asked, thresholds: EvidenceThresholds) -> Columns:
     """Whether a card was missing (NaN: none was reported in the window), and days of use since one was."""
-    missing = trips["driver_card"].isna().to_numpy()
-    vehicle, day = trips["vehicle_ix"].to_numpy(dtype=np.int64), trips["day"].to_numpy(dtype=np.int64)
     if not len(trips):
         return {"card_missing": np.empty(0), "reader_silent_days": np.empty(0)}
-    key = vehicle << 32 | day
-    days, of = np.unique(key, return_inverse=True)
+    missing = trips.column("driver_card").missing
+    key = trips["vehicle_ix"].astype(np.int64) << 32 | trips["day"]
+    new = np.concatenate(([True], key[1:] != key[:-1]))
+    days, of = key[new], np.cumsum(new) - 1
     with_card = np.zeros(len(days), dtype=np.bool_)
     with_card[of[~missing]] = True
     number = np.arange(len(days))
@@ -175,9 +184,7 @@ def _card(trips: pd.DataFrame, thresholds: EvidenceThresholds) -> dict[str, Floa
     }
 
 
-def _interference(
-    trips: pd.DataFrame, dark: pd.DataFrame, thresholds: EvidenceThresholds
-) -> dict[str, FloatArray | BoolArray]:
+def _interference(trips: Asked, dark: pd.DataFrame, thresholds: EvidenceThresholds) -> Columns:
     """Metres in the dark within or beside each trip, those of interference, and what excuses them."""
     n = len(trips)
     metres, tampered = np.zeros(n), np.zeros(n)
@@ -185,8 +192,7 @@ def _interference(
     if len(dark) and n:
         near = int(thresholds.dark_near_s * SECOND_US)
         begin, until = dark["start_time"].to_numpy() - near, dark["end_time"].to_numpy() + near
-        start, end = trips["start_time"].to_numpy(), trips["end_time"].to_numpy()
-        vehicle = trips["vehicle_ix"].to_numpy()
+        start, end, vehicle = trips["start_time"], trips["end_time"], trips["vehicle_ix"]
         first = np.searchsorted(vehicle, dark["vehicle_ix"].to_numpy())
         last = np.searchsorted(vehicle, dark["vehicle_ix"].to_numpy(), side="right")
         count = last - first
@@ -204,28 +210,27 @@ def _interference(
     return {"dark_m": metres, "interference": tampered, "dark_ordered": ordered, "dark_covered": covered}
 
 
-def _strength(trips: pd.DataFrame, thresholds: EvidenceThresholds) -> dict[str, FloatArray]:
-    column = {name: trips[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (
-        "off_hours_share", "out_of_area_share", "residence", "card_missing", "detour_m", "unnamed_stop", "recurring_days",
-        "school_run_days", "home_work_days", "interference", "rest_day",
-    )}  # fmt: skip
-    weekend = (trips["day"].to_numpy() + 3) % 7 >= 5  # day 0, 1970-01-01, was a Thursday
-    rest = np.maximum(column["rest_day"], weekend)
-    venue = trips["destination_kind"].isin(CONTROLLED_VENUES) | trips["origin_kind"].isin(CONTROLLED_VENUES)
-    venue |= trips["venue_dwell_s"] > 0
-    rhythm = np.maximum(column["recurring_days"], np.maximum(column["school_run_days"], column["home_work_days"]))
-    beyond = (np.nan_to_num(column["detour_m"]) - thresholds.detour_free_m) / thresholds.detour_full_m
+def _strength(trips: Asked, interference_m: FloatArray, thresholds: EvidenceThresholds) -> dict[str, FloatArray]:
+    off_share, out_share, residence, rest_day = (
+        trips.column(name).numbers for name in ("off_hours_share", "out_of_area_share", "residence", "rest_day")
+    )
+    weekend = (trips["day"] + 3) % 7 >= 5  # day 0, 1970-01-01, was a Thursday
+    venue = trips.column("venue_dwell_s").numbers > 0
+    for kind in ("origin_kind", "destination_kind"):
+        venue |= trips.column(kind).among(CONTROLLED_VENUES)
+    rhythm = np.maximum(trips["recurring_days"], np.maximum(trips["school_run_days"], trips["home_work_days"]))
+    beyond = (np.nan_to_num(trips["detour_m"]) - thresholds.detour_free_m) / thresholds.detour_full_m
     return {
         "score_no_order": np.ones(len(trips)),
-        "score_off_hours": column["off_hours_share"],
-        "score_rest_day": rest,
-        "score_rest_outing": column["out_of_area_share"] * column["rest_day"],
-        "score_out_of_area": column["out_of_area_share"],
-        "score_venue": venue.to_numpy(dtype=np.float64),
-        "score_residence": column["residence"] * (column["off_hours_share"] > 0),
-        "score_overnight": column["home_work_days"],
+        "score_off_hours": off_share,
+        "score_rest_day": np.maximum(rest_day, weekend),
+        "score_rest_outing": out_share * rest_day,
+        "score_out_of_area": out_share,
+        "score_venue": venue.astype(np.float64),
+        "score_residence": residence * (off_share > 0),
+        "score_overnight": trips["home_work_days"],
         "score_pattern": (rhythm >= thresholds.recurring_days).astype(np.float64),
-        "score_detour": np.maximum(column["unnamed_stop"], METRES_ALONE * np.clip(beyond, 0.0, 1.0)),
-        "score_no_card": (trips["driver_card"].isna()).to_numpy(dtype=np.float64),
-        "score_interference": column["interference"] / thresholds.dark_full_m,
+        "score_detour": np.maximum(trips["unnamed_stop"], METRES_ALONE * np.clip(beyond, 0.0, 1.0)),
+        "score_no_card": trips.column("driver_card").missing.astype(np.float64),
+        "score_interference": interference_m / thresholds.dark_full_m,
     }

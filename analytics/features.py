@@ -144,7 +144,8 @@ def trips_table(trips: Columns, context: FleetContext, thresholds: Thresholds = 
             "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
             **{name: trips[name] for name in ("speeding_s", "idle_s", *REGION_COLUMNS)},
             "sealed": sealed(context.seals, vehicle, start),
-        }
+        },
+        copy=False,
     )
 
 
@@ -161,7 +162,8 @@ def stops_table(stops: Columns, context: FleetContext) -> pd.DataFrame:
             "lon": stops["lon_e7"] * 1e-7,
             "kind": texts(("stop", "gap"), stops["gap"].astype(np.int64)),
             "place": place.names,
-        }
+        },
+        copy=False,
     )
 
 

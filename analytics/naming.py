@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.places import as_texts
 from geo.arrays import Int32Array, Int64Array
 from geo.localtime import SECOND_US, UTC_OFFSET_US, day_date, to_datetime
 
@@ -27,17 +28,21 @@ def night_ids(vehicle_id: Int32Array, day: Int32Array) -> "pd.Series[str]":
 
 
 _TIMES_OF_DAY = pa.array(
-    [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)]
+    [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)],
+    pa.large_string(),
 )
 
+_NOTHING = pa.scalar("", pa.large_string())
 
-def _each_day(day: Int32Array | Int64Array, form: str) -> pa.StringArray:
+
+def _each_day(day: Int32Array | Int64Array, form: str) -> pa.LargeStringArray:
     """Local days in a form, made once for all that share a day."""
-    days, which = np.unique(day, return_inverse=True)
-    return pa.array([form.format(day_date(each)) for each in days.tolist()], pa.string()).take(pa.array(which))
+    first, last = (int(day.min()), int(day.max())) if len(day) else (0, -1)
+    days = [form.format(day_date(each)) for each in range(first, last + 1)]
+    return pa.array(days, pa.large_string()).take(pa.array(day - first))
 
 
-def _joined(vehicle_id: Int32Array, *parts: pa.StringArray) -> "pd.Series[str]":
+def _joined(vehicle_id: Int32Array, *parts: pa.LargeStringArray) -> "pd.Series[str]":
     ids, whose = np.unique(vehicle_id, return_inverse=True)
-    first = pa.array(ids).cast(pa.string()).take(pa.array(whose))
-    return pd.Series(pc.binary_join_element_wise(first, *parts, ""), dtype="str")
+    first = pa.array(ids).cast(pa.large_string()).take(pa.array(whose))
+    return as_texts(pc.binary_join_element_wise(first, *parts, _NOTHING))

@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
+from analytics.asked import with_columns
 from analytics.context import FleetContext
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from analytics.naming import night_ids
 from analytics.orders import order_cover
 from analytics.places import places_at
-from geo.arrays import BoolArray, FloatArray, Int64Array
+from geo.arrays import BoolArray, FloatArray
 from geo.distance import metres_per_degree
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
@@ -51,10 +53,10 @@ def nights(stops: pd.DataFrame, context: FleetContext, thresholds: EvidenceThres
     first = np.ones(len(rows), dtype=np.bool_)
     first[1:] = (vehicle[1:] != vehicle[:-1]) | (day[1:] != day[:-1])
     rows = rows[first]
-    found = stops[["vehicle_ix", "day", "lat", "lon", "place"]].iloc[rows].reset_index(drop=True)
-    found = found.assign(night_s=asleep[rows])
-    where = (found[name].to_numpy() for name in ("vehicle_ix", "lat", "lon"))
-    return found.assign(base_m=context.bases.distance_m(*where))
+    found = {name: stops[name].array[rows] for name in ("vehicle_ix", "day", "lat", "lon", "place")}
+    where = (np.asarray(found[name]) for name in ("vehicle_ix", "lat", "lon"))
+    known = {"night_s": asleep[rows], "base_m": context.bases.distance_m(*where)}
+    return pd.DataFrame(found | known, copy=False)
 
 
 def with_bases(
@@ -83,17 +85,18 @@ def with_bases(
     """
     window = thresholds.window_days
     first = from_day - window + 1
-    near_rows = known[known["day"].between(first, to_day)]
-    vehicles = int(near_rows["vehicle_ix"].max()) + 1 if len(near_rows) else 0
+    day = known["day"].to_numpy()
+    near_rows = known[(day >= first) & (day <= to_day)]
+    vehicle, day = near_rows["vehicle_ix"].to_numpy(), near_rows["day"].to_numpy()
+    vehicles = int(vehicle.max(initial=-1)) + 1
     span = to_day - first + 1
     lat, lon = (np.full((vehicles, span), np.nan) for _ in range(2))
-    at = near_rows["vehicle_ix"].to_numpy(), near_rows["day"].to_numpy() - first
-    lat[at], lon[at] = near_rows["lat"], near_rows["lon"]
+    lat[vehicle, day - first], lon[vehicle, day - first] = near_rows["lat"], near_rows["lon"]
     near = _near(lat, lon, window, thresholds.same_place_m)
     about = _about(near, window)
-    densest = window - 1 - np.argmax(about[:, :, ::-1], axis=2)
-    day = np.arange(about.shape[1])
-    together = sliding_window_view(near, window, axis=2)[np.arange(vehicles)[:, None], day + densest, day]
+    densest = window - 1 - np.argmax(about, axis=2)
+    last = np.arange(about.shape[1])
+    together = sliding_window_view(near, window, axis=2)[np.arange(vehicles)[:, None], last + densest, last]
     members = together.sum(axis=2)
     nights_known = sliding_window_view(~np.isnan(lat), window, axis=1).sum(axis=2)
     teaches = (members >= thresholds.learned_nights) & (2 * members > nights_known) & (members > 0)
@@ -106,16 +109,19 @@ def with_bases(
         )
         for places in (lat, lon)
     ]
-    rows = near_rows[near_rows["day"] >= from_day].reset_index(drop=True)
-    vehicle = rows["vehicle_ix"].to_numpy()
-    at = vehicle, rows["day"].to_numpy() - from_day
+    asked = day >= from_day
+    vehicle = vehicle[asked]
+    at = vehicle, day[asked] - from_day
     learned_lat, learned_lon = (places[at] for places in learned)
-    return rows.assign(
-        nights_here=about[:, :, -1][at],
-        learned_lat=learned_lat,
-        learned_lon=learned_lon,
-        learned_nights=np.where(teaches, members, 0)[at],
-        learned_base_m=context.bases.distance_m(vehicle, learned_lat, learned_lon),
+    return with_columns(
+        near_rows[asked].reset_index(drop=True),
+        {
+            "nights_here": about[:, :, 0][at].astype(np.int64),
+            "learned_lat": learned_lat,
+            "learned_lon": learned_lon,
+            "learned_nights": np.where(teaches, members, 0)[at],
+            "learned_base_m": context.bases.distance_m(vehicle, learned_lat, learned_lon),
+        },
     )
 
 
@@ -136,15 +142,18 @@ def under_orders(found: pd.DataFrame, context: FleetContext, thresholds: Evidenc
     midnight = found["day"].to_numpy(dtype=np.int64) * DAY_US - UTC_OFFSET_US
     start = midnight + int(thresholds.night_from_h * HOUR_US)
     end = midnight + int(thresholds.night_to_h * HOUR_US)
-    lat_e7, lon_e7 = (np.rint(found[name].to_numpy(dtype=np.float64) * 1e7).astype(np.int32) for name in ("lat", "lon"))
+    lat_e7, lon_e7 = (np.rint(found[name].to_numpy() * 1e7).astype(np.int32) for name in ("lat", "lon"))
     order, _ = order_cover(context.orders, vehicle, start, end)
-    return found.assign(
-        night_id=night_ids(context.vehicle_ids[vehicle], found["day"].to_numpy()),
-        start_time=start,
-        end_time=end,
-        night_kind=places_at(context.zones, lat_e7, lon_e7, start).kinds,
-        dispatch_order=pd.Series(order, dtype=object),
-        vehicle_class=pd.Series(context.vehicle_class[vehicle], dtype=object),
+    return with_columns(
+        found,
+        {
+            "night_id": night_ids(context.vehicle_ids[vehicle], found["day"].to_numpy()),
+            "start_time": start,
+            "end_time": end,
+            "night_kind": places_at(context.zones, lat_e7, lon_e7, start).kinds,
+            "dispatch_order": pd.Series(order, dtype=object),
+            "vehicle_class": pd.Series(context.vehicle_class[vehicle], dtype=object),
+        },
     )
 
 
@@ -167,13 +176,16 @@ def _near(lat: FloatArray, lon: FloatArray, window: int, within_m: float) -> Boo
     return near
 
 
-def _about(near: BoolArray, window: int) -> Int64Array:
-    """How many nights of each window lie about each night in it; (v, windows, window) of nights (v, n, n) near each other."""
+def _about(near: BoolArray, window: int) -> NDArray[np.int16]:
+    """How many nights of each window lie about each night in it, the latest first; (v, windows, window).
+
+    Of nights (v, n, n) that lie near each other.
+    """
     vehicles, span, _ = near.shape
-    about = np.empty((vehicles, span - window + 1, window), dtype=np.int64)
-    count = near[:, : window - 1].sum(axis=1)
+    about = np.empty((vehicles, span - window + 1, window), dtype=np.int16)
+    count = near[:, : window - 1].sum(axis=1, dtype=np.int16)
     for first in range(span - window + 1):
         count += near[:, first + window - 1]
-        about[:, first] = count[:, first : first + window]
+        about[:, first] = count[:, first : first + window][:, ::-1]
         count -= near[:, first]
     return about

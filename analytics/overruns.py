@@ -1,10 +1,10 @@
 """Trips under a dispatch order against its hours and its places."""
 
 import numpy as np
-import pandas as pd
 
+from analytics.asked import Asked
 from analytics.context import FleetContext
-from geo.arrays import FloatArray, Int64Array
+from geo.arrays import Columns, FloatArray, Int64Array
 from geo.distance import metres_per_e7
 from geo.localtime import SECOND_US
 
@@ -12,7 +12,7 @@ Places = tuple[FloatArray, FloatArray]
 """Latitudes and longitudes, WGS-84 degrees."""
 
 
-def overruns(trips: pd.DataFrame, order: Int64Array, context: FleetContext) -> dict[str, FloatArray]:
+def overruns(trips: Asked, order: Int64Array, context: FleetContext) -> Columns:
     """By how much each trip goes beyond its dispatch order in time and in place.
 
     Parameters
@@ -39,7 +39,7 @@ def overruns(trips: pd.DataFrame, order: Int64Array, context: FleetContext) -> d
     rows = np.flatnonzero(order >= 0)
     if not len(rows):
         return {"order_overrun_s": overrun, "order_away_m": away}
-    start, end = (trips[name].to_numpy(dtype=np.int64)[rows] for name in ("start_time", "end_time"))
+    start, end = (trips[name][rows] for name in ("start_time", "end_time"))
     begins, ends = orders.starts[order[rows]], orders.ends[order[rows]]
     before = np.clip(begins - start, 0, end - start)
     after = np.clip(end - ends, 0, end - start)
@@ -48,32 +48,41 @@ def overruns(trips: pd.DataFrame, order: Int64Array, context: FleetContext) -> d
     order = order[rows]
     there = orders.destination_lat[order], orders.destination_lon[order]
     begun = _places(trips, "start", rows)
-    first = _first_of(order)
+    first = _first_of(order, len(orders.starts))
     set_out = begun[0][first], begun[1][first]
-    vehicle = trips["vehicle_ix"].to_numpy(dtype=np.int64)[rows]
-    for at in (begun, _places(trips, "end", rows)):
-        off = _from_line(at, there, set_out)
-        if len(context.bases.lat):
-            base = context.bases.lat[vehicle], context.bases.lon[vehicle]
-            off = np.fmin(off, _from_line(at, there, base))
-            off = np.fmin(off, context.bases.distance_m(vehicle.astype(np.int32), *at))
+    vehicle = trips["vehicle_ix"][rows]
+    bases = context.bases
+    for places in (begun, _places(trips, "end", rows)):
+        off = bases.distance_m(vehicle, *places)
+        out = np.flatnonzero(off != 0)  # who is at the base is nowhere else
+        at, leads, came = (_taken(each, out) for each in (places, there, set_out))
+        ahead = _about(at, leads)
+        off[out] = np.fmin(off[out], _from_line(ahead, _about(at, came)))
+        if len(bases.lat):
+            base = bases.lat[vehicle[out]], bases.lon[vehicle[out]]
+            off[out] = np.fmin(off[out], _from_line(ahead, _about(at, base)))
         away[rows] = np.fmax(away[rows], off)
     return {"order_overrun_s": overrun, "order_away_m": away}
 
 
-def _places(trips: pd.DataFrame, end: str, rows: Int64Array) -> Places:
-    return trips[f"{end}_lat"].to_numpy(dtype=np.float64)[rows], trips[f"{end}_lon"].to_numpy(dtype=np.float64)[rows]
+def _places(trips: Asked, end: str, rows: Int64Array) -> Places:
+    return trips[f"{end}_lat"][rows], trips[f"{end}_lon"][rows]
 
 
-def _first_of(order: Int64Array) -> Int64Array:
-    """For each row the first row of the same order."""
-    _, first, of = np.unique(order, return_index=True, return_inverse=True)
-    return first[of]
+def _first_of(order: Int64Array, orders: int) -> Int64Array:
+    """For each row the first row of the same one of so many orders."""
+    first = np.zeros(orders, dtype=np.int64)
+    first[order[::-1]] = np.arange(len(order))[::-1]  # the last that is written stays
+    return first[order]
 
 
-def _from_line(at: Places, one: Places, other: Places) -> FloatArray:
-    """Metres of each place from the straight line between two others; NaN where one of these is NaN."""
-    (x0, y0), (x1, y1) = _about(at, one), _about(at, other)
+def _taken(places: Places, rows: Int64Array) -> Places:
+    return places[0][rows], places[1][rows]
+
+
+def _from_line(one: Places, other: Places) -> FloatArray:
+    """Metres of each place from the straight line between two others, about it; NaN where one of these is NaN."""
+    (x0, y0), (x1, y1) = one, other
     dx, dy = x1 - x0, y1 - y0
     length2 = dx * dx + dy * dy
     part = np.divide(-(x0 * dx + y0 * dy), length2, out=np.zeros_like(length2), where=length2 > 0)

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from analytics.asked import Asked
 from analytics.detour import PLACES_OF_WORK
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
-from geo.arrays import BoolArray, FloatArray, Int64Array
+from geo.arrays import BoolArray, Columns, FloatArray, Int64Array
 from geo.distance import apart_m
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
@@ -13,7 +14,7 @@ HOUR_S = 3600.0
 DAY_S = 86_400.0
 
 
-def patterns(trips: pd.DataFrame, nights: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
+def patterns(trips: Asked, nights: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> Columns:
     """On how many days, of the window that ends with its own, each trip's rhythm recurs.
 
     Parameters
@@ -23,38 +24,35 @@ def patterns(trips: pd.DataFrame, nights: pd.DataFrame, thresholds: EvidenceThre
 
     Returns
     -------
-    DataFrame   Index of `trips`: recurring_days (days with a trip that no order covers, to the same place, no place of
+    float64 (n,) each   recurring_days (days with a trip that no order covers, to the same place, no place of
     work, at the same hour), school_run_days (days with a short call at the same school when children are brought or
     fetched), home_work_days (nights away from the base at the place it goes to in the evening or comes from in the
     morning). 0.0 where it has no such rhythm itself.
     """
-    away = ~trips["destination_kind"].isin(PLACES_OF_WORK).to_numpy()
-    free = trips["dispatch_order"].isna().to_numpy()
-    ends = _second_of_day(trips["end_time"].to_numpy())
+    away = ~trips.column("destination_kind").among(PLACES_OF_WORK)
+    free = trips.column("dispatch_order").missing
+    ends = _second_of_day(trips["end_time"])
     window = thresholds.window_days
     recurring = _days_alike(trips, away & free, ends, thresholds.same_hour_s, window, thresholds)
     school = _school_run(trips, ends, thresholds) & free
-    return pd.DataFrame(
-        {
-            "recurring_days": recurring,
-            "school_run_days": _days_alike(trips, school, ends, DAY_S, window, thresholds),
-            "home_work_days": _nights_at(trips, nights, free, thresholds),
-        },
-        index=trips.index,
-    )
+    return {
+        "recurring_days": recurring,
+        "school_run_days": _days_alike(trips, school, ends, DAY_S, window, thresholds),
+        "home_work_days": _nights_at(trips, nights, free, thresholds),
+    }
 
 
-def _school_run(trips: pd.DataFrame, ends: FloatArray, thresholds: EvidenceThresholds) -> BoolArray:
+def _school_run(trips: Asked, ends: FloatArray, thresholds: EvidenceThresholds) -> BoolArray:
     in_hours = np.zeros(len(trips), dtype=np.bool_)
     for begin_h, end_h in thresholds.school_hours:
         in_hours |= (ends >= begin_h * HOUR_S) & (ends <= end_h * HOUR_S)
-    short = (trips["dwell_s"] <= thresholds.school_dwell_s).to_numpy()
-    run: BoolArray = in_hours & short & (trips["destination_kind"] == "school").to_numpy()
+    short = trips["dwell_s"] <= thresholds.school_dwell_s
+    run: BoolArray = in_hours & short & trips.column("destination_kind").among({"school"})
     return run
 
 
 def _days_alike(
-    trips: pd.DataFrame,
+    trips: Asked,
     which: BoolArray,
     second: FloatArray,
     within_s: float,
@@ -66,7 +64,7 @@ def _days_alike(
     rows = np.flatnonzero(which)
     if not len(rows):
         return days
-    vehicle, day = (trips[name].to_numpy(dtype=np.int64)[rows] for name in ("vehicle_ix", "day"))
+    vehicle, day = (trips[name][rows].astype(np.int64) for name in ("vehicle_ix", "day"))
     key = vehicle << 32 | day
     low = np.searchsorted(key, key - window + 1)
     count = np.searchsorted(key, key, side="right") - low
@@ -74,7 +72,7 @@ def _days_alike(
     other = np.repeat(low, count) + np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count)
     apart_s = np.abs(second[rows][one] - second[rows][other])
     alike = np.minimum(apart_s, DAY_S - apart_s) <= within_s
-    lat, lon = trips["end_lat"].to_numpy()[rows], trips["end_lon"].to_numpy()[rows]
+    lat, lon = trips["end_lat"][rows], trips["end_lon"][rows]
     one, other = one[alike], other[alike]
     near = apart_m(lat[one], lon[one], lat[other], lon[other]) <= thresholds.same_place_m
     distinct = np.unique(one[near].astype(np.int64) << 32 | day[other[near]]) >> 32
@@ -82,9 +80,7 @@ def _days_alike(
     return days
 
 
-def _nights_at(
-    trips: pd.DataFrame, nights: pd.DataFrame, free: BoolArray, thresholds: EvidenceThresholds
-) -> FloatArray:
+def _nights_at(trips: Asked, nights: pd.DataFrame, free: BoolArray, thresholds: EvidenceThresholds) -> FloatArray:
     """Nights away from the base, up to the trip's day, at the place where it ends or from which it sets out."""
     best = np.zeros(len(trips))
     away = nights[nights["base_m"] > thresholds.away_m]
@@ -92,14 +88,14 @@ def _nights_at(
     if not len(away) or not len(rows):
         return best
     key = away["vehicle_ix"].to_numpy(dtype=np.int64) << 32 | away["day"].to_numpy(dtype=np.int64)
-    mine = trips["vehicle_ix"].to_numpy(dtype=np.int64)[rows] << 32 | trips["day"].to_numpy(dtype=np.int64)[rows]
+    mine = trips["vehicle_ix"][rows].astype(np.int64) << 32 | trips["day"][rows]
     low = np.searchsorted(key, mine - thresholds.window_days + 1)
     count = np.searchsorted(key, mine, side="right") - low
     trip = np.repeat(rows, count)
     night = np.repeat(low, count) + np.arange(len(trip)) - np.repeat(np.cumsum(count) - count, count)
     night_lat, night_lon = away["lat"].to_numpy()[night], away["lon"].to_numpy()[night]
     for end in ("start", "end"):
-        lat, lon = (trips[f"{end}_{axis}"].to_numpy()[trip] for axis in ("lat", "lon"))
+        lat, lon = (trips[f"{end}_{axis}"][trip] for axis in ("lat", "lon"))
         near = apart_m(lat, lon, night_lat, night_lon) <= thresholds.same_place_m
         best = np.maximum(best, np.bincount(trip[near], minlength=len(trips)))
     return best

@@ -1,16 +1,21 @@
 """Sums per vehicle and local day."""
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from analytics import kernels
 from analytics.days import by_day, day_key
 from analytics.exact import exact
+from analytics.places import texts
 from geo.arrays import Columns, FloatArray, Int32Array, Int64Array, UInt32Array
 from geo.localtime import SECOND_US, local_day
 from geo.positions import Positions
 
 
-def vehicle_day_columns(sums: Columns) -> Columns:
+def vehicle_day_columns(sums: Columns) -> dict[str, "NDArray[Any] | pd.Series[str]"]:
     """The columns of table `vehicle_day`, and vehicle_ix, of what `vehicle_day_sums` gives.
 
     `distance_m` and its interval are the best estimate of all that was driven: trips, and the way over silences (`gap_m`);
@@ -20,12 +25,12 @@ def vehicle_day_columns(sums: Columns) -> Columns:
     """
     stuck = (sums["odometer_m"] <= STUCK_SHARE * sums["distance_m"]) & (sums["distance_m"] >= STUCK_M)
     parts = {"moving_us", "below_m2", "above_m2", "odometer_breaks"}
-    table = {name: column for name, column in sums.items() if name not in parts}
+    table: dict[str, Any] = {name: column for name, column in sums.items() if name not in parts}
     return table | {
         "moving_s": sums["moving_us"] / SECOND_US,
         "distance_low_m": np.maximum(sums["distance_m"] - np.sqrt(sums["below_m2"]), 0.0),
         "distance_high_m": sums["distance_m"] + np.sqrt(sums["above_m2"]),
-        "odometer_mark": np.where(sums["odometer_breaks"] > 0, "reset", np.where(stuck, "stuck", "")),
+        "odometer_mark": texts(("reset", "stuck"), np.where(sums["odometer_breaks"] > 0, 0, np.where(stuck, 1, -1))),
     }
 
 

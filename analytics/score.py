@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analytics.places import texts
 from geo.arrays import BoolArray, FloatArray, Int64Array
 
 
@@ -88,7 +89,9 @@ PARTS = {
 """Part → what it is. The sum is cut at 100."""
 
 
-def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolArray], index: pd.Index) -> pd.DataFrame:
+def private_score(
+    strength: Mapping[str, FloatArray], holds: Mapping[str, BoolArray]
+) -> dict[str, "FloatArray | pd.Series[str]"]:
     """The parts, their sum, and what cleared them.
 
     Parameters
@@ -98,7 +101,7 @@ def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolAr
 
     Returns
     -------
-    DataFrame   Columns of PARTS, to a tenth of a point; `private_score`, their sum, 0 … 100; `cleared`, text: for each
+    float64 (n,) each   Columns of PARTS, to a tenth of a point; `private_score`, their sum, 0 … 100; `cleared`, text: for each
     part that lost points to innocent causes its name and theirs, as "no_card:reader_broken venue:lunch+passing".
 
     Notes
@@ -107,39 +110,44 @@ def private_score(strength: Mapping[str, FloatArray], holds: Mapping[str, BoolAr
     person reads add up to the sum.
     """
     scores: dict[str, FloatArray] = {}
-    total, key = np.zeros(len(index)), np.zeros(len(index), dtype=np.int64)
+    n = len(holds["order"])
+    total, key = np.zeros(n), np.zeros(n, dtype=np.int64)
     places: list[tuple[str, str]] = []
     for name, part in PARTS.items():
-        evidence = np.clip(np.nan_to_num(strength[name], nan=0.0), 0.0, 1.0)
-        left, there = np.ones(len(index)), evidence > 0
+        rows = np.flatnonzero(strength[name] > 0)  # most trips have none of most parts
+        left, bits = np.ones(len(rows)), np.zeros(len(rows), dtype=np.int64)
         for cause, share in part.causes.items():
-            held = holds[cause] & there
-            np.minimum(left, share, out=left, where=held)
-            key |= held.astype(np.int64) << len(places)  # fewer than 63 in all
+            held = np.flatnonzero(holds[cause][rows])
+            left[held] = np.minimum(left[held], share)
+            bits[held] |= 1 << len(places)  # fewer than 63 in all
             places.append((name.removeprefix("score_"), cause))
-        scores[name] = np.round(evidence * part.points * left, 1)
+        key[rows] |= bits
+        scores[name] = np.zeros(n)
+        scores[name][rows] = np.round(np.minimum(strength[name][rows], 1.0) * part.points * left, 1)
         total += scores[name]
-    scores["private_score"] = np.minimum(np.round(total, 1), 100.0)
-    cleared = _each_way(key, lambda bits: _in_words(bits, places))
-    return pd.DataFrame(scores, index=index).assign(cleared=pd.Series(cleared, index=index))
+    found: dict[str, FloatArray | pd.Series[str]] = {
+        **scores,
+        "private_score": np.minimum(np.round(total, 1), 100.0),
+        "cleared": _each_way(key, lambda bits: _in_words(bits, places)),
+    }
+    return found
 
 
-def holding(holds: Mapping[str, BoolArray], index: pd.Index) -> "pd.Series[str]":
+def holding(holds: Mapping[str, BoolArray]) -> "pd.Series[str]":
     """The names of the innocent causes that hold for each trip, in the order of CAUSES, with spaces between.
 
     Of all of CAUSES, whether or not a part of the score lost points to it.
     """
-    key = np.zeros(len(index), dtype=np.int64)
+    key = np.zeros(len(holds["order"]), dtype=np.int64)
     for place, cause in enumerate(CAUSES):
-        key |= holds[cause].astype(np.int64) << place
-    names = _each_way(key, lambda bits: " ".join(cause for place, cause in enumerate(CAUSES) if bits >> place & 1))
-    return pd.Series(names, index=index, name="holds")
+        key[holds[cause]] |= 1 << place
+    return _each_way(key, lambda bits: " ".join(cause for place, cause in enumerate(CAUSES) if bits >> place & 1))
 
 
-def _each_way(key: Int64Array, in_words: Callable[[int], str]) -> "pd.api.extensions.ExtensionArray":
+def _each_way(key: Int64Array, in_words: Callable[[int], str]) -> "pd.Series[str]":
     """The words of each key. Hundreds of thousands of trips are cleared in some dozens of ways: each is made once."""
     way, ways = pd.factorize(key)
-    return pd.array([in_words(bits) for bits in ways.tolist()], dtype="str").take(way)
+    return texts([in_words(bits) for bits in ways.tolist()], way)
 
 
 def _in_words(bits: int, places: list[tuple[str, str]]) -> str:

@@ -1,14 +1,14 @@
 """How long a vehicle was driven without a rest."""
 
 import numpy as np
-import pandas as pd
 
+from analytics.asked import Asked
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from geo.arrays import FloatArray
 from geo.localtime import SECOND_US
 
 
-def unbroken_s(trips: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) -> FloatArray:
+def unbroken_s(trips: Asked, thresholds: EvidenceThresholds = DEFAULT) -> FloatArray:
     """Seconds driven up to the end of each trip since the last rest; float64 (n,).
 
     Parameters
@@ -20,11 +20,10 @@ def unbroken_s(trips: pd.DataFrame, thresholds: EvidenceThresholds = DEFAULT) ->
     A rest is `rest_s` and more between the end of a trip and the beginning of the next. Waits within trips and shorter
     stands break nothing, nor do they count as driving. A silence so long counts as a rest: nobody saw it driven.
     """
-    vehicle = trips["vehicle_ix"].to_numpy()
-    start, end = trips["start_time"].to_numpy(dtype=np.int64), trips["end_time"].to_numpy(dtype=np.int64)
+    vehicle, start, end = trips["vehicle_ix"], trips["start_time"], trips["end_time"]
     new = np.ones(len(trips), dtype=np.bool_)
     new[1:] = (vehicle[1:] != vehicle[:-1]) | (start[1:] - end[:-1] >= int(thresholds.rest_s * SECOND_US))
-    driven_us = np.rint(trips["moving_s"].to_numpy(dtype=np.float64) * SECOND_US).astype(np.int64)
+    driven_us = np.rint(trips["moving_s"] * SECOND_US).astype(np.int64)
     total = np.cumsum(driven_us)
     first = np.maximum.accumulate(np.where(new, np.arange(len(trips)), 0))
     seconds: FloatArray = (total - (total - driven_us)[first]) / SECOND_US

@@ -4,10 +4,10 @@
 
 The month is simulated with all its faults, at the resolution at which terminals send, and written once, as the archive
 keeps it; later runs find it there. Each run is a process of its own: `one core` reads, measures and flags bucket by
-bucket; `two threads` and `two processes` divide the buckets. `positions_per_s` of a run is every position of the month
-by the whole time, reading included. `peak_mb` is the peak of the memory that is resident; of several processes that of
-the sum of their proportional shares (PSS), in which a page that they share counts once. Looking takes time, so that is a
-run of its own, which is not timed.
+bucket; `two threads` and `two processes` divide the buckets, and the last one, as an audit does. `positions_per_s` of a
+run is every position of the month by the whole time, reading included. `peak_mb` is the peak of the memory that is
+resident; of several processes that of the sum of their proportional shares (PSS), in which a page that they share counts
+once. Looking takes time, so that is a run of its own, which is not timed.
 """
 
 import argparse
@@ -35,10 +35,11 @@ from benchmarks.city import as_sent, read_city, reported
 from fixtures import truth
 from fixtures.fleet import make_fleet
 from fixtures.simulate import FIRST_DAY, chunks, write_fleet
+from geo.arrays import Int32Array
 from geo.localtime import day_date, day_number, local_day
 from geo.positions import Positions, canonical
 from gongche.fleet import Fleet
-from gongche.measuring import Job, measure_job
+from gongche.measuring import Job, divided, measure_job, set_aside
 from rules import catalogue_path
 from rules.evaluate import evaluate
 from rules.load import Rule, load_catalogue
@@ -145,12 +146,14 @@ def make(folder: Path, vehicles: int, days: int, seed: int) -> None:
 def run(folder: Path, days: int, kind: str, workers: int, *, watch: bool = False) -> dict[str, Any]:
     """Audit the month; the fleet is read before the clock starts, as a service holds it."""
     fleet = read_city(folder)
-    buckets = sorted({path.name for path in folder.glob("positions/day=*/part-*.parquet")})
+    names = {path.name for path in folder.glob("positions/day=*/part-*.parquet")}
+    vehicles = np.array([*fleet.vehicles], dtype=np.int32)
+    jobs = divided(vehicles, [int(name.split("-")[1]) for name in names], workers)
     _forget_peak()
     shares: list[int] = []
     begun = perf_counter()
-    with _watched(shares) if watch else nullcontext():
-        done = sum(_each(kind, workers, folder, days, buckets, fleet), Count())
+    with _watched(shares) if watch else nullcontext(), set_aside():
+        done = sum(_each(kind, workers, folder, days, jobs, fleet), Count())
     seconds = perf_counter() - begun
     peak = max(shares) if shares else _peak_kb()
     return {
@@ -200,14 +203,16 @@ def _share_kb(pid: int | None) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def _each(kind: str, workers: int, folder: Path, days: int, buckets: list[str], fleet: Fleet) -> Iterator[Count]:
+def _each(kind: str, workers: int, folder: Path, days: int, jobs: list[Int32Array], fleet: Fleet) -> Iterator[Count]:
     global _fleet, _rules
     _fleet, _rules = fleet, load_catalogue(catalogue_path())
+    names = [f"part-{int(wanted[0]) // VEHICLES_PER_BUCKET:05}-v1.parquet" for wanted in jobs]
+    jobs_of = ([folder] * len(jobs), [days] * len(jobs), names, jobs)
     if workers == 1:
-        yield from (audit_bucket(folder, days, bucket) for bucket in buckets)
+        yield from map(audit_bucket, *jobs_of)
         return
     with _pool(kind, workers) as pool:
-        yield from pool.map(audit_bucket, [folder] * len(buckets), [days] * len(buckets), buckets)
+        yield from pool.map(audit_bucket, *jobs_of)
 
 
 def _pool(kind: str, workers: int) -> Executor:
@@ -220,13 +225,13 @@ _fleet: Fleet | None = None
 _rules: list[Rule] = []
 
 
-def audit_bucket(folder: Path, days: int, name: str) -> Count:
-    """One bucket's month."""
+def audit_bucket(folder: Path, days: int, name: str, wanted: Int32Array | None = None) -> Count:
+    """One bucket's month, or that of some of its vehicles."""
     assert _fleet is not None
     paths = [f"positions/day={day_date(FIRST + day)}/{name}" for day in range(days)]
     there = tuple(path for path in paths if (folder / path).exists())
     done = Count()
-    for measured in measure_job(_fleet, Job(Folder(folder), there, None, FIRST, FIRST + days - 1)):
+    for measured in measure_job(_fleet, Job(Folder(folder), there, wanted, FIRST, FIRST + days - 1)):
         tables, context = measured.tables, _fleet.context(measured.vehicle_ids)
         evidence = weigh(Rows.of(tables, context), context, FIRST, FIRST + days - 1)
         flags = evaluate(_rules, {"trip": evidence.trips, "dark": evidence.dark, "night": evidence.nights})

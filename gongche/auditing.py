@@ -14,7 +14,7 @@ from gongche.console import Progress, no_progress
 from gongche.errors import WrongUseError
 from gongche.fleet import Fleet, load_fleet
 from gongche.home import Gongche
-from gongche.measuring import Job, Measured
+from gongche.measuring import Job, Measured, divided, set_aside
 from gongche.records_audit import audit_records
 from gongche.weighing import put, settle, weigh_audit
 from rules import catalogue_path
@@ -83,8 +83,8 @@ def audit_days(
     Of all vehicles, of a unit's and all below it, or of these alone (vehicle_id). WrongUseError when no unit has the
     code. The result takes the place of what stood there for these vehicle-days. A vehicle-day that its duty calendar
     does not know is left out, and told; it stays stale until the calendar knows it. With a scheduler the buckets are
-    measured by the workers of a Dask cluster; this process weighs and stores what they found. Each bucket is a
-    transaction of its own, which ends by taking the marks of its stale days.
+    measured by the workers of a Dask cluster; this process weighs and stores what they found. Each bucket, or part of
+    one, is a transaction of its own, which ends by taking the marks of its stale days.
     """
     with gongche.database.connection() as conn:
         rules = rules_in_use(conn)
@@ -97,20 +97,17 @@ def audit_days(
         vehicles = fleet.vehicles_of(unit)
         if not len(vehicles):
             raise WrongUseError(f"--unit: no unit with vehicles has the code {unit!r}")
-    if vehicles is not None:
-        buckets = np.intersect1d(buckets, vehicles // VEHICLES_PER_BUCKET).tolist()
 
     at_most = threads or gongche.settings.audit_threads
     files = gongche.archive.files
-    with measuring(fleet, scheduler, at_most, files) as (measure, in_flight):
+    with measuring(fleet, scheduler, at_most, files) as (measure, in_flight), set_aside():
 
-        def one(bucket: int) -> Audited:
-            first, done = bucket * VEHICLES_PER_BUCKET, Audited()
-            marks = waiting.between(first, first + VEHICLES_PER_BUCKET - 1)
-            marks = marks if vehicles is None else marks.of(vehicles)
+        def one(wanted: Int32Array) -> Audited:
+            done, marks = Audited(), waiting.of(wanted)
+            bucket = int(wanted[0]) // VEHICLES_PER_BUCKET
             with gongche.database.connection() as conn:
                 parts = gongche.archive.parts(conn, from_day - MARGIN_DAYS, to_day + MARGIN_DAYS, bucket)
-            for measured in measure(Job(files, tuple(parts), vehicles, from_day, to_day)):
+            for measured in measure(Job(files, tuple(parts), wanted, from_day, to_day)):
                 with gongche.database.connection() as conn:
                     done += store_measured(conn, fleet, rules, measured, from_day, to_day)
                     take_waiting(conn, marks.of(measured.vehicle_ids))
@@ -119,11 +116,13 @@ def audit_days(
                 take_waiting(conn, marks)
             return done
 
-        done = Audited()
-        with ThreadPoolExecutor(min(in_flight, gongche.settings.database_pool)) as pool:
-            for count, result in enumerate(pool.map(one, buckets), start=1):
+        done, workers = Audited(), min(in_flight, gongche.settings.database_pool)
+        everyone = np.array([*fleet.vehicles], dtype=np.int32)
+        jobs = divided(everyone if vehicles is None else vehicles, buckets, workers)
+        with ThreadPoolExecutor(workers) as pool:
+            for count, result in enumerate(pool.map(one, jobs), start=1):
                 done += result
-                progress(count, len(buckets))
+                progress(count, len(jobs))
     with gongche.database.connection() as conn:
         settle(conn, fleet, rules, from_day, to_day)
     audit_records(gongche, rules, from_day, to_day)

@@ -9,16 +9,16 @@ A missing value fulfils nothing but `missing = true`: what is not known proves n
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from geo.arrays import BoolArray, FloatArray, Int64Array
+from analytics.asked import Asked, Column
+from geo.arrays import BoolArray
 from rules.measures import measure
 from rules.names import FEATURE_NAMES, VALUE_NAMES, YES_OR_NO
 
@@ -49,7 +49,7 @@ class Test:
     operator: str
     threshold: Value
 
-    def holds(self, column: "Column") -> BoolArray:
+    def holds(self, column: Column) -> BoolArray:
         """For which rows of the feature's column it holds; bool (n,)."""
         if self.operator == "missing":
             absent: BoolArray = column.known != self.threshold
@@ -83,63 +83,19 @@ class Test:
         return measure(value, units.get(self.feature, ""), language)
 
 
-class Column:
-    """A feature's column as comparisons ask of it: texts are few and rows are many, so each text is looked at once."""
-
-    def __init__(self, column: "pd.Series[Any]") -> None:
-        self._column = column
-        self._numeric = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb"
-
-    @cached_property
-    def known(self) -> BoolArray:
-        """Which rows have a value; bool (n,)."""
-        if self._numeric:
-            return ~np.isnan(self.numbers)
-        # A place in no zone has the empty text for its kind.
-        return (self._column.notna() & (self._column != "")).to_numpy()
-
-    @cached_property
-    def numbers(self) -> FloatArray:
-        """Its numbers, NaN where there is none; float64 (n,)."""
-        return self._column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-    @cached_property
-    def _texts(self) -> tuple[Int64Array, list[Any]]:
-        which, choices = pd.factorize(self._column)  # −1 where there is none
-        return which, [*choices.tolist(), None]
-
-    def among(self, values: Sequence[Value]) -> BoolArray:
-        """Which rows have one of these values; bool (n,)."""
-        if not self._numeric:
-            which, choices = self._texts
-            return np.array([text in values for text in choices], dtype=np.bool_)[which]
-        found = np.zeros(len(self._column), dtype=np.bool_)
-        for value in values:
-            if not isinstance(value, str):
-                found |= self.numbers == value
-        return found
-
-
 class Answers:
     """What comparisons of a table's features give: each column is read once, and what many ask is asked once."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        self._table = table
-        self._columns: dict[str, Column] = {}
+        self._asked = Asked(table)
         self._held: dict[Test, BoolArray] = {}
-
-    def column(self, feature: str) -> Column:
-        """A feature's column."""
-        if feature not in self._columns:
-            self._columns[feature] = Column(self._table[feature])
-        return self._columns[feature]
 
     def all_hold(self, tests: Iterable[Test]) -> BoolArray:
         """For which rows every test holds; bool (n,)."""
-        fulfilled = np.ones(len(self._table), dtype=np.bool_)
+        fulfilled = np.ones(len(self._asked), dtype=np.bool_)
         for test in tests:
             if test not in self._held:
-                self._held[test] = test.holds(self.column(test.feature))
+                self._held[test] = test.holds(self._asked.column(test.feature))
             fulfilled &= self._held[test]
         return fulfilled
 

@@ -42,7 +42,7 @@ def _in(divisor: float, **shown: str) -> _Shown:
 
 
 def _divided(feature: str, divisor: float) -> Callable[[_Row], Any]:
-    return lambda row: None if row[feature] is None else row[feature] / divisor
+    return lambda row: None if (value := row[feature]) is None else value / divisor
 
 
 _KM, _MIN, _HOUR = 1000.0, 60.0, 3600.0

@@ -21,9 +21,10 @@ class Numbers(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         value = self._shown[name](self._row)
-        known = value is not None and value == value  # noqa: PLR0124 - NaN is what differs from itself
-        self[name] = value if known else _NOT_KNOWN
-        return self[name]
+        if value is None or value != value:  # noqa: PLR0124 - NaN is what differs from itself
+            value = _NOT_KNOWN
+        self[name] = value
+        return value
 
 
 class _NotKnown:

@@ -84,6 +84,7 @@ def read_batches(
     *,
     columns: Sequence[str] = NEEDED,
     batch_positions: int = BATCH_POSITIONS,
+    within: tuple[int, int] | None = None,
 ) -> Iterator[tuple[Positions, Int32Array]]:
     """Batches of whole vehicles from the parts of one bucket, vehicles ascending.
 
@@ -91,6 +92,7 @@ def read_batches(
     ----------
     files, paths : where the archive lies, and in it one part a day, days ascending.
     columns : of `Positions`, besides the vehicle; `fix_time`, `lat_e7`, `lon_e7`, `status` and `received_at` among them.
+    within : the first and the last vehicle that is wanted: row groups without any between them are not read.
 
     Yields
     ------
@@ -104,6 +106,8 @@ def read_batches(
     with ExitStack() as stack:
         parts = [stack.enter_context(_Part(files, path)) for path in paths]
         waiting = [group for number, part in enumerate(parts) for group in part.groups(number)]
+        if within is not None:
+            waiting = [group for group in waiting if group.first <= within[1] and group.last >= within[0]]
         kept: list[_Piece] = []
         for first, last in _spans(waiting, batch_positions):
             begun = [group for group in waiting if group.first <= last]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.asked import Asked
 from analytics.context import FleetContext
 from analytics.detour import detours, order_rows
 from tests.analytics.tracks import at, fleet
@@ -26,8 +27,12 @@ def leg(hour: int, begin: Spot, goal: Spot, kind: str = "district", **values: An
 
 
 def judged(*legs: dict[str, object], destination: Spot | None = SITE) -> pd.DataFrame:
-    trips, known = frame(*legs), context(destination)
-    return detours(trips, order_rows(trips, known.orders), known)
+    return found(frame(*legs), context(destination))
+
+
+def found(table: pd.DataFrame, known: FleetContext) -> pd.DataFrame:
+    trips = Asked(table)
+    return pd.DataFrame(detours(trips, order_rows(trips, known.orders), known))
 
 
 def test_there_and_back_is_no_detour() -> None:
@@ -98,4 +103,4 @@ def test_later_trips_change_nothing_of_earlier_ones() -> None:
 
 def test_no_trip_has_no_detour() -> None:
     trips = frame(leg(9, BASE, SITE)).iloc[:0]
-    assert len(detours(trips, order_rows(trips, context().orders), context())) == 0
+    assert len(found(trips, context())) == 0

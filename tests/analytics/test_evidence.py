@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.asked import Asked
 from analytics.causes import innocent_causes
 from analytics.context import FleetContext
 from analytics.evidence import Evidence, Rows, weigh
@@ -234,8 +235,12 @@ def test_a_private_stop_gives_all_points_of_the_detour_and_metres_alone_half() -
 def test_every_cause_of_the_score_is_tested_and_every_one_tested_is_used() -> None:
     context = fleet(calendar=office())
     evidence = weigh(rows_of(frame(DRIVEN), stops(), context=context), context, MONDAY, MONDAY)
-    columns = evidence.trips.assign(dark_covered=False, dark_ordered=False)
-    assert set(innocent_causes(columns, context)) == set(CAUSES) == {c for part in PARTS.values() for c in part.causes}
+    silences = dict.fromkeys(("dark_covered", "dark_ordered"), np.zeros(len(evidence.trips), dtype=np.bool_))
+    assert (
+        set(innocent_causes(Asked(evidence.trips), silences, context))
+        == set(CAUSES)
+        == {c for part in PARTS.values() for c in part.causes}
+    )
 
 
 def some_weeks() -> tuple[Rows, FleetContext]:

@@ -9,6 +9,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.asked import Asked
 from analytics.context import FleetContext
 from analytics.detour import order_rows
 from analytics.overruns import overruns
@@ -28,7 +29,8 @@ def judged(*rows: dict[str, object], **values: Any) -> pd.DataFrame:
     return found(frame(*rows), context(**values))
 
 
-def found(trips: pd.DataFrame, known: FleetContext) -> pd.DataFrame:
+def found(table: pd.DataFrame, known: FleetContext) -> pd.DataFrame:
+    trips = Asked(table)
     return pd.DataFrame(overruns(trips, order_rows(trips, known.orders), known))
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.asked import Asked
 from analytics.patterns import patterns
 from tests.analytics.tracks import MONDAY
 from tests.analytics.weeks import degrees, frame, hour_of, trip
@@ -28,7 +29,7 @@ def evening(day: int, clock: str = "19:00", **values: object) -> dict[str, objec
 
 
 def recurring(*rows: dict[str, object]) -> list[float]:
-    found: list[float] = patterns(frame(*rows), NO_NIGHT)["recurring_days"].tolist()
+    found: list[float] = patterns(Asked(frame(*rows)), NO_NIGHT)["recurring_days"].tolist()
     return found
 
 
@@ -68,17 +69,17 @@ def school(day: int, end: str, dwell_s: float = 900.0, **values: object) -> dict
 def test_a_school_run_is_a_short_call_when_children_come_and_go() -> None:
     rows = [school(0, "07:40"), school(1, "17:50"), school(2, "10:00"), school(3, "07:30", dwell_s=2701.0)]
     rows += [school(4, "08:00", dispatch_order="D1"), school(5, "07:30")]
-    found = patterns(frame(*rows), NO_NIGHT)["school_run_days"].tolist()
+    found = patterns(Asked(frame(*rows)), NO_NIGHT)["school_run_days"].tolist()
     assert found == [1.0, 2.0, 0.0, 0.0, 0.0, 3.0]
 
 
 def test_the_way_home_and_back_counts_the_nights_there() -> None:
     home, back = evening(3), trip("07:30", "07:50", CLUB, YARD, MONDAY + 4, destination_kind="base")
     away = nights_at(CLUB, MONDAY + 1, MONDAY + 2, MONDAY + 4)
-    assert patterns(frame(home, back), away)["home_work_days"].tolist() == [2.0, 3.0]
+    assert patterns(Asked(frame(home, back)), away)["home_work_days"].tolist() == [2.0, 3.0]
     at_base = nights_at(CLUB, MONDAY + 1, MONDAY + 4, base_m=500.0)
-    assert patterns(frame(home, back), at_base)["home_work_days"].tolist() == [0.0, 0.0]
-    ordered = patterns(frame(home | {"dispatch_order": "D1"}), away)
+    assert patterns(Asked(frame(home, back)), at_base)["home_work_days"].tolist() == [0.0, 0.0]
+    ordered = patterns(Asked(frame(home | {"dispatch_order": "D1"})), away)
     assert ordered["home_work_days"].tolist() == [0.0]
 
 
@@ -100,7 +101,7 @@ def test_recurring_days_are_what_looking_at_every_pair_gives(drawn: list[tuple[i
             for vehicle, day, half, off, ordered in drawn
         )
     )  # fmt: skip
-    found = patterns(table, NO_NIGHT)["recurring_days"].to_numpy()
+    found = patterns(Asked(table), NO_NIGHT)["recurring_days"]
     rows = table.to_dict("records")
     per_degree = 5_000.0 / (degrees(CLUB)[1] - degrees(YARD)[1])
     for row, count in zip(rows, found, strict=True):
@@ -115,5 +116,5 @@ def test_recurring_days_are_what_looking_at_every_pair_gives(drawn: list[tuple[i
 
 
 def test_no_trip_has_no_rhythm() -> None:
-    assert len(patterns(frame(evening(0)).iloc[:0], NO_NIGHT)) == 0
+    assert all(len(each) == 0 for each in patterns(Asked(frame(evening(0)).iloc[:0]), NO_NIGHT).values())
     assert np.array_equal(recurring(evening(0)), [1.0])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.asked import Asked
 from analytics.unbroken import unbroken_s
 from geo.localtime import SECOND_US
 from tests.analytics.tracks import MONDAY, at
@@ -19,7 +20,7 @@ def test_twenty_minutes_are_a_rest(again: str, seconds: float) -> None:
     start = at(again)
     last = trip("10:30", "10:50", HERE, THERE, start_time=start, end_time=start + 1800 * SECOND_US, moving_s=1800.0)
     first = trip("09:00", "10:00", HERE, THERE, moving_s=3601.0)
-    assert unbroken_s(frame(first, last)).tolist() == [3601.0, seconds]
+    assert unbroken_s(Asked(frame(first, last))).tolist() == [3601.0, seconds]
 
 
 def test_short_stands_and_waits_are_no_driving_and_no_rest() -> None:
@@ -28,18 +29,18 @@ def test_short_stands_and_waits_are_no_driving_and_no_rest() -> None:
         trip("10:10", "12:10", HERE, THERE, moving_s=7000.0),
         trip("12:20", "13:00", HERE, THERE, moving_s=2000.0),
     )
-    assert unbroken_s(table).tolist() == [6000.0, 13_000.0, 15_000.0]
+    assert unbroken_s(Asked(table)).tolist() == [6000.0, 13_000.0, 15_000.0]
 
 
 def test_midnight_is_no_rest_and_another_vehicle_is() -> None:
     night = frame(trip("22:00", "23:55", HERE, THERE), trip("00:05", "01:05", HERE, THERE, MONDAY + 1))
-    assert unbroken_s(night).tolist() == [6900.0, 10_500.0]
+    assert unbroken_s(Asked(night)).tolist() == [6900.0, 10_500.0]
     table = frame(trip("09:00", "10:00", HERE, THERE), trip("10:05", "11:05", HERE, THERE, vehicle_ix=1))
-    assert unbroken_s(table).tolist() == [3600.0, 3600.0]
+    assert unbroken_s(Asked(table)).tolist() == [3600.0, 3600.0]
 
 
 def test_no_trip_was_driven() -> None:
-    assert unbroken_s(frame(trip("09:00", "10:00", HERE, THERE)).iloc[:0]).tolist() == []
+    assert unbroken_s(Asked(frame(trip("09:00", "10:00", HERE, THERE)).iloc[:0])).tolist() == []
 
 
 TRIPS = st.lists(
@@ -58,5 +59,5 @@ def test_it_is_what_a_walk_over_the_trips_gives(drawn: list[tuple[int, int, int,
         clock, before = begin + lasting * SECOND_US, vehicle
         rows.append({"vehicle_ix": vehicle, "start_time": begin, "end_time": clock, "moving_s": seconds})
         expected.append(total)
-    found = unbroken_s(pd.DataFrame(rows, columns=["vehicle_ix", "start_time", "end_time", "moving_s"]))
+    found = unbroken_s(Asked(pd.DataFrame(rows, columns=["vehicle_ix", "start_time", "end_time", "moving_s"])))
     np.testing.assert_allclose(found, expected, atol=1e-6)

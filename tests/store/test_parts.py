@@ -98,6 +98,15 @@ def test_a_day_of_few_positions_does_not_hold_batches_together(tmp_path: Path, m
     assert sum(len(batch) for batch, _ in batches) == sum(map(len, days))
 
 
+def test_row_groups_without_a_wanted_vehicle_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("store.parts.ROWS_PER_GROUP", 50)
+    names = written(tmp_path, [day_of(0), day_of(1)], [encode_part] * 2)
+    ((batch, ids),) = read_batches(Folder(tmp_path), names, columns=ALL, within=(40, 40))
+    assert ids.tolist() == [40]
+    expected = set().union(*(as_set(day.take(day.vehicle_ix == 1), IDS) for day in (day_of(0), day_of(1))))
+    assert as_set(batch, ids) == expected
+
+
 def test_columns_not_asked_for_say_that_nothing_was_sent(tmp_path: Path) -> None:
     names = written(tmp_path, [day_of(0)], [encode_part])
     sent = ("fix_time", "lat_e7", "lon_e7", "status", "received_at")
