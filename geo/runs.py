@@ -29,13 +29,12 @@ def place_runs(column: NDArray[Any], start: Int64Array, to: Int64Array, count: I
 
 def place_counted(column: NDArray[Any], runs: Runs, out: NDArray[Any], unit: int, *, least: int | None = None) -> None:
     """`place_runs` of integers that count `unit`: unit times each, and never below `least`."""
-    lowest = np.iinfo(np.int64).min if least is None else least
-    _PLACE_COUNTED(column, *runs, np.int64(unit), np.int64(lowest), out)
+    _PLACE_COUNTED(column, *runs, np.int32(unit), None if least is None else np.int64(least), out)
 
 
 def place_since(column: NDArray[Any], runs: Runs, out: Int64Array, unit: int, since: Int64Array) -> None:
     """`place_runs` of integers that count `unit` since a row's value in `since`, which is in place as `out` will be."""
-    _PLACE_SINCE(column, *runs, np.int64(unit), since, out)
+    _PLACE_SINCE(column, *runs, np.int32(unit), since, out)
 
 
 def place_shares(column: Int16Array, runs: Runs, out: Float32Array, per: float) -> None:
@@ -44,6 +43,11 @@ def place_shares(column: Int16Array, runs: Runs, out: Float32Array, per: float) 
     The quotient of float32 is that of float64 rounded: 53 bits are more than twice 24.
     """
     _PLACE_SHARES(column, *runs, np.float32(per), out)
+
+
+def repeat_runs(values: NDArray[Any], count: Int64Array, out: NDArray[Any]) -> None:
+    """Each value count[k] times, one after the other, as `np.repeat` gives them."""
+    _REPEAT(values, count, out)
 
 
 def kept_runs(keep: BoolArray) -> Runs:
@@ -67,12 +71,13 @@ def counted_by_slices(
     start: Int64Array,
     to: Int64Array,
     count: Int64Array,
-    unit: np.int64,
-    least: np.int64,
+    unit: np.int32,
+    least: np.int64 | None,
     out: NDArray[Any],
 ) -> None:
     """`place_counted` without numba; the column is reckoned whole, then placed."""
-    place_runs_by_slices(np.maximum(column * unit, least), start, to, count, out)
+    counted = column * np.int64(unit)
+    place_runs_by_slices(counted if least is None else np.maximum(counted, least), start, to, count, out)
 
 
 def since_by_slices(
@@ -80,12 +85,12 @@ def since_by_slices(
     start: Int64Array,
     to: Int64Array,
     count: Int64Array,
-    unit: np.int64,
+    unit: np.int32,
     since: Int64Array,
     out: Int64Array,
 ) -> None:
     """`place_since` without numba."""
-    passed = column * unit
+    passed = column * np.int64(unit)
     for first, place, rows in zip(start.tolist(), to.tolist(), count.tolist(), strict=True):
         np.add(passed[first : first + rows], since[place : place + rows], out=out[place : place + rows])
 
@@ -99,12 +104,18 @@ def shares_by_slices(
     place_runs_by_slices(share, start, to, count, out)
 
 
+def repeat_by_numpy(values: NDArray[Any], count: Int64Array, out: NDArray[Any]) -> None:
+    """`repeat_runs` without numba."""
+    out[:] = np.repeat(values, count)
+
+
 _PLACE: Callable[..., None] = place_runs_by_slices
 _PLACE_COUNTED: Callable[..., None] = counted_by_slices
 _PLACE_SINCE: Callable[..., None] = since_by_slices
 _PLACE_SHARES: Callable[..., None] = shares_by_slices
+_REPEAT: Callable[..., None] = repeat_by_numpy
 if COMPILED:
-    # An index without a sign is not asked for it.
+    # An index without a sign is not asked for it. Two factors of 32 bits make 64, in one instruction for several rows.
 
     @compiled
     def _place_runs(column, start, to, count, out):  # noqa: ANN001, ANN202
@@ -118,7 +129,8 @@ if COMPILED:
         for run in range(len(start)):
             source, target = np.uint64(start[run]), np.uint64(to[run])
             for row in range(np.uint64(count[run])):
-                out[target + row] = max(column[source + row] * unit, least)
+                counted = column[source + row] * unit
+                out[target + row] = counted if least is None else max(counted, least)
 
     @compiled
     def _place_since(column, start, to, count, unit, since, out):  # noqa: ANN001, ANN202
@@ -136,4 +148,13 @@ if COMPILED:
                 value = column[source + row]
                 out[target + row] = np.float32(value) / per if value != missing else nan
 
+    @compiled
+    def _repeat_runs(values, count, out):  # noqa: ANN001, ANN202
+        row = np.uint64(0)
+        for run in range(len(count)):
+            for _ in range(np.uint64(count[run])):
+                out[row] = values[run]
+                row += np.uint64(1)
+
     _PLACE, _PLACE_COUNTED, _PLACE_SINCE, _PLACE_SHARES = _place_runs, _place_counted, _place_since, _place_shares
+    _REPEAT = _repeat_runs

@@ -19,20 +19,19 @@ from numpy.typing import NDArray
 from geo.arrays import Int32Array
 from geo.positions import Positions
 from store.errors import ArchiveError, reason
-from store.forms import COLUMNS, SHARES, Columns, from_file, names_for, to_file
+from store.forms import COLUMNS, Columns, from_file, names_for, to_file
 
 ROWS_PER_GROUP = 32_768
 
-_FLOATS = ("speed_mps", "course_deg", "fuel_l")
+_OFTEN_SAID = ("speed_mps", "course_deg", "course_whole_deg", "fuel_l")
 """A dictionary where a value comes often enough, else byte planes: of noise only sign and exponent pack."""
 
 _FEW = ("vehicle_id", "altitude_m", "satellites", "status")
-_WHOLE = tuple(share.name for share in SHARES)
-_PLANES = (*_WHOLE, "delay_ms", "delay_us", "received_at")
+_PLANES = ("speed_kmh_10", "delay_ms", "delay_us", "received_at")
 """Values as unlike their neighbours as any: differences would only be longer."""
 
 # What an audit reads is packed by what unpacks fast, unless zstd saves much of it.
-_ZSTD = (*_WHOLE, "delay_ms", "satellites", "fuel_l")
+_ZSTD = ("speed_kmh_10", "delay_ms", "satellites", "fuel_l")
 _SOUGHT = ("vehicle_id", "fix_s", "fix_ms", "fix_time")
 """By these a reader looks for row groups; of the others' extremes a footer would only be longer to write and to read."""
 
@@ -54,7 +53,7 @@ def encode_part(columns: Columns) -> bytes:
         [pa.field(name, pa.from_numpy_dtype(each.dtype), nullable=False) for name, each in stored.items()]
     )
     table = pa.table(stored, schema=schema)
-    dictionary = [name for name in stored if name in _FEW or (name in _FLOATS and _repeats(table.column(name)))]
+    dictionary = [name for name in stored if name in _FEW or (name in _OFTEN_SAID and _repeats(table.column(name)))]
     buffer = io.BytesIO()
     with pq.ParquetWriter(
         buffer,
@@ -62,7 +61,7 @@ def encode_part(columns: Columns) -> bytes:
         compression={name: "zstd" if name in _ZSTD else "lz4" for name in stored},
         use_dictionary=dictionary,
         column_encoding={
-            name: "BYTE_STREAM_SPLIT" if name in _PLANES or name in _FLOATS else "DELTA_BINARY_PACKED"
+            name: "BYTE_STREAM_SPLIT" if name in _PLANES or name in _OFTEN_SAID else "DELTA_BINARY_PACKED"
             for name in stored
             if name not in dictionary
         },
@@ -106,7 +105,7 @@ def stored_names(columns: Collection[str], names: Collection[str]) -> list[str]:
 
 def stored_columns(table: "pa.Table") -> Columns:
     """What was read of a part's file, as it stands there."""
-    return {name: _array(table.column(name)) for name in table.column_names}
+    return dict(zip(table.column_names, map(_array, table.itercolumns()), strict=True))
 
 
 def _array(column: "pa.ChunkedArray") -> NDArray[Any]:

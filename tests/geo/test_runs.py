@@ -16,6 +16,8 @@ from geo.runs import (
     place_runs_by_slices,
     place_shares,
     place_since,
+    repeat_by_numpy,
+    repeat_runs,
     shares_by_slices,
     since_by_slices,
 )
@@ -51,6 +53,16 @@ def test_runs_hold_what_a_mask_keeps(mask: list[bool]) -> None:
     assert out.tolist() == column[keep].tolist()
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=8))
+def test_values_are_repeated_as_numpy_repeats_them(counts: list[int]) -> None:
+    values, count = np.arange(len(counts), dtype=np.int32) * 3, np.array(counts, dtype=np.int64)
+    for repeat in (repeat_runs, repeat_by_numpy):
+        out = np.full(count.sum(), -1, dtype=np.int32)
+        repeat(values, count, out)
+        assert same_bits(out, np.repeat(values, count))
+
+
 def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
@@ -61,18 +73,28 @@ def test_counts_of_a_unit_are_placed_as_what_they_count(values: list[int], unit:
     column, since = np.array(values, dtype=np.int32), np.arange(5) * 2**40
     out, expected = np.empty((2, 5), dtype=np.int64)
     place_counted(column, RUNS, out, unit, least=-1)
-    counted_by_slices(column, *RUNS, np.int64(unit), np.int64(-1), expected)
+    counted_by_slices(column, *RUNS, np.int32(unit), np.int64(-1), expected)
     assert out.tolist() == expected.tolist() == [max(values[row] * unit, -1) for row in PLACES]
     place_since(column, RUNS, out, unit, since)
-    since_by_slices(column, *RUNS, np.int64(unit), since, expected)
+    since_by_slices(column, *RUNS, np.int32(unit), since, expected)
     passed = [values[row] * unit + begun for row, begun in zip(PLACES, since.tolist(), strict=True)]
     assert out.tolist() == expected.tolist() == passed
 
 
 def test_a_unit_is_placed_in_a_column_of_fewer_bits() -> None:
-    column, out = np.array([5, -3, 0, 23_129_100, -18_000_000], dtype=np.int32), np.empty(5, dtype=np.int32)
+    column = np.array([5, -3, 0, 23_129_100, -18_000_000], dtype=np.int32)
+    out, expected = np.empty((2, 5), dtype=np.int32)
     place_counted(column, RUNS, out, 10)
-    assert out.tolist() == [231_291_000, -180_000_000, 50, -30, 0]
+    counted_by_slices(column, *RUNS, np.int32(10), None, expected)
+    assert out.tolist() == expected.tolist() == [231_291_000, -180_000_000, 50, -30, 0]
+
+
+def test_units_of_a_column_of_64_bits_pass_32() -> None:
+    column = np.array([2**40, -(2**40), 0, 7, -7])
+    out, expected = np.empty((2, 5), dtype=np.int64)
+    place_counted(column, RUNS, out, 1_000_000)
+    counted_by_slices(column, *RUNS, np.int32(1_000_000), None, expected)
+    assert out.tolist() == expected.tolist() == [column.tolist()[row] * 1_000_000 for row in PLACES]
 
 
 def test_shares_are_those_of_doubles_rounded_and_what_is_missing_is_nan() -> None:

@@ -116,6 +116,28 @@ def test_columns_not_asked_for_say_that_nothing_was_sent(tmp_path: Path) -> None
     assert set(batch.satellites.tolist()) == {-1}
 
 
+def test_a_batch_that_is_kept_stays_as_it_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory goes to another batch only when it is no longer asked for."""
+    monkeypatch.setattr("store.parts.ROWS_PER_GROUP", 50)
+    days = [day_of(number) for number in range(2)]
+    names = written(tmp_path, days, [encode_part] * 2)
+    batches = list(read_batches(Folder(tmp_path), names, columns=ALL, batch_positions=1))
+    assert len(batches) > 1
+    found = set().union(*(as_set(batch, ids) for batch, ids in batches))
+    assert found == set().union(*(as_set(day, IDS) for day in days))
+
+
+def test_a_course_of_whole_degrees_is_named_by_a_number_where_each_comes_often() -> None:
+    columns = part_columns(day_of(0, rows=5_000), IDS)
+    for course, dictionary in ((np.arange(5_000) % 360, True), (np.arange(5_000), False)):
+        columns["course_deg"] = course.astype(np.float32)
+        data = encode_part(columns)
+        group = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0)
+        (stored,) = [each for each in map(group.column, range(12)) if each.path_in_schema == "course_whole_deg"]
+        assert stored.has_dictionary_page == dictionary
+        assert columns_sha256(decode_part(data, "part")) == columns_sha256(columns)
+
+
 def test_a_part_without_rows_yields_no_batch(tmp_path: Path) -> None:
     names = written(tmp_path, [Positions.empty()], [encode_part], np.empty(0, dtype=np.int32))
     assert list(read_batches(Folder(tmp_path), names)) == []
