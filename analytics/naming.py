@@ -1,5 +1,7 @@
 """Names of trips and nights: the vehicle's id and the local time."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -19,7 +21,7 @@ def trip_ids(vehicle_id: Int32Array, start_time: Int64Array) -> "pd.Series[str]"
     """`trip_id` of each of many trips."""
     second = (start_time + UTC_OFFSET_US) // SECOND_US
     day, of_day = second // 86_400, second % 86_400
-    return _joined(vehicle_id, _each_day(day, "-{:%Y%m%d}T"), _TIMES_OF_DAY.take(pa.array(of_day)))
+    return _joined(vehicle_id, _each_day(day, "-{:%Y%m%d}T"), _times_of_day().take(pa.array(of_day)))
 
 
 def night_ids(vehicle_id: Int32Array, day: Int32Array) -> "pd.Series[str]":
@@ -27,12 +29,16 @@ def night_ids(vehicle_id: Int32Array, day: Int32Array) -> "pd.Series[str]":
     return _joined(vehicle_id, _each_day(day, "-N{:%Y%m%d}"))
 
 
-_TIMES_OF_DAY = pa.array(
-    [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)],
-    pa.large_string(),
-)
-
 _NOTHING = pa.scalar("", pa.large_string())
+
+
+@cache
+def _times_of_day() -> pa.LargeStringArray:
+    """Of every second of a day, when a trip first asks: most commands name none."""
+    return pa.array(
+        [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)],
+        pa.large_string(),
+    )
 
 
 def _each_day(day: Int32Array | Int64Array, form: str) -> pa.LargeStringArray:

@@ -1,7 +1,7 @@
 """District, city and province that vehicles are at home in: where their base lies, else their unit's permitted area."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,20 +28,16 @@ class HomeRegions:
     """Code of a base or area → index of its district, city and province; −1: there is none."""
     within: frozenset[tuple[str, int]]
     """Code of an area or region, and the index of a region that holds it."""
-    _known: dict[tuple[str, str], "_Column"] = field(default_factory=dict, compare=False, repr=False)
-    """What was asked for before: vehicles are many, their bases and areas few."""
 
     def of(self, homes: Sequence[str], areas: Sequence[str]) -> Regions:
         """Of vehicles with these bases (else their units' areas) and permitted areas; an empty code is none."""
         each = list(zip(homes, areas, strict=True))
-        for pair in set(each).difference(self._known):
-            self._known[pair] = self._column(*pair)
-        columns = [self._known[pair] for pair in each]
-        parts = (np.array([column[part] for column in columns]).reshape(-1, len(REGIONS)).T for part in range(3))
+        columns = {pair: self._column(*pair) for pair in set(each)}
+        parts = (np.array([columns[pair][part] for pair in each]).reshape(-1, len(REGIONS)).T for part in range(3))
         zone_ix, holds, is_area = parts
         return Regions(self.zones, zone_ix.astype(np.int32), holds.astype(np.bool_), is_area.astype(np.bool_))
 
-    def _column(self, home: str, area: str) -> "_Column":
+    def _column(self, home: str, area: str) -> tuple[tuple[int, ...], list[bool], list[bool]]:
         """Of a vehicle with this base and permitted area: its regions, whether they hold what is below, are the area."""
         regions = self.home.get(home, NOWHERE)
         codes = [self.zones.zones[region].code if region >= 0 else "" for region in regions]
@@ -50,9 +46,6 @@ class HomeRegions:
             holds.append((below, region) in self.within)
             below = code or below
         return regions, holds, [code != "" and code == area for code in codes]
-
-
-_Column = tuple[tuple[int, ...], list[bool], list[bool]]
 
 
 def home_regions(zones: Sequence[Zone], homes: Iterable[str], areas: Iterable[str]) -> HomeRegions:

@@ -33,12 +33,20 @@ NO_FLEET: dict[str, Any] = {
 PERIOD = ("--from", FIRST, "--to", LAST)
 
 
+ALONE: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "threads_per_worker": 1,
+    "dashboard_address": "127.0.0.1:0",  # its scheduler serves pages in any case: not where another's may
+    "scheduler_kwargs": {"dashboard": False},
+}
+
+
 @contextmanager
 def two_workers() -> Iterator[str]:
     """Address of a scheduler with two workers, each a process of its own; a bucket is tried twice, not four times."""
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
+        LocalCluster(n_workers=2, **ALONE) as local,
     ):
         yield local.scheduler_address
 
@@ -143,7 +151,7 @@ def test_a_cluster_whose_last_worker_is_gone_is_not_waited_for(tmp_path: Path) -
     job = Job(Folder(tmp_path), (), None, MONDAY, MONDAY)
     with (
         pytest.MonkeyPatch.context() as patch,
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as local,
+        LocalCluster(n_workers=1, **ALONE) as local,
     ):
         patch.setattr(cluster, "LOOK_S", 0.2)
         with measuring(fleet_of(**NO_FLEET), local.scheduler_address, 1, Folder(tmp_path)) as (measure, _):
