@@ -31,7 +31,7 @@ _PLANES = ("speed_kmh_10", "delay_ms", "delay_us", "received_at")
 """Values as unlike their neighbours as any: differences would only be longer."""
 
 # What an audit reads is packed by what unpacks fast, unless zstd saves much of it.
-_ZSTD = ("speed_kmh_10", "delay_ms", "satellites", "fuel_l")
+_ZSTD = ("speed_kmh_10", "course_whole_deg", "delay_ms", "satellites", "fuel_l")
 _SOUGHT = ("vehicle_id", "fix_s", "fix_ms", "fix_time")
 """By these a reader looks for row groups; of the others' extremes a footer would only be longer to write and to read."""
 
