@@ -183,9 +183,8 @@ def _witnesses(
     near = np.zeros(len(entry), dtype=np.bool_)
     for end in ("start", "end"):
         from_lat, from_lon = (entries[f"{end}_{axis}"].to_numpy()[entry] for axis in ("lat", "lon"))
-        level = np.flatnonzero(
-            np.abs(from_lat - lat) * LEAST_DEGREE_M <= thresholds.witness_m
-        )  # few are left to measure
+        # Few are left to measure.
+        level = np.flatnonzero(np.abs(from_lat - lat) * LEAST_DEGREE_M <= thresholds.witness_m)
         m = apart_m(from_lat[level], from_lon[level], lat[level], lon[level])
         near[level[m <= thresholds.witness_m]] = True
     entry, sighting = entry[near], sighting[near]

@@ -32,11 +32,6 @@ class Waiting:
     day: Int32Array
     revision: Int64Array
 
-    def between(self, first: int, last: int) -> Self:
-        """Those of vehicles first ≤ vehicle_id ≤ last."""
-        start, stop = np.searchsorted(self.vehicle_id, [first, last + 1])
-        return self._at(np.arange(start, stop))
-
     def of(self, vehicle_ids: Int32Array) -> Self:
         """Those of these vehicles."""
         return self._at(np.flatnonzero(np.isin(self.vehicle_id, vehicle_ids)))

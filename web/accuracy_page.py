@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
-from geo.arrays import FloatArray
+from geo.arrays import BoolArray, FloatArray
 from geo.localtime import FLEET_ZONE
 from rules.model import LEAST_OF_EACH, LEAST_VERDICTS
 from rules.recall import LEAST_DRAWN, LEAST_MISUSE, Interval, Precision, Recall, Units, precision, recall
@@ -134,15 +134,18 @@ def rule_lines(flags: Sequence[DecidedFlags], units: Sequence[DayUnits]) -> list
     days = _columns(units)
 
     def of(rule: str) -> Recall:
-        flagged = _each(units, [rule in unit.rules if rule else bool(unit.rules) for unit in units]).astype(np.bool_)
-        return recall(days, lambda _: flagged)
+        return recall(days, lambda each: each.flagged_by(rule))
 
     names = sorted(set(of_rule) | {rule for unit in units for rule in unit.rules})
     return [
-        RuleLine(ALL, whole.get(ALL, _NOTHING), of(ALL)),
+        RuleLine(ALL, whole.get(ALL, _NOTHING), recall(days, _by_any)),
         RuleLine(RED, red.get(RED, _NOTHING), None),
         *(RuleLine(rule, of_rule.get(rule, _NOTHING), of(rule)) for rule in names),
     ]
+
+
+def _by_any(units: Units) -> BoolArray:
+    return np.array([bool(each) for each in units.rules], dtype=np.bool_)
 
 
 def _decided(flags: Sequence[DecidedFlags]) -> pd.DataFrame:

@@ -37,10 +37,10 @@ def test_marks_are_chosen_by_vehicle(database: Database) -> None:
             mark(conn, vehicle, DAY)
         waiting = waiting_days(conn, DAY, DAY)
         assert waiting.day.tolist() == [DAY] * 3
-        assert waiting.between(int(ids[1]), int(ids[2])).vehicle_id.tolist() == ids[1:].tolist()
+        assert waiting.of(ids[1:]).vehicle_id.tolist() == ids[1:].tolist()
         assert waiting.of(ids[1:2]).vehicle_id.tolist() == [ids[1]]
         assert waiting.without(ids[1:2]).revision.tolist() == waiting.revision[[0, 2]].tolist()
-        assert len(waiting.between(0, -1)) == 0
+        assert len(waiting.of(np.empty(0, dtype=np.int32))) == 0
 
 
 def test_marks_are_chosen_by_runs_of_days(database: Database) -> None:
