@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,7 @@ from web.assets import LEAFLET, PLOTLY
 from web.i18n import LANGUAGES, Words, language_of, translations
 from web.log_words import LOG_ACTIONS, LOG_KINDS, PURPOSES, ROLES, log_facts, shown_subject, subject_link
 from web.navigation import navigation
+from web.refusal_words import told
 from web.savings import Savings
 from web.security import nonce_of
 from web.settings import WebSettings
@@ -348,5 +350,6 @@ def _environment(texts: NullTranslations) -> Environment:
         "log_kinds": LOG_KINDS, "log_actions": LOG_ACTIONS, "roles": ROLES, "purposes_of_looks": PURPOSES, "log_facts": log_facts,
         "shown_subject": shown_subject, "subject_link": subject_link, "case_words": case_words,
     }  # fmt: skip
+    environment.filters["told"] = partial(told, text=texts.gettext)
     environment.install_gettext_translations(texts, newstyle=True)  # type: ignore[attr-defined]
     return environment

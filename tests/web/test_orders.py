@@ -307,6 +307,10 @@ def test_a_manager_applies_and_another_approves_on_the_pages(signed_in: SignedIn
     wrong = manager.post("/orders/new", data=form(vehicle="V2", purpose="看<病>") | {"action": "apply"}, headers=origin)
     assert wrong.status_code == 400
     assert "vehicle: expected code or plate of a vehicle of the own units, got &#39;V2&#39;" in wrong.text
+    manager.headers["accept-language"] = "zh"
+    said = manager.post("/orders/new", data=form(vehicle="V2") | {"action": "apply"}, headers=origin).text
+    assert "车辆:应为本单位车辆的代码或车牌,实为 &#39;V2&#39;" in said
+    del manager.headers["accept-language"]
     assert 'value="看&lt;病&gt;"' in wrong.text, "what was given stays in the form"
     taken = manager.post("/orders/new", data=form() | {"action": "apply"}, headers=origin)
     assert taken.status_code == 303
