@@ -28,7 +28,7 @@ zh, en = translations("zh").gettext, translations("en").gettext
 
 
 def _text_of(node: ast.expr) -> list[str]:
-    """What a text may read like, with 7 for each value; none where it is made elsewhere."""
+    """What a text may read like, with 7 for each value; none where what is said is made elsewhere."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]
@@ -43,7 +43,7 @@ def _text_of(node: ast.expr) -> list[str]:
                     case _:
                         choices = ["7"]
                 found = [before + choice for before in found for choice in choices]
-            return [each for each in found if re.sub(r"[7: ]|shifts", "", each)]
+            return [each for each in found if re.search("[a-z]", each.rpartition(": ")[2])]
         case ast.IfExp(body=one, orelse=other):
             return [*_text_of(one), *_text_of(other)]
     return []
@@ -53,17 +53,12 @@ def _refusals() -> Iterator[str]:
     for path in sorted(path for part in ("web", "rules", "store") for path in (ROOT / part).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(func=ast.Name(id="HTTPException"), args=[ast.Constant(value=int() as status), text, *_]):
-                    shown = status in SHOWN
-                case ast.Call(func=ast.Name(id=name), args=[text, *_]):
-                    shown = name in ERRORS
-                case _:
-                    continue
-            if shown:
-                yield from _text_of(text)
-            match node:
                 case ast.Call(func=ast.Name(id="OrderFieldError"), args=[_, expected, _]):
                     yield from (f"7: expected {each}, got 7" for each in _text_of(expected))
+                case ast.Call(func=ast.Name(id="HTTPException"), args=[ast.Constant(value=int() as status), text, *_]):
+                    yield from _text_of(text) if status in SHOWN else ()
+                case ast.Call(func=ast.Name(id=name), args=[text, *_]) if name in ERRORS:
+                    yield from _text_of(text)
 
 
 REFUSALS = sorted({*_refusals(), *(said for _, said in CONDITIONS.values())})
