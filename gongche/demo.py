@@ -36,7 +36,14 @@ from store.fleet import load_units
 from store.users import add_user, user_names
 
 PASSWORD = "gongche-demo"  # noqa: S105 - known to all, and so the pages listen on loopback only
-ROLES = ("admin", "inspector", "auditor", "manager")
+PEOPLE = {
+    "admin": "admin",
+    "inspector": "inspector",
+    "inspector2": "inspector",
+    "auditor": "auditor",
+    "manager": "manager",
+}
+"""Name → role. Two inspectors: only another than the one who decided decides an appeal."""
 _STATE_FILE = "demo.json"
 
 
@@ -186,9 +193,9 @@ def _add_users(gongche: Gongche) -> None:
     with gongche.database.connection() as conn:
         there = user_names(conn)
         units = [unit for unit in load_units(conn) if unit.parent]
-        for role in ROLES:
-            if role not in there:
-                add_user(conn, role, role, PASSWORD, units[0].unit_id if role == "manager" else None)
+        for name, role in PEOPLE.items():
+            if name not in there:
+                add_user(conn, name, role, PASSWORD, units[0].unit_id if role == "manager" else None)
 
 
 def _load(home: Path, vehicles: int, days: int, seed: int) -> State:

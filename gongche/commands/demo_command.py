@@ -9,7 +9,7 @@ import typer
 
 from fixtures.terminals import Tally
 from gongche.console import HomeOption, JsonOption, print_facts, say
-from gongche.demo import PASSWORD, ROLES, broker, demo_folder, drive_live, prepare
+from gongche.demo import PASSWORD, PEOPLE, broker, demo_folder, drive_live, prepare
 from gongche.home import Gongche, default_home, open_home
 from gongche.service import run_service
 from gongche.sockets import bind
@@ -58,7 +58,7 @@ async def _live(gongche: Gongche) -> None:
     async with broker(gongche) as with_broker:
         say("")
         say(f"  pages        http://127.0.0.1:{settings.web_port}/")
-        say(f"  sign in as   {', '.join(ROLES)}; the password of each is {PASSWORD}")
+        say(f"  sign in as   {', '.join(PEOPLE)}; the password of each is {PASSWORD}")
         say(f"  terminals    JT/T 808 on port {settings.jt808_port}, NMEA on port {settings.nmea_port}, and MQTT")
         say(f"  data         {gongche.home}")
         say("  Ctrl-C stops everything")

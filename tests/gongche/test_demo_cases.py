@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from geo.localtime import day_number
+from gongche.demo import PEOPLE
 from gongche.demo_cases import STORIES, open_demo_cases
 from gongche.home import Gongche
 from gongche.settings import load_settings
@@ -55,6 +56,12 @@ def test_the_stories_are_played_once_and_end_in_different_states(database: Datab
 def test_without_the_people_of_the_demo_nothing_is_played(database: Database, tmp_path: Path) -> None:
     gongche = Gongche(tmp_path, load_settings(tmp_path), database, Archive(Folder(tmp_path)))
     assert open_demo_cases(gongche, 0, 30_000) == 0
+
+
+def test_the_appeal_of_the_demo_has_another_inspector_to_decide_it() -> None:
+    openers = {opener for opener, steps in STORIES if any(action == "appeal" for _, action, _ in steps)}
+    assert openers
+    assert [name for name, role in PEOPLE.items() if role == "inspector" and name not in openers]
 
 
 def day_number_of(day: int) -> int:
