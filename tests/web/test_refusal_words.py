@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rules.cases import CONDITIONS
-from rules.order_fields import OrderFieldError
+from rules.orders import OrderFieldError
 from web.i18n import translations
 from web.refusal_words import told
 
