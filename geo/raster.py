@@ -153,31 +153,48 @@ class _Builder:
     rows: int
 
     def build(self) -> Raster:
-        stride = self.columns * PARTS
         zone, row, column = self._border()
         start, end, code = self._stretches(zone, row, column)
-        cuts, sets, contents = _number_sets(start, end, code, self.rows * PARTS * stride)
-        row_key = np.arange(self.rows, dtype=np.int64)[:, None] * (PARTS * stride)
-        corner = row_key + np.arange(self.columns, dtype=np.int64) * PARTS
+        cuts, sets, contents = _number_sets(start, end, code, self.rows * self.columns * PARTS**2)
         cell_set = np.zeros((self.rows + 1, self.columns + 1), dtype=np.int32)
-        cell_set[:-1, :-1] = sets[np.searchsorted(cuts, corner.ravel(), side="right") - 1].reshape(corner.shape)
+        cell_set[:-1, :-1] = self._at_corners(cuts, sets)
+        cell_set = cell_set.ravel()
         divided = _distinct((row // PARTS).astype(np.int64) * (self.columns + 1) + column // PARTS)
-        cell_set.ravel()[divided] = -1 - np.arange(len(divided), dtype=np.int32)
-        corner = divided // (self.columns + 1) * (PARTS * stride) + divided % (self.columns + 1) * PARTS
-        parts = np.arange(PARTS)[:, None] * stride + np.arange(PARTS)
-        part_set = sets[np.searchsorted(cuts, (corner[:, None] + parts.ravel()).ravel(), side="right") - 1]
+        cell_set[divided] = -1 - np.arange(len(divided), dtype=np.int32)
         return Raster(
             self.west_e7,
             self.south_e7,
             self.cell_e7,
             self.columns,
             self.rows,
-            cell_set.ravel(),
-            part_set,
+            cell_set,
+            self._at_parts(cuts, sets, divided, cell_set),
             np.concatenate(([0], np.cumsum([len(content) for content in contents]))).astype(np.int32),
             np.concatenate([content // 2 for content in contents]).astype(np.int32),
             np.concatenate([content % 2 == 1 for content in contents]),
         )
+
+    def _at_corners(self, cuts: Int64Array, sets: Int32Array) -> Int32Array:
+        """The set of each cell's first part; int32 (rows, columns). Cuts are put among the cells: there are fewer."""
+        row, column = np.divmod(cuts, self.columns * PARTS)
+        row_of, within = np.divmod(row, PARTS)
+        following = np.where(within == 0, row_of * self.columns - -column // PARTS, (row_of + 1) * self.columns)
+        found: Int32Array = np.repeat(sets, np.diff(following, append=self.rows * self.columns))
+        return found.reshape(self.rows, self.columns)
+
+    def _at_parts(self, cuts: Int64Array, sets: Int32Array, divided: Int64Array, cell_set: Int32Array) -> Int32Array:
+        """The sets of all parts of the divided cells: each row of parts begins in a piece, and goes on by the cuts in it."""
+        stride = self.columns * PARTS
+        row, column = np.divmod(divided, self.columns + 1)
+        begin = ((row * PARTS)[:, None] + np.arange(PARTS)) * stride + (column * PARTS)[:, None]
+        piece = np.searchsorted(cuts, begin.ravel(), side="right") - 1
+        row, column = np.divmod(cuts, stride)
+        number = -1 - cell_set[row // PARTS * (self.columns + 1) + column // PARTS]
+        inner = (number >= 0) & (column % PARTS > 0)
+        cut = np.zeros((len(piece), PARTS), dtype=np.int32)
+        cut[number[inner] * PARTS + row[inner] % PARTS, column[inner] % PARTS] = 1
+        found: Int32Array = sets[piece[:, None] + np.cumsum(cut, axis=1, dtype=np.int32)].ravel()
+        return found
 
     def _border(self) -> tuple[Int32Array, Int32Array, Int32Array]:
         """(zone, row, column) of every part that a zone's border may touch, ascending, each once."""
