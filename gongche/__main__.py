@@ -40,13 +40,16 @@ class Commands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002 - as above
-        """Load one sub-command; None when there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"gongche.commands.{cmd_name}_command")
-        command = typer.main.get_command(module.app)
-        command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
-        return command
+        """A sub-command as the list of all of them shows it; None when there is none of that name."""
+        return typer.core.TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """The sub-command that is called, loaded."""
+        name, _, rest = super().resolve_command(ctx, args)
+        assert name is not None
+        command = typer.main.get_command(importlib.import_module(f"gongche.commands.{name}_command").app)
+        command.name = name
+        return name, command, rest
 
 
 app = typer.Typer(
