@@ -30,7 +30,7 @@ def test_every_sub_command_has_help_with_an_example(gongche: Run) -> None:
     root = typer.main.get_command(app)
     assert isinstance(root, typer.core.TyperGroup)
     for name in COMMANDS:
-        command = root.get_command(typer.Context(root), name)
+        _, command, _ = root.resolve_command(typer.Context(root), [name])
         below = command.commands.items() if isinstance(command, typer.core.TyperGroup) else ()
         for path in [[name, inner] for inner, _ in below] or [[name]]:
             done = CliRunner().invoke(app, [*path, "--help"])
