@@ -35,10 +35,10 @@ _NOTHING = pa.scalar("", pa.large_string())
 @cache
 def _times_of_day() -> pa.LargeStringArray:
     """Of every second of a day, when a trip first asks: most commands name none."""
-    return pa.array(
-        [f"{hour:02}{minute:02}{second:02}" for hour in range(24) for minute in range(60) for second in range(60)],
-        pa.large_string(),
-    )
+    two = pa.array([f"{each:02}" for each in range(60)], pa.large_string())
+    second = np.arange(86_400)
+    parts = (two.take(pa.array(each)) for each in (second // 3600, second // 60 % 60, second % 60))
+    return pc.binary_join_element_wise(*parts, _NOTHING)
 
 
 def _each_day(day: Int32Array | Int64Array, form: str) -> pa.LargeStringArray:

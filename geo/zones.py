@@ -7,6 +7,7 @@ how many corners they have.
 
 from collections.abc import Sequence
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 import shapely
@@ -30,6 +31,8 @@ DEGREE_M = 111_700.0
 """No degree of latitude or longitude is longer."""
 SMALL_CELL_DEG = 0.0005
 LEAST_REACH_M = 64.0
+_ONE_AT_A_TIME = Lock()
+"""Of threads that begin an audit together the first builds a raster for all; from Python 3.12 on nothing else sees to it."""
 SINCE_EVER, FOR_EVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -64,7 +67,9 @@ class ZoneIndex:
 
     @cached_property
     def _ground(self) -> tuple[Raster, NDArray[np.object_]]:
-        return raster_of(tuple(shapely.to_wkb(zone.geometry) for zone in self.zones), self.cell_deg)
+        wkb = tuple(shapely.to_wkb(zone.geometry) for zone in self.zones)
+        with _ONE_AT_A_TIME:
+            return raster_of(wkb, self.cell_deg)
 
     @property
     def _geometries(self) -> NDArray[np.object_]:
