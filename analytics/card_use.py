@@ -14,13 +14,6 @@ from geo.arrays import FloatArray, Int64Array
 from geo.distance import apart_m
 from geo.localtime import SECOND_US, local_day
 
-CARD_FEATURES = {
-    "overlap_s": ("s", "time for which the card was in another vehicle too"),
-    "apart_m": ("m", "farthest that the two vehicles stood apart in that time; missing where it is unknown"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-"""Name → (unit, sentence) of everything that a rule's condition may name of a card in two vehicles."""
-
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 

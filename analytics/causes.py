@@ -24,7 +24,7 @@ WIDE = frozenset({"", "district", "city", "province"})
 def innocent_causes(
     trips: Asked, silences: Columns, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT
 ) -> dict[str, BoolArray]:
-    """For each cause of `score.CAUSES` the trips on which it holds; bool (n,).
+    """For each cause of `parts.CAUSES` the trips on which it holds; bool (n,).
 
     Parameters
     ----------

@@ -8,43 +8,15 @@ from analytics.duty import off_hours_s
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from analytics.naming import trip_ids
 from analytics.orders import order_cover
+from analytics.vocabulary import DARK_CAUSES
 from geo.arrays import Columns, Int64Array, UInt32Array
 from geo.distance import apart_m, flat_m
 from geo.gridwalk import spread
 from geo.localtime import SECOND_US, local_day
 from geo.positions import NO_ODOMETER, Positions, Status
 
-CAUSES = ("power_cut", "antenna", "no_fix", "carried", "coverage", "unknown")
-"""What an entry is attributed to, the first that holds: the terminal told that it lost its power, or its antenna; it
-reported on without a fix, as in garages and tunnels; the odometer stood still; other vehicles were silent there and
-then; nothing of these."""
-
-CAUSE_WORDS = {
-    "no_fix": "the terminal reported on without a fix, as in garages and tunnels",
-    "carried": "the odometer stood still: a ferry, a breakdown lorry",
-    "coverage": "other vehicles were silent there and then too",
-}
-"""Those of CAUSES that are innocent → in words."""
-
 LEAST_DEGREE_M = 110_000.0
 """A degree of latitude is longer than this everywhere."""
-
-INTERFERENCE = frozenset({"power_cut", "antenna"})
-
-DARK_FEATURES = {
-    "dark_m": (
-        "m",
-        "way made without a usable fix: growth of the odometer or distance of the places, whichever is more",
-    ),
-    "dark_s": ("s", "time without a usable fix"),
-    "dark_cause": ("", "what the silence is attributed to"),
-    "off_hours_s": ("s", "time outside the duty calendar"),
-    "off_hours_share": ("", "share of the time outside the duty calendar"),
-    "dispatch_order": ("", "number of the dispatch order that covers the silence; missing without one"),
-    "order_cover": ("", "share of the time that the best order covers"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-"""Name → (unit, sentence) of everything that a rule's condition may name of an entry."""
 
 
 def dark_columns(
@@ -149,7 +121,7 @@ def attributed(
         odometer < thresholds.carried_share * jump,
         (silent >= thresholds.witness_silent) & (silent > seen),
     ]
-    causes = [np.array(cause) for cause in CAUSES]
+    causes = [np.array(cause) for cause in DARK_CAUSES]
     return entries.assign(
         neighbours_silent=silent,
         neighbours_seen=seen,

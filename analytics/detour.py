@@ -5,7 +5,7 @@ import numpy as np
 from analytics.asked import Asked
 from analytics.context import FleetContext, Orders
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
-from analytics.places import CONTROLLED_VENUES
+from analytics.vocabulary import CONTROLLED_VENUES
 from geo.arrays import BoolArray, Columns, FloatArray, Int64Array
 from geo.distance import apart_m
 

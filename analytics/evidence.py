@@ -14,15 +14,15 @@ from analytics.asked import Asked, with_columns
 from analytics.audit import Tables
 from analytics.causes import innocent_causes
 from analytics.context import FleetContext
-from analytics.dark import INTERFERENCE, attributed
+from analytics.dark import attributed
 from analytics.detour import detours, order_rows
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
 from analytics.overnight import nights, under_orders, with_bases
 from analytics.overruns import overruns
 from analytics.patterns import patterns
-from analytics.places import CONTROLLED_VENUES
 from analytics.score import holding, private_score
 from analytics.unbroken import unbroken_s
+from analytics.vocabulary import CONTROLLED_VENUES, INTERFERENCE
 from geo.arrays import Columns, FloatArray
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 

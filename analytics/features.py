@@ -6,77 +6,13 @@ import pandas as pd
 from analytics.context import FleetContext
 from analytics.naming import trip_ids
 from analytics.orders import driver_cards, order_cover
-from analytics.places import CONTROLLED_VENUES, places_at, texts, venues
+from analytics.places import places_at, texts, venues
 from analytics.regions import REGION_COLUMNS
-from analytics.score import PARTS
 from analytics.sealing import sealed
 from analytics.thresholds import DEFAULT, Thresholds
+from analytics.vocabulary import CONTROLLED_VENUES
 from geo.arrays import BoolArray, Columns, Int32Array, Int64Array
 from geo.localtime import SECOND_US, local_day
-
-FEATURES = {
-    "distance_m": ("m", "length of the way driven"),
-    "odometer_m": ("m", "growth of the terminal's odometer; missing where it sends none"),
-    "duration_s": ("s", "from setting out to coming to rest"),
-    "moving_s": ("s", "time in motion"),
-    "max_speed_mps": ("m/s", "highest speed reported"),
-    "speeding_s": (
-        "s",
-        "longest stretch above 120 km/h, which no road allows, by more than a terminal errs; missing without speeds",
-    ),
-    "unbroken_s": ("s", "time driven up to its end since the last rest of twenty minutes"),
-    "idle_s": (
-        "s",
-        "longest stand with the engine on, on the way or at the rest after it; missing where ignition is never known",
-    ),
-    "off_hours_s": ("s", "time outside the duty calendar"),
-    "off_hours_m": ("m", "way driven outside the duty calendar"),
-    "off_hours_share": ("", "share of the time outside the duty calendar"),
-    "out_of_area_s": ("s", "time outside the permitted area"),
-    "out_of_area_m": ("m", "way driven outside the permitted area"),
-    "out_of_area_share": ("", "share of the way outside the permitted area"),
-    "out_of_district_m": ("m", "way driven outside the district it is at home in; missing where it has none"),
-    "out_of_city_m": ("m", "way driven outside the city it is at home in; missing where it has none"),
-    "out_of_province_m": ("m", "way driven outside the province it is at home in; missing where it has none"),
-    "dispatch_order": ("", "number of the dispatch order that covers the trip; missing without one"),
-    "order_cover": ("", "share of the time that the best order covers"),
-    "order_overrun_s": ("s", "time before its dispatch order begins and after it ends; missing without an order"),
-    "order_away_m": (
-        "m",
-        "how far an end lies from where its dispatch order leads; missing without an order that names a place",
-    ),
-    "driver_card": ("", "driver's card that was in; missing without one"),
-    "card_missing": ("", "1 no card was in, 0 one was; missing where the vehicle never reports cards"),
-    "rest_day": ("", "1 when it began on a weekend or public holiday by the duty calendar"),
-    "holiday": ("", "1 when it began on a public holiday by the duty calendar"),
-    "origin_kind": ("", "kind of the zone it began in"),
-    "destination_kind": ("", "kind of the zone it ended in"),
-    "destination_controlled": ("", "1 when it ended at a controlled venue"),
-    "venue_dwell_s": (
-        "s",
-        "longest stand at a controlled venue, on the way or at the rest after it, to noon of the next day",
-    ),
-    "venue_kind": ("", "kind of the controlled venue it stood at longest"),
-    "residence": ("", "1 when it began or ended at a residence"),
-    "vehicle_class": ("", "class of the vehicle"),
-    "dwell_s": ("s", "time it stood where the trip ends; a day where that goes past midnight"),
-    "stood_s": ("s", "time it stood where the trip began; a day where that goes past midnight"),
-    "detour_m": ("m", "way beyond what the dispatch order explains; missing without an order that names a place"),
-    "detour_ratio": ("", "way driven, in usual ways to what the dispatch order explains"),
-    "unnamed_stop": ("", "1 when it led to or from a home or controlled venue that its dispatch order does not name"),
-    "recurring_days": ("", "days of four weeks with a trip to the same place at the same hour, none under an order"),
-    "school_run_days": ("", "days of four weeks with a short call at the same school when children come and go"),
-    "home_work_days": ("", "nights of four weeks spent away from the base where it ended or began"),
-    "reader_silent_days": (
-        "",
-        "days of use since a driver's card was last reported; missing where none was in four weeks",
-    ),
-    "dark_m": ("m", "way made without a usable fix within the trip or beside it"),
-    "sealed": ("", "1 when the vehicle was sealed for a holiday when it began"),
-    "private_score": ("points", "evidence of private use, 0 to 100"),
-    **{name: ("points", part.reason) for name, part in PARTS.items()},
-}
-"""Name → (unit, sentence) of everything a rule's condition may name."""
 
 DERIVED = (
     "off_hours_share", "out_of_area_share", "order_cover", "driver_card", "card_missing", "rest_day", "holiday",

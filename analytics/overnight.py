@@ -17,17 +17,6 @@ from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
 
 HOUR_US = 3600 * SECOND_US
 
-NIGHT_FEATURES = {
-    "base_m": ("m", "how far from the edge of its declared base it slept; missing where none is declared"),
-    "night_s": ("s", "time it stood there between midnight and five"),
-    "nights_here": ("", "nights of four weeks at this place, this one counted"),
-    "learned_base_m": ("m", "how far the base that its nights teach lies from the declared one; missing without both"),
-    "night_kind": ("", "kind of the zone it slept in"),
-    "dispatch_order": ("", "number of the dispatch order that covers the night; missing without one"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-"""Name → (unit, sentence) of everything a rule's condition on a night may name."""
-
 
 def nights(stops: pd.DataFrame, context: FleetContext, thresholds: EvidenceThresholds = DEFAULT) -> pd.DataFrame:
     """The overnight place of each vehicle and local day: where it stood longest in that day's small hours.

@@ -7,18 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from analytics.vocabulary import CONTROLLED_VENUES, KINDS
 from geo.arrays import BoolArray, Int32Array, Int64Array
 from geo.zones import Zone, ZoneIndex
-
-KINDS = (
-    "base", "work_site", "golf_course", "entertainment", "bath_house", "school", "restaurant", "hotel",
-    "customer", "residential", "district", "city", "province",
-)  # fmt: skip
-"""Kinds of zones, the most telling first: a base inside a district is the base."""
-
-CONTROLLED_VENUES = frozenset({"golf_course", "entertainment", "bath_house", "school", "restaurant", "hotel"})
-"""Venues under strict control: golf courses, entertainment, bath houses, hotels, schools; and restaurants."""
-
 
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 

@@ -9,24 +9,6 @@ from geo.arrays import BoolArray, FloatArray, Int64Array
 from geo.distance import apart_m
 from geo.localtime import DAY_US, SECOND_US, local_day
 
-REFUEL_FEATURES = {
-    "refuel_l": ("L", "litres charged"),
-    "over_tank_l": (
-        "L",
-        "litres beyond what the tank could take: its size less what the gauge showed before, where that is known",
-    ),
-    "unseen_l": ("L", "litres that the fuel gauge did not rise by within an hour; missing without a gauge"),
-    "apart_m": (
-        "m",
-        "how far from the station the vehicle was all the time about then, at least; missing where either is unknown",
-    ),
-    "since_m": ("m", "way driven since the refuelling before; missing without one, or with a day that nobody observed"),
-    "l_100km": ("L/100 km", "litres charged for 100 km of the way since the refuelling before"),
-    "consumption_ratio": ("", "that consumption in the declared one"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-"""Name → (unit, sentence) of everything that a rule's condition may name of a refuelling."""
-
 NEVER = -1
 """Time of a refuelling before that there is not."""
 

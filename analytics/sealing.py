@@ -8,17 +8,6 @@ from analytics.whereabouts import driven_m, touching
 from geo.arrays import FloatArray, Int32Array, Int64Array
 from geo.localtime import local_day
 
-SEAL_FEATURES = {
-    "odometer_growth_m": (
-        "m",
-        "growth of the odometer as read at sealing and unsealing; missing until both are entered",
-    ),
-    "moved_m": ("m", "way driven while it was sealed"),
-    "odometer_gap_m": ("m", "growth of the odometer beyond the way driven; missing as the growth"),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-"""Name → (unit, sentence) of everything that a rule's condition may name of a seal."""
-
 STILL_SEALED = np.iinfo(np.int64).max
 """End of a seal that has none yet."""
 

@@ -8,25 +8,6 @@ from analytics.record_thresholds import DEFAULT, RecordThresholds
 from geo.arrays import FloatArray, Int64Array
 from geo.localtime import day_start_us
 
-MONTH_FEATURES = {
-    "distance_m": ("m", "way driven in the month"),
-    "unit_median_m": ("m", "median of the vehicles of its unit and class in that month; missing where they are few"),
-    "unit_vehicles": ("", "vehicles of its unit and class that were observed in the month"),
-    "unit_ratio": ("", "way driven in that median"),
-    "unit_z": ("", "way beyond that median, in robust standard deviations of these vehicles"),
-    "l_100km": (
-        "L/100 km",
-        "litres charged for 100 km, over the month's refuellings with a known way since the one before",
-    ),
-    "consumption_ratio": ("", "that consumption in the declared one"),
-    "consumption_z": (
-        "",
-        "that ratio beyond the median of its unit and class, in their robust standard deviations; missing where few have one",
-    ),
-    "vehicle_class": ("", "class of the vehicle"),
-}
-"""Name → (unit, sentence) of everything that a rule's condition may name of a vehicle-month."""
-
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation, of normal values."""
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from analytics.exact import exact
-from analytics.places import CONTROLLED_VENUES
 from analytics.steps import STOP, Segments, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT, Thresholds
+from analytics.vocabulary import CONTROLLED_VENUES
 from geo.arrays import BoolArray, Columns, FloatArray, Int64Array
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US, local_day
 from geo.positions import Positions

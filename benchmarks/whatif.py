@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 from psycopg import Connection
 
-from analytics.features import FEATURES
 from analytics.naming import trip_ids
+from analytics.vocabulary import TRIP_FEATURES
 from geo.arrays import Int32Array
 from geo.localtime import SECOND_US, day_number, day_start_us
 from gongche.home import Gongche, open_home
@@ -179,7 +179,7 @@ def trips(ids: Int32Array, day: int, rng: np.random.Generator) -> pd.DataFrame:
     vehicle_ix = np.repeat(np.arange(len(ids), dtype=np.int32), TRIPS_A_DAY)
     drawn = {
         name: np.where(rng.random(n) < 0.4, 0.0, rng.gamma(2.0, {"m": 4000.0, "s": 900.0}.get(unit, 0.3), n).round(3))
-        for name, (unit, _) in FEATURES.items()
+        for name, (unit, _) in TRIP_FEATURES.items()
         if name not in TEXT_FEATURES
     }
     ordered = rng.random(n) < 0.9

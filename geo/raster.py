@@ -156,9 +156,9 @@ class _Builder:
         zone, row, column = self._border()
         start, end, code = self._stretches(zone, row, column)
         cuts, sets, contents = _number_sets(start, end, code, self.rows * self.columns * PARTS**2)
-        cell_set = np.zeros((self.rows + 1, self.columns + 1), dtype=np.int32)
-        cell_set[:-1, :-1] = self._at_corners(cuts, sets)
-        cell_set = cell_set.ravel()
+        cells = np.zeros((self.rows + 1, self.columns + 1), dtype=np.int32)
+        cells[:-1, :-1] = self._at_corners(cuts, sets)
+        cell_set = cells.ravel()
         divided = _distinct((row // PARTS).astype(np.int64) * (self.columns + 1) + column // PARTS)
         cell_set[divided] = -1 - np.arange(len(divided), dtype=np.int32)
         return Raster(

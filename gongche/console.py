@@ -17,7 +17,7 @@ from rich.table import Table
 
 from geo.localtime import FLEET_ZONE, day_number
 from gongche.errors import WrongUseError
-from gongche.home import default_home
+from gongche.home_folder import default_home
 
 Progress = Callable[[int, int], None]
 """Tell how far the work is: done, and the total or 0 where it is not known."""

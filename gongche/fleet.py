@@ -12,8 +12,8 @@ from psycopg import Connection
 from analytics.context import Bases, FleetContext, Orders, Seals, Swipes
 from analytics.duty import DutyCalendar
 from analytics.evidence_thresholds import DEFAULT
-from analytics.places import KINDS
 from analytics.sealing import STILL_SEALED
+from analytics.vocabulary import KINDS
 from geo.arrays import Int32Array
 from geo.distance import apart_m
 from geo.localtime import day_start_us

@@ -15,7 +15,6 @@ from store.errors import ArchiveError
 from store.postgres import EmbeddedPostgres
 from store.remote import open_depot
 
-ROOT_HOME = Path("/var/lib/gongche")
 DISTRICTS = Path(__file__).resolve().parents[1] / "fixtures" / "districts.geojson"
 """The districts that come with the project."""
 
@@ -28,18 +27,6 @@ class Gongche:
     settings: Settings
     database: Database
     archive: Archive
-
-
-def default_home() -> Path:
-    """Where data lives unless `--home` or GONGCHE_HOME says otherwise.
-
-    As root a folder that the embedded server's own user can reach; a home below /root could not be.
-    """
-    if os.environ.get("GONGCHE_HOME"):
-        return Path(os.environ["GONGCHE_HOME"])
-    if os.geteuid() == 0:
-        return ROOT_HOME
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "gongche"
 
 
 @contextmanager

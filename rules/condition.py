@@ -9,18 +9,19 @@ A missing value fulfils nothing but `missing = true`: what is not known proves n
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from analytics.asked import Asked, Column
 from geo.arrays import BoolArray
 from rules.measures import measure
 from rules.names import FEATURE_NAMES, VALUE_NAMES, YES_OR_NO
+
+if TYPE_CHECKING:
+    from analytics.asked import Column
 
 Value = float | str | bool | tuple[float | str, ...]
 
@@ -49,7 +50,7 @@ class Test:
     operator: str
     threshold: Value
 
-    def holds(self, column: Column) -> BoolArray:
+    def holds(self, column: "Column") -> BoolArray:
         """For which rows of the feature's column it holds; bool (n,)."""
         if self.operator == "missing":
             absent: BoolArray = column.known != self.threshold
@@ -81,28 +82,6 @@ class Test:
         if self.feature.endswith("_share"):
             return f"{100 * value:g} %"
         return measure(value, units.get(self.feature, ""), language)
-
-
-class Answers:
-    """What comparisons of a table's features give: each column is read once, and what many ask is asked once."""
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        self._asked = Asked(table)
-        self._held: dict[Test, BoolArray] = {}
-
-    def all_hold(self, tests: Iterable[Test]) -> BoolArray:
-        """For which rows every test holds; bool (n,)."""
-        fulfilled = np.ones(len(self._asked), dtype=np.bool_)
-        for test in tests:
-            if test not in self._held:
-                self._held[test] = test.holds(self._asked.column(test.feature))
-            fulfilled &= self._held[test]
-        return fulfilled
-
-
-def all_hold(tests: Iterable[Test], table: pd.DataFrame) -> BoolArray:
-    """For which rows every test holds; bool (n,)."""
-    return Answers(table).all_hold(tests)
 
 
 def fault_in(feature: str, operator: str, threshold: object, text_features: frozenset[str]) -> str | None:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from geo.arrays import BoolArray, Int64Array
 from geo.localtime import day_number
-from rules.condition import COMPARISONS, Answers, Test
+from rules.answers import Answers
+from rules.condition import COMPARISONS, Test
 from rules.load import Rule
 from rules.scope import Scope
 from rules.subjects import SUBJECTS

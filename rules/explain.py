@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rules.condition import COMPARISONS, Test, all_hold
+from rules.answers import all_hold
+from rules.condition import COMPARISONS, Test
 from rules.load import Rule
 from rules.subjects import TEXT_FEATURES
 

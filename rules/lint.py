@@ -5,10 +5,9 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
-from analytics.dark import CAUSES as DARK_CAUSES
 from analytics.evidence_thresholds import DEFAULT
-from analytics.places import CONTROLLED_VENUES, KINDS
-from analytics.score import PARTS
+from analytics.parts import PARTS
+from analytics.vocabulary import CONTROLLED_VENUES, DARK_CAUSES, KINDS
 from rules.condition import COMPARISONS, Test
 from rules.errors import RuleFault
 from rules.load import CLASSES, Rule

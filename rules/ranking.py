@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analytics.score import PARTS
+from analytics.parts import PARTS
 from geo.arrays import FloatArray
 from rules.episodes import Episodes
 

@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.card_use import CARD_FEATURES
-from analytics.dark import CAUSE_WORDS, DARK_FEATURES
-from analytics.features import FEATURES
-from analytics.overnight import NIGHT_FEATURES
-from analytics.refuelling import REFUEL_FEATURES
-from analytics.score import CAUSES
-from analytics.sealing import SEAL_FEATURES
-from analytics.unit_months import MONTH_FEATURES
+from analytics.parts import CAUSES
+from analytics.vocabulary import (
+    CARD_FEATURES,
+    DARK_CAUSE_WORDS,
+    DARK_FEATURES,
+    MONTH_FEATURES,
+    NIGHT_FEATURES,
+    REFUEL_FEATURES,
+    SEAL_FEATURES,
+    TRIP_FEATURES,
+)
 
 _Row = Mapping[Any, Any]
 _Shown = dict[str, Callable[[_Row], Any]]
@@ -121,12 +124,12 @@ def _held_of_trip(trip: _Row) -> frozenset[str]:
 
 
 def _held_of_dark(entry: _Row) -> frozenset[str]:
-    return frozenset({entry["dark_cause"]} & set(CAUSE_WORDS))
+    return frozenset({entry["dark_cause"]} & set(DARK_CAUSE_WORDS))
 
 
 SUBJECTS = {
-    "trip": Subject(FEATURES, _TRIP, CAUSES, _held_of_trip),
-    "dark": Subject(DARK_FEATURES, _DARK, CAUSE_WORDS, _held_of_dark),
+    "trip": Subject(TRIP_FEATURES, _TRIP, CAUSES, _held_of_trip),
+    "dark": Subject(DARK_FEATURES, _DARK, DARK_CAUSE_WORDS, _held_of_dark),
     "night": Subject(NIGHT_FEATURES, _NIGHT, {}),
     "card": Subject(CARD_FEATURES, _CARD, {}),
     "refuel": Subject(REFUEL_FEATURES, _REFUEL, {}),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from geo.arrays import Int64Array
-from rules.condition import all_hold
+from rules.answers import all_hold
 from rules.evaluate import evaluate
 from rules.load import LEVELS, Rule
 from rules.reader import LANGUAGES

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.score import PARTS, clearings
+from analytics.parts import PARTS
+from analytics.score import clearings
 from rules.names import FEATURE_NAMES
 from store.views import FlagRow
 from web.i18n import Words
@@ -44,7 +45,7 @@ SCORE_REASONS = {
     "score_no_card": _("no driver's card was in"),
     "score_interference": _("the terminal lost its power or its antenna while the vehicle was driven"),
 }
-"""What each part counts, as `analytics.score.PARTS` says it."""
+"""What each part counts, as `analytics.parts.PARTS` says it."""
 
 CLEARED_BY = {
     "order": _("a dispatch order covers the trip"),

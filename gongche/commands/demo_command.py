@@ -10,7 +10,8 @@ import typer
 from fixtures.terminals import Tally
 from gongche.console import HomeOption, JsonOption, print_facts, say
 from gongche.demo import PASSWORD, PEOPLE, broker, demo_folder, drive_live, prepare
-from gongche.home import Gongche, default_home, open_home
+from gongche.home import Gongche, open_home
+from gongche.home_folder import default_home
 from gongche.service import run_service
 from gongche.sockets import bind
 

@@ -20,9 +20,6 @@ from gongche.console import (
     say,
 )
 from gongche.errors import GongcheError, WrongUseError
-from gongche.home import open_home
-from gongche.whatif import TOLD, rule_of, trials
-from gongche.whatif_words import facts_of, write_flags
 from rules import catalogue_path
 from rules.lint import lint
 from rules.load import Rule, check_files, load_catalogue
@@ -103,6 +100,10 @@ def what_if(
     The text may be a draft, retired, or of a rule that is new; the flags that stand for its id are what it is compared
     with. Every fault of a rule file is told with file and line.
     """
+    from gongche.home import open_home  # noqa: PLC0415 - who lists or checks rules opens no home and judges nothing
+    from gongche.whatif import TOLD, rule_of, trials  # noqa: PLC0415
+    from gongche.whatif_words import facts_of, write_flags  # noqa: PLC0415
+
     first, last = day_option(from_, "--from"), day_option(to, "--to")
     if first > last:
         raise WrongUseError(f"--from {from_} lies after --to {to}")

@@ -11,7 +11,8 @@ from analytics.asked import Asked
 from analytics.causes import innocent_causes
 from analytics.context import FleetContext
 from analytics.evidence import Evidence, Rows, weigh
-from analytics.score import CAUSES, PARTS, clearings
+from analytics.parts import CAUSES, PARTS
+from analytics.score import clearings
 from geo.datum import wgs84_to_gcj02
 from tests.analytics.tracks import MONDAY, at, fleet, office, square
 from tests.analytics.weeks import dark, frame, rows_of, silence, stop, stops, trip

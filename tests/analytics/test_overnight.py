@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.overnight import NIGHT_FEATURES, nights, under_orders, with_bases
+from analytics.overnight import nights, under_orders, with_bases
+from analytics.vocabulary import NIGHT_FEATURES
 from tests.analytics.tracks import MONDAY, at, fleet, square
 from tests.analytics.weeks import Spot, degrees, stop, stops
 

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from analytics.places import KINDS, places_at
+from analytics.places import places_at
+from analytics.vocabulary import KINDS
 from geo.zones import ZoneIndex
 from tests.analytics.tracks import place, square
 

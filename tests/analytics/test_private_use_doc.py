@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from analytics.score import PARTS
+from analytics.parts import PARTS
 from rules import catalogue_path
 from rules.load import load_catalogue
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.record_thresholds import DEFAULT
-from analytics.refuelling import NEVER, REFUEL_FEATURES, refuel_table
+from analytics.refuelling import NEVER, refuel_table
+from analytics.vocabulary import REFUEL_FEATURES
 from geo.localtime import DAY_US, SECOND_US, day_start_us
 
 DAY = 20_000

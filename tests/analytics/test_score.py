@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.score import CAUSES, PARTS, clearings, private_score
+from analytics.parts import CAUSES, PARTS
+from analytics.score import clearings, private_score
 
 SHARES = st.dictionaries(st.sampled_from(list(PARTS)), st.one_of(st.floats(0, 3), st.just(np.nan)))
 HELD = st.sets(st.sampled_from(list(CAUSES)))

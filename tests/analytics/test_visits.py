@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from analytics import kernels
 from analytics.audit import audit
-from analytics.places import CONTROLLED_VENUES
 from analytics.segment import segment
 from analytics.steps import Segments, Steps
 from analytics.tally import Spans
 from analytics.thresholds import DEFAULT
 from analytics.visits import rest_until, venue_columns, venue_legs, zone_visits
+from analytics.vocabulary import CONTROLLED_VENUES
 from geo.localtime import SECOND_US
 from geo.positions import Positions
 from geo.zones import Zone, ZoneIndex

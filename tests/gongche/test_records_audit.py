@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from psycopg import Connection
 
-from analytics.refuelling import REFUEL_FEATURES
+from analytics.vocabulary import REFUEL_FEATURES
 from geo.arrays import Int32Array
 from geo.localtime import DAY_US, SECOND_US, day_date, day_number, day_start_us
 from gongche import records_audit

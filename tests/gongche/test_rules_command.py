@@ -1,6 +1,8 @@
 """`gongche rules`: a rule as it is shown, and files as they are checked."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
@@ -11,6 +13,12 @@ from rules import catalogue_path
 
 def rules(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["rules", *map(str, arguments)])
+
+
+def test_rules_are_read_without_kernels_tables_or_a_store() -> None:
+    look = "import sys, gongche.commands.rules_command; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert {"numba", "pandas", "pyarrow", "shapely", "store"}.isdisjoint(loaded.stdout.split())
 
 
 def test_a_rule_is_shown_in_words_of_both_languages_with_what_lifts_it_and_how_causes_are_tested() -> None:

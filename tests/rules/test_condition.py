@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rules.condition import Test, Value, all_hold
+from rules.answers import all_hold
+from rules.condition import Test, Value
 from rules.names import FEATURE_NAMES, VALUE_NAMES
 from rules.subjects import SUBJECTS
 from web import terms

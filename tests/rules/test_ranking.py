@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.score import PARTS
+from analytics.parts import PARTS
 from rules.episodes import EPISODE_COLUMNS, Episodes, episodes
 from rules.ranking import LEAST, MOST, Budget, assigned, drawn, features, probability_of_points, ranked, split
 from tests.rules.test_episodes import LIST, flag, made, table

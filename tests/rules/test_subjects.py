@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analytics.score import CAUSES
+from analytics.parts import CAUSES
 from rules.subjects import SUBJECTS, TEXT_FEATURES
 
 

@@ -12,8 +12,8 @@ from babel.units import format_unit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.dark import CAUSES as DARK_CAUSES
-from analytics.score import CAUSES, PARTS
+from analytics.parts import CAUSES, PARTS
+from analytics.vocabulary import DARK_CAUSES
 from rules.load import CLASSES, LEVELS
 from web import terms
 from web.i18n import LOCALE_NAMES, Words, chinese, translations
