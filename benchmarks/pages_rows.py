@@ -209,17 +209,18 @@ FEW = 50
 """With fewer rows a table is not filled yet: what pages write of themselves are a few."""
 
 
-def add_people(conn: Connection[Any], unit_id: int) -> None:
-    """Who asks for the pages, and the inspectors whose work the rows are."""
+def add_people(conn: Connection[Any], unit_id: int, top_id: int, known: set[str]) -> None:
+    """Who asks for the pages, `head` being the manager of the top unit, and the inspectors whose work the rows are."""
     for name, role, unit in (
         ("inspector", "inspector", None),
         ("manager", "manager", unit_id),
         ("auditor", "auditor", None),
         ("admin", "admin", None),
+        ("head", "manager", top_id),
+        *((f"inspector {number}", "inspector", None) for number in range(1, INSPECTORS)),
     ):
-        add_user(conn, name, role, PASSWORD, unit)
-    for number in range(1, INSPECTORS):
-        add_user(conn, f"inspector {number}", "inspector", PASSWORD)
+        if name not in known:
+            add_user(conn, name, role, PASSWORD, unit)
 
 
 def fill(conn: Connection[Any]) -> dict[str, int]:

@@ -72,11 +72,16 @@ def paces(decisions: Sequence[Decision], quick_s: float = QUICK_S) -> list[Pace]
 # ---------------------------------------------------------------- copied texts
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A text that somebody gave as a reason or an explanation; newer ones have higher numbers."""
+    """A text that somebody gave as a reason or an explanation; newer ones have higher numbers.
+
+    times: for how many it stands, itself and older ones of this person that are the same; older: numbers of some of them.
+    """
 
     number: int
     person: str
     text: str
+    times: int = 1
+    older: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,9 @@ def copies(said: Sequence[Said], least_alike: float = LEAST_ALIKE) -> list[Copie
     the newest are compared.
     """
     groups: dict[str, list[Said]] = {}
+    keys = {text: normal(text) for text in {each.text for each in said}}
     for each in sorted(said, key=lambda each: -each.number):
-        key = normal(each.text)
+        key = keys[each.text]
         if len(key) >= LEAST_TEXT:
             groups.setdefault(key, []).append(each)
     wordings = list(groups)[:MOST_TEXTS]
@@ -115,13 +121,15 @@ def copies(said: Sequence[Said], least_alike: float = LEAST_ALIKE) -> list[Copie
     result = []
     for alike in found.values():
         mine = sorted((each for wording in alike for each in groups[wording]), key=lambda each: -each.number)
-        if len(mine) < 2:
+        count = sum(each.times for each in mine)
+        if count < 2:
             continue
         people: dict[str, int] = {}
         for each in mine:
-            people[each.person] = people.get(each.person, 0) + 1
+            people[each.person] = people.get(each.person, 0) + each.times
         by_count = tuple(sorted(people.items(), key=lambda item: (-item[1], item[0])))
-        result.append(Copies(len(mine), len(alike), by_count, mine[0].text, tuple(each.number for each in mine)))
+        numbers = sorted((number for each in mine for number in (each.number, *each.older)), reverse=True)
+        result.append(Copies(count, len(alike), by_count, mine[0].text, tuple(numbers)))
     return sorted(result, key=lambda each: (-each.count, each.text))
 
 

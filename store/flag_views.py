@@ -13,7 +13,7 @@ from geo.localtime import day_date
 from store.archive import VEHICLES_PER_BUCKET, Archive
 from store.manifest import POSITIONS, manifest_path, sha256
 from store.unlocks import without_places
-from store.users import SEEN, VISIBLE, User
+from store.users import SEEN, VISIBLE, User, seen
 
 SEVERAL = 100
 """Rows of a list beside a flag at most."""
@@ -249,14 +249,13 @@ def open_flags(conn: Connection[Any], user: User, from_day: date, to_day: date) 
     """Rule → how many flags of these days stand, of the vehicles that this person may see."""
     return dict(
         conn.execute(
-            VISIBLE
-            + f"""
+            f"""
             SELECT rule, count(*) FROM flag
             WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s
               AND {SEEN}
             GROUP BY rule ORDER BY rule LIMIT 1000
             """,
-            {"own_unit": user.sees_unit, "from": from_day, "to": to_day},
+            {"seen": seen(conn, user.sees_unit), "from": from_day, "to": to_day},
         ).fetchall()
     )
 

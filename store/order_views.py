@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from store.users import VISIBLE, User
+from store.users import SEEN, VISIBLE, User, seen
 from store.views import PAGE_ROWS
 
 BESIDE = timedelta(days=2)
@@ -115,20 +115,13 @@ _LINE = """
 """
 # Where a vehicle goes in approved private use is for those who allow it.
 _WAITS = "(%(approves)s AND state = 'applied' AND applied_by IS DISTINCT FROM %(user_id)s)"
-# As an array some vehicles are looked up; who sees all has no list of them made.
-_CHOSEN = """
+_CHOSEN = f"""
     FROM dispatch_order WHERE starts < %(until)s AND ends > %(since)s
-      AND (%(state)s = '' OR state = %(state)s) AND (%(number)s = '' OR order_no = %(number)s)
-      AND (%(own_unit)s::int IS NULL AND %(unit)s = '' AND %(vehicle)s = ''
-           OR vehicle_id = ANY(ARRAY(
-               SELECT vehicle_id FROM mine
-               WHERE (%(unit)s = '' OR unit_code = %(unit)s)
-                 AND (%(vehicle)s = '' OR position(lower(%(vehicle)s) IN lower(plate)) > 0
-                      OR position(lower(%(vehicle)s) IN lower(code)) > 0))))
+      AND (%(state)s = '' OR state = %(state)s) AND (%(number)s = '' OR order_no = %(number)s) AND {SEEN}
 """
 # Those that wait are few, and the others are read as far as they are shown, in the order of their index.
 _PAGE = f"""
-    , page AS (
+    WITH page AS (
         SELECT * FROM (
             (SELECT *, true AS waits {_CHOSEN} AND {_WAITS} ORDER BY starts DESC, order_no LIMIT %(rows)s + %(skip)s)
             UNION ALL
@@ -143,18 +136,15 @@ def orders(
 ) -> tuple[list[OrderLine], int]:
     """One page of orders and how many there are: first those that wait for this person's approval, then the latest."""
     parameters = {
-        **_of(user), "since": asked.since, "until": asked.until, "state": asked.state, "vehicle": asked.vehicle,
-        "unit": asked.unit, "number": asked.number, "rows": rows, "skip": (page - 1) * rows,
+        **_of(user), "seen": seen(conn, user.sees_unit, unit=asked.unit, named=asked.vehicle), "since": asked.since,
+        "until": asked.until, "state": asked.state, "number": asked.number, "rows": rows, "skip": (page - 1) * rows,
     }  # fmt: skip
     with conn.cursor(row_factory=class_row(OrderLine)) as cursor:
         found = cursor.execute(
-            VISIBLE
-            + _PAGE
-            + _LINE.format(orders="page", waits="waits")
-            + "ORDER BY waits_for_me DESC, starts DESC, order_no",
+            _PAGE + _LINE.format(orders="page", waits="waits") + "ORDER BY waits_for_me DESC, starts DESC, order_no",
             parameters,
         ).fetchall()
-    count = conn.execute(VISIBLE + "SELECT count(*)" + _CHOSEN, parameters).fetchone()
+    count = conn.execute("SELECT count(*)" + _CHOSEN, parameters).fetchone()
     assert count is not None
     return found, count[0]
 
@@ -173,12 +163,11 @@ def order(conn: Connection[Any], user: User, order_no: str) -> OrderLine | None:
 def waiting_orders(conn: Connection[Any], user: User) -> int:
     """How many orders, of whatever time, wait for this person's approval."""
     row = conn.execute(
-        VISIBLE
-        + """
-        SELECT count(*) FROM dispatch_order JOIN mine USING (vehicle_id)
-        WHERE %(approves)s AND state = 'applied' AND applied_by IS DISTINCT FROM %(user_id)s
+        f"""
+        SELECT count(*) FROM dispatch_order
+        WHERE %(approves)s AND state = 'applied' AND applied_by IS DISTINCT FROM %(user_id)s AND {SEEN}
         """,
-        _of(user),
+        _of(user) | {"seen": seen(conn, user.sees_unit)},
     ).fetchone()
     assert row is not None
     return int(row[0])

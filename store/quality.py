@@ -7,7 +7,7 @@ import pandas as pd
 from psycopg import Connection
 
 from geo.localtime import day_date
-from store.users import VISIBLE
+from store.users import SEEN, VISIBLE, seen
 
 DRIFT_POSITIONS = 3
 """From so many misplaced positions on a vehicle drifts that day: a single reflection, even one that holds for two
@@ -96,44 +96,82 @@ def read_quality(conn: Connection[Any], from_day: int, to_day: int, own_unit: in
     -----
     What came of a terminal on a day counts for the vehicle it was in that day, the last one where it was in several.
     """
-    cursor = _query(
-        conn,
-        """
+    if own_unit is None:
+        conn.execute("SET LOCAL enable_nestloop = off")  # a day of the whole fleet is read once, not vehicle by vehicle
+    cursor = conn.execute(
+        _UNIT_DAYS
+        + """
         SELECT day - date '1970-01-01' AS day, unit_id, vehicles, online_vehicles, received, duplicate, passed,
                distance_m, complete_m, drift_vehicles
         FROM unit_day ORDER BY day, unit_id
         """,
-        from_day,
-        to_day,
-        own_unit,
+        {"from": day_date(from_day), "to": day_date(to_day), "own_unit": own_unit, "drift": DRIFT_POSITIONS},
     )
+    if own_unit is None:
+        conn.execute("SET LOCAL enable_nestloop TO DEFAULT")
     return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description or ()])
+
+
+_FLEET = f"""
+    WITH binding AS (
+        SELECT terminal_no, vehicle_id, lower(valid) AS starts, upper(valid) - interval '1 microsecond' AS ends,
+               lead(lower(valid)) OVER (PARTITION BY terminal_no ORDER BY lower(valid) NULLS FIRST) AS next
+        FROM terminal_binding
+    ), bound AS (
+        SELECT DISTINCT vehicle_id, terminal_key,
+               greatest((starts AT TIME ZONE 'Asia/Shanghai')::date, %(from)s) AS first_day,
+               least((ends AT TIME ZONE 'Asia/Shanghai')::date, (next AT TIME ZONE 'Asia/Shanghai')::date - 1, %(to)s)
+                   AS last_day
+        FROM binding JOIN terminal USING (terminal_no) WHERE {SEEN}
+    ), used AS MATERIALIZED (
+        SELECT *, count(*) OVER (PARTITION BY vehicle_id) = 1 AS alone FROM bound WHERE first_day <= last_day
+    ), shared AS MATERIALIZED (
+        SELECT DISTINCT vehicle_id, day::date
+        FROM used CROSS JOIN generate_series(first_day::timestamp, last_day::timestamp, '1 day') AS span(day) WHERE NOT alone
+    ), misplacing AS MATERIALIZED (
+        SELECT vehicle_id, day FROM vehicle_day WHERE day = ANY(%(days)s) AND misplaced >= %(drift)s
+    )
+    SELECT (SELECT coalesce(sum(last_day - first_day + 1), 0) FROM used WHERE alone) + (SELECT count(*) FROM shared),
+           online + (SELECT count(DISTINCT (vehicle_id, day)) FROM used JOIN terminal_count USING (terminal_key)
+                     WHERE NOT alone AND day = ANY(%(days)s) AND day BETWEEN first_day AND last_day
+                       AND received > quarantined),
+           received, duplicate, passed, metres.*,
+           (SELECT count(DISTINCT (vehicle_id, day)) FROM misplacing JOIN used USING (vehicle_id)
+                   JOIN terminal_count USING (terminal_key, day)
+            WHERE day = ANY(%(days)s) AND day BETWEEN first_day AND last_day AND received > quarantined)
+    FROM (
+        SELECT count(*) FILTER (WHERE alone AND received > quarantined) AS online,
+               coalesce(sum(received), 0)::bigint AS received, coalesce(sum(duplicate), 0)::bigint AS duplicate,
+               coalesce(sum(accepted - clock_fault), 0)::bigint AS passed
+        FROM used JOIN terminal_count USING (terminal_key) WHERE day = ANY(%(days)s) AND day BETWEEN first_day AND last_day
+    ) counts CROSS JOIN (
+        SELECT coalesce(sum(distance_m), 0), coalesce(sum(greatest(distance_m - gap_m, 0)), 0)
+        FROM (
+            SELECT distance_m, gap_m FROM used JOIN vehicle_day USING (vehicle_id)
+            WHERE alone AND day = ANY(%(days)s) AND day BETWEEN first_day AND last_day
+            UNION ALL
+            SELECT distance_m, gap_m FROM shared JOIN vehicle_day USING (vehicle_id, day) WHERE day = ANY(%(days)s)
+        ) driven
+    ) metres
+"""
+"""What the sums over all days and units come to, without a row for each vehicle and day.
+
+Most vehicles have one terminal all the time (`alone`): their days are counted by subtraction. Days of the others
+(`shared`) are made one by one. A day on which a position was taken is one on which more was received than quarantined.
+"""
 
 
 def fleet_quality(conn: Connection[Any], own_unit: int | None, from_day: int, to_day: int) -> QualitySums:
     """Sums of local days [from_day, to_day] over all vehicles; own_unit: unit_id of a unit, and only its subtree's."""
-    row = _query(
-        conn,
-        """
-        SELECT coalesce(sum(vehicles), 0)::bigint, coalesce(sum(online_vehicles), 0)::bigint,
-               coalesce(sum(received), 0)::bigint, coalesce(sum(duplicate), 0)::bigint,
-               coalesce(sum(passed), 0)::bigint, coalesce(sum(distance_m), 0), coalesce(sum(complete_m), 0),
-               coalesce(sum(drift_vehicles), 0)::bigint
-        FROM unit_day
-        """,
-        from_day,
-        to_day,
-        own_unit,
+    row = conn.execute(
+        _FLEET,
+        {
+            "from": day_date(from_day),
+            "to": day_date(to_day),
+            "days": [day_date(day) for day in range(from_day, to_day + 1)],
+            "seen": seen(conn, own_unit),
+            "drift": DRIFT_POSITIONS,
+        },
     ).fetchone()
     assert row is not None
     return QualitySums(*row)
-
-
-def _query(conn: Connection[Any], query: str, from_day: int, to_day: int, own_unit: int | None) -> Any:
-    parameters = {"from": day_date(from_day), "to": day_date(to_day), "own_unit": own_unit, "drift": DRIFT_POSITIONS}
-    if own_unit is not None:
-        return conn.execute(_UNIT_DAYS + query, parameters)
-    conn.execute("SET LOCAL enable_nestloop = off")  # a day of the whole fleet is read once, not vehicle by vehicle
-    found = conn.execute(_UNIT_DAYS + query, parameters)
-    conn.execute("SET LOCAL enable_nestloop TO DEFAULT")
-    return found

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from store.users import VISIBLE, User
+from store.users import SEEN, VISIBLE, User, seen
 from store.views import PAGE_ROWS
 
 MONTH_ROWS = 200
@@ -72,35 +72,35 @@ def refuels(
 ) -> tuple[list[RefuelRow], int]:
     """One page of the receipts of these days, newest first, and how many there are; `receipt`: that one, of any day."""
     parameters = {
-        "own_unit": user.sees_unit, "from": from_day, "to": to_day, "unit": unit, "receipt": receipt,
+        "seen": seen(conn, user.sees_unit, unit=unit), "from": from_day, "to": to_day, "receipt": receipt,
         "flagged": flagged, "rows": rows, "skip": (page - 1) * rows,
     }  # fmt: skip
-    chosen = """
-        FROM (SELECT *, receipt_no || '-' || vehicle_id AS subject_id FROM valid_refuel) r JOIN mine USING (vehicle_id)
-        WHERE CASE WHEN %(receipt)s = ''
+    chosen = f"""
+        FROM (SELECT *, receipt_no || '-' || vehicle_id AS subject_id FROM valid_refuel) r
+        WHERE {SEEN} AND CASE WHEN %(receipt)s = ''
                    THEN refuelled_at >= %(from)s::timestamp AT TIME ZONE 'Asia/Shanghai'
                         AND refuelled_at < (%(to)s::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
                    ELSE %(receipt)s IN (receipt_no, subject_id) END
-          AND (%(unit)s = '' OR unit_code = %(unit)s)
           AND (NOT %(flagged)s OR EXISTS (SELECT FROM flag f WHERE f.subject = 'refuel' AND f.subject_id = r.subject_id
                                           AND f.withdrawn_at IS NULL))
     """
     with conn.cursor(row_factory=class_row(RefuelRow)) as cursor:
         found = cursor.execute(
-            VISIBLE
-            + f"""
-            SELECT r.subject_id, receipt_no, r.vehicle_id, plate, unit_zh, unit_en, refuelled_at, litres, yuan, odometer_m,
-                   station, card_no,
+            f"""
+            SELECT r.subject_id, receipt_no, r.vehicle_id, plate, name_zh AS unit_zh, name_en AS unit_en, refuelled_at,
+                   litres, yuan, odometer_m, station, card_no,
                    (SELECT count(*) FROM refuel o WHERE o.receipt_no = r.receipt_no AND o.refuel_id < r.refuel_id)::int
                        AS corrected,
                    coalesce((SELECT features FROM judged_record j
                              WHERE j.subject = 'refuel' AND j.subject_id = r.subject_id), '{{}}') AS features,
                    {FLAGS.format(subject="'refuel'", subject_id="r.subject_id")} AS flags
-            {chosen} ORDER BY refuelled_at DESC, receipt_no LIMIT %(rows)s OFFSET %(skip)s
+            FROM (SELECT * {chosen} ORDER BY refuelled_at DESC, receipt_no LIMIT %(rows)s OFFSET %(skip)s) r
+            JOIN vehicle USING (vehicle_id) JOIN unit USING (unit_id)
+            ORDER BY refuelled_at DESC, receipt_no
             """,
             parameters,
         ).fetchall()
-    count = conn.execute(VISIBLE + "SELECT count(*) " + chosen, parameters).fetchone()
+    count = conn.execute("SELECT count(*) " + chosen, parameters).fetchone()
     assert count is not None
     return found, count[0]
 

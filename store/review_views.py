@@ -188,28 +188,80 @@ def item_flags(conn: Connection[Any], item_id: int, rows: int = 200) -> list[Ite
 
 
 # ---------------------------------------------------------------- precision and recall
-def decided_flags(conn: Connection[Any], since: date, rows: int = 200_000) -> list[DecidedFlags]:
-    """Flags of local days since a day that a case or a review decided; the newest."""
-    with conn.cursor(row_factory=class_row(DecidedFlags)) as cursor:
-        return cursor.execute(
-            """
-            SELECT rule, level, verdict, outcome, array_agg(coalesce(item_id, -case_id)) AS groups
-            FROM (
-                SELECT f.rule, f.level, v.verdict, v.case_id, o.outcome, o.item_id
-                FROM flag_verdict v
-                FULL JOIN (SELECT flag_id, item_id, outcome FROM review_flag JOIN review_outcome USING (item_id)) o
-                    USING (flag_id)
-                JOIN flag f USING (flag_id)
-                WHERE f.day >= %s ORDER BY f.day DESC, flag_id LIMIT %s
-            ) decided GROUP BY rule, level, verdict, outcome ORDER BY rule, level, verdict, outcome
-            """,
-            (since, rows),
-        ).fetchall()
+_VERDICTS, _OUTCOMES = ["confirmed", "dismissed"], ["clean", "suspicious", "misuse", "case"]
+_PAIRS = [(verdict, outcome) for verdict in (None, *_VERDICTS) for outcome in (None, *_OUTCOMES)]
+"""What a flag may have come to: the verdict of a case and the outcome of a review, by the number of its bit."""
+
+# `mark`: what was decided of each flag in a case or an item. Of several cases the last decision counts.
+_DECIDED = """
+WITH last AS MATERIALIZED (
+    SELECT DISTINCT ON (case_id) case_id, event_id, to_state AS verdict FROM case_event
+    WHERE to_state IN ('confirmed', 'dismissed') AND from_state IS DISTINCT FROM to_state ORDER BY case_id, event_id DESC
+), mark AS MATERIALIZED (
+    SELECT flag_id, added_at, case_id, verdict, item_id, reviewed.day, why, outcome
+    FROM (
+        SELECT flag_id, min(added_at) AS added_at, max(event_id) AS event_id
+        FROM case_flag LEFT JOIN last USING (case_id) GROUP BY flag_id
+    ) cased LEFT JOIN last USING (event_id) FULL JOIN (
+        SELECT flag_id, item_id, i.day, i.why, outcome
+        FROM review_flag JOIN review_item i USING (item_id) LEFT JOIN review_outcome USING (item_id)
+    ) reviewed USING (flag_id)
+), decided AS (
+    SELECT rule, level, verdict, outcome,
+           array_agg(CASE WHEN outcome IS NULL THEN -case_id ELSE item_id END) AS groups
+    FROM mark JOIN flag f USING (flag_id)
+    WHERE f.day >= %(since)s AND (verdict IS NOT NULL OR outcome IS NOT NULL) GROUP BY rule, level, verdict, outcome
+), ranked AS (
+    SELECT array_agg(DISTINCT f.rule) AS rules,
+           bit_or(1 << (coalesce(array_position(%(verdicts)s::text[], verdict), 0) * %(beside)s
+                        + coalesce(array_position(%(outcomes)s::text[], outcome), 0))) AS pairs
+    FROM (
+        SELECT made.day, made_at, span.day::date AS of_day
+        FROM review_queue made
+        CROSS JOIN generate_series(from_day::timestamp, through_day::timestamp, '1 day') AS span(day)
+        WHERE made.day >= %(since)s
+    ) q JOIN flag f ON f.day = q.of_day LEFT JOIN mark m USING (flag_id)
+    WHERE f.day BETWEEN %(first)s AND %(last)s AND f.withdrawn_at IS NULL AND f.exemption_id IS NULL
+      AND f.end_time - f.start_time <= interval '24 hours'
+    GROUP BY f.vehicle_id, f.day, q.day, q.made_at
+    HAVING bool_or(m.why = 'ranked' AND m.day <= q.day OR m.added_at <= q.made_at)
+)
+SELECT rule, level, verdict, outcome, groups, NULL AS rules, NULL AS pairs, NULL AS count FROM decided
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, rules, pairs, count(*) FROM ranked GROUP BY rules, pairs
+ORDER BY rule, level, verdict, outcome, rules, pairs
+"""
 
 
-def day_units(conn: Connection[Any], since: date, rows: int = 200_000) -> list[DayUnits]:
-    """Vehicle-days of queues since a day that were ranked when their sample was drawn, and those that were drawn."""
-    return _drawn(conn, since, rows) + _ranked(conn, since, rows)
+def decided(conn: Connection[Any], since: date, rows: int = 200_000) -> tuple[list[DecidedFlags], list[DayUnits]]:
+    """What precision and recall rest on, since a local day.
+
+    The flags that a case or a review decided; and the vehicle-days of queues that were ranked when their sample was
+    drawn, and those that were drawn (the newest `rows` of them). Alike are flags of a rule and level of which the same was
+    decided, and ranked vehicle-days with the same rules and the same decisions: a hundredth of the rows, and as much can
+    be told.
+    """
+    first, last = conn.execute(
+        "SELECT min(from_day), max(through_day) FROM review_queue WHERE day >= %s", (since,)
+    ).fetchall()[0]
+    found = conn.execute(
+        _DECIDED,
+        {
+            "since": since,
+            "first": first,
+            "last": last,
+            "verdicts": _VERDICTS,
+            "outcomes": _OUTCOMES,
+            "beside": len(_OUTCOMES) + 1,
+        },
+    ).fetchall()
+    flags = [DecidedFlags(*columns) for *columns, rules, _, _ in found if rules is None]
+    ranked = [
+        DayUnits("ranked", 1.0, rules, [pair for bit, pair in enumerate(_PAIRS) if pairs >> bit & 1], count)
+        for *_, rules, pairs, count in found
+        if rules is not None
+    ]
+    return flags, _drawn(conn, since, rows) + ranked
 
 
 def _drawn(conn: Connection[Any], since: date, rows: int) -> list[DayUnits]:
@@ -229,43 +281,6 @@ def _drawn(conn: Connection[Any], since: date, rows: int) -> list[DayUnits]:
     return [
         DayUnits(stratum, weight, rules, [(verdict, None) for verdict in verdicts] or [(None, outcome)])
         for stratum, weight, rules, verdicts, outcome in drawn
-    ]
-
-
-def _ranked(conn: Connection[Any], since: date, rows: int) -> list[DayUnits]:
-    """Alike are those with the same rules and the same decisions: a hundredth of the rows, and as much can be told."""
-    first, last = conn.execute(
-        "SELECT min(from_day), max(through_day) FROM review_queue WHERE day >= %s", (since,)
-    ).fetchall()[0]
-    ranked = conn.execute(
-        """
-        SELECT rules, decided, count(*)
-        FROM (
-            SELECT array_agg(DISTINCT f.rule) AS rules, array_agg(DISTINCT ARRAY[v.verdict, r.outcome]) AS decided
-            FROM (
-                SELECT made.day, made_at, span.day::date AS of_day
-                FROM review_queue made
-                CROSS JOIN generate_series(from_day::timestamp, through_day::timestamp, '1 day') AS span(day)
-                WHERE made.day >= %(since)s
-            ) q JOIN flag f ON f.day = q.of_day
-            LEFT JOIN (SELECT flag_id, verdict FROM flag_verdict OFFSET 0) v USING (flag_id)
-            LEFT JOIN (SELECT flag_id, min(added_at) AS added_at FROM case_flag GROUP BY flag_id) c USING (flag_id)
-            LEFT JOIN (
-                SELECT flag_id, i.day, i.why, outcome
-                FROM review_flag JOIN review_item i USING (item_id) LEFT JOIN review_outcome USING (item_id)
-            ) r USING (flag_id)
-            WHERE f.day BETWEEN %(first)s AND %(last)s AND f.withdrawn_at IS NULL AND f.exemption_id IS NULL
-              AND f.end_time - f.start_time <= interval '24 hours'
-            GROUP BY f.vehicle_id, f.day, q.day, q.made_at
-            HAVING bool_or(r.why = 'ranked' AND r.day <= q.day OR c.added_at <= q.made_at)
-            ORDER BY f.day DESC, f.vehicle_id LIMIT %(rows)s
-        ) each GROUP BY rules, decided ORDER BY rules, decided
-        """,
-        {"since": since, "first": first, "last": last, "rows": rows},
-    ).fetchall()
-    return [
-        DayUnits("ranked", 1.0, rules, [(verdict, outcome) for verdict, outcome in decided], count)
-        for rules, decided, count in ranked
     ]
 
 

@@ -14,7 +14,7 @@ from psycopg.errors import ExclusionViolation
 from geo.localtime import day_date, day_number
 from store.copy import copy_out
 from store.errors import StoreError
-from store.users import SEEN, VISIBLE
+from store.users import VISIBLE
 
 OPEN_END = day_number(date(9999, 12, 31))
 """Last day of a price that holds until further notice."""
@@ -144,6 +144,8 @@ _MONTH_TYPES = {
     "priced_days": "bigint",
     **dict.fromkeys(("price_days", "price_m", "price_below_m", "price_above_m"), "double precision"),
 }
+# By an array of a subquery a bitmap of the key finds a unit's days; as values each day of the city would be looked up.
+_SEEN = "(%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))"
 # Month and price of a day are looked up by its number, no price is NaN: a join would hash each of the vehicle-days, and an
 # array that holds a null is read from its beginning for every one.
 _MONTHS = sql.SQL(
@@ -160,7 +162,7 @@ _MONTHS = sql.SQL(
     FROM (
         SELECT *, (%(months)s::int[])[day - %(from)s + 1] AS month,
                nullif((%(day_prices)s::float8[])[day - %(from)s + 1], 'NaN') AS price
-        FROM vehicle_day WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful AND {SEEN} OFFSET 0
+        FROM vehicle_day WHERE day BETWEEN %(from)s AND %(to)s AND positions > doubtful AND {_SEEN} OFFSET 0
     ) each
     GROUP BY vehicle_id, month
     """

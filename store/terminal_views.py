@@ -163,16 +163,16 @@ def terminals(
     state : one of STATES. search : part of a number, plate or code.
     """
     parameters = _parameters(user, state=state, unit=unit, terminal_type=terminal_type, search=search)
-    found = _read(conn, parameters, today, rows, (page - 1) * rows)
-    count = conn.execute(_LISTED + "SELECT count(*)" + _CHOSEN, parameters).fetchone()
-    assert count is not None
-    return found, count[0]
+    found, count = _read(conn, parameters, today, rows, (page - 1) * rows)
+    if page > 1 and not found:  # behind the last page: no row tells how many there are
+        count = _read(conn, parameters, today, 1, 0)[1]
+    return found, count
 
 
 def terminal(conn: Connection[Any], user: User, key: str, today: date) -> TerminalRow | None:
     """A terminal this person may see, by its number without leading zeros; None otherwise."""
     for state in ("", "refused"):
-        found = _read(conn, _parameters(user, state=state, key=key), today, 1, 0)
+        found, _ = _read(conn, _parameters(user, state=state, key=key), today, 1, 0)
         if found:
             return found[0]
     return None
@@ -267,41 +267,43 @@ def _parameters(
     }  # fmt: skip
 
 
-def _read(conn: Connection[Any], parameters: dict[str, Any], today: date, rows: int, skip: int) -> list[TerminalRow]:
-    """Rows of `listed` with counts and findings, which are asked for the rows that are shown only."""
-    with conn.cursor(row_factory=class_row(TerminalRow)) as cursor:
-        return cursor.execute(
-            _LISTED
-            + ", shown AS MATERIALIZED (SELECT l.*"
-            + _CHOSEN
-            + """
-                ORDER BY vehicle_id IS NOT NULL, plate, terminal_no LIMIT %(rows)s OFFSET %(skip)s
-            )
-            SELECT l.terminal_key, l.terminal_no, l.vehicle_id, l.code, l.plate, l.unit_zh, l.unit_en, l.terminal_type,
-                   l.protocol, l.online, l.since, greatest(l.heard_at, h.heard_at) AS heard_at, l.refused,
-                   coalesce(c.received, 0) AS received, coalesce(c.accepted, 0) AS accepted,
-                   coalesce(c.duplicate, 0) AS duplicate, coalesce(c.quarantined, 0) AS quarantined, f.findings
-            FROM shown l
-            LEFT JOIN terminal_count c ON c.day = %(today)s AND c.terminal_key = l.terminal_key
-            CROSS JOIN LATERAL (
-                SELECT max(heard_at) AS heard_at FROM terminal_count
-                WHERE day = ANY(%(heard_days)s) AND terminal_key = l.terminal_key
-            ) h
-            CROSS JOIN LATERAL (
-                SELECT count(*) AS findings FROM terminal_event e
-                WHERE e.terminal_key = l.terminal_key AND e.kind IN ('twice', 'wrong_code', 'unknown', 'gap')
-                  AND e.at > now() - make_interval(days => %(finding_days)s)
-            ) f
-            ORDER BY vehicle_id IS NOT NULL, plate, terminal_no
-            """,
-            {
-                **parameters,
-                "today": today,
-                "heard_days": _days(today - timedelta(days=HEARD_DAYS - 1), today),
-                "rows": rows,
-                "skip": skip,
-            },
-        ).fetchall()
+def _read(
+    conn: Connection[Any], parameters: dict[str, Any], today: date, rows: int, skip: int
+) -> tuple[list[TerminalRow], int]:
+    """Rows of `listed` with counts and findings, which are asked for the rows that are shown only; how many there are."""
+    found = conn.execute(
+        _LISTED
+        + ", shown AS MATERIALIZED (SELECT l.*, count(*) OVER () AS count"
+        + _CHOSEN
+        + """
+            ORDER BY vehicle_id IS NOT NULL, plate, terminal_no LIMIT %(rows)s OFFSET %(skip)s
+        )
+        SELECT l.terminal_key, l.terminal_no, l.vehicle_id, l.code, l.plate, l.unit_zh, l.unit_en, l.terminal_type,
+               l.protocol, l.online, l.since, greatest(l.heard_at, h.heard_at) AS heard_at, l.refused,
+               coalesce(c.received, 0) AS received, coalesce(c.accepted, 0) AS accepted,
+               coalesce(c.duplicate, 0) AS duplicate, coalesce(c.quarantined, 0) AS quarantined, f.findings, l.count
+        FROM shown l
+        LEFT JOIN terminal_count c ON c.day = %(today)s AND c.terminal_key = l.terminal_key
+        CROSS JOIN LATERAL (
+            SELECT max(heard_at) AS heard_at FROM terminal_count
+            WHERE day = ANY(%(heard_days)s) AND terminal_key = l.terminal_key
+        ) h
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS findings FROM terminal_event e
+            WHERE e.terminal_key = l.terminal_key AND e.kind IN ('twice', 'wrong_code', 'unknown', 'gap')
+              AND e.at > now() - make_interval(days => %(finding_days)s)
+        ) f
+        ORDER BY vehicle_id IS NOT NULL, plate, terminal_no
+        """,
+        {
+            **parameters,
+            "today": today,
+            "heard_days": _days(today - timedelta(days=HEARD_DAYS - 1), today),
+            "rows": rows,
+            "skip": skip,
+        },
+    ).fetchall()
+    return [TerminalRow(*columns) for *columns, _ in found], found[0][-1] if found else 0
 
 
 def _days(from_day: date, to_day: date) -> Sequence[date]:

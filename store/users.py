@@ -27,8 +27,8 @@ WITH RECURSIVE subtree AS (
 )
 """
 """Start of a query: `mine` are the vehicles that a person may see, by the parameter own_unit."""
-SEEN = "(%(own_unit)s::int IS NULL OR vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine)))"
-"""Condition of such a query on rows of vehicles: as an array a unit's few are looked up, and of all no list is made."""
+SEEN = "(%(seen)s::int[] IS NULL OR vehicle_id = ANY(%(seen)s::int[]))"
+"""Condition on rows of vehicles by the parameter of `seen`: as a value the planner counts them, looks few up, hashes many."""
 
 
 class UserExistsError(StoreError):
@@ -144,6 +144,28 @@ class User:
     def may_administer(self) -> bool:
         """Whether duty calendars may be seen and edited, terminals approved and given commands."""
         return self.role == "admin"
+
+
+def seen(conn: Connection[Any], own_unit: int | None, *, unit: str = "", named: str = "") -> str | None:
+    """Ids of the vehicles that a person may see, as the text of an array; None: all there are.
+
+    own_unit : the unit to whose subtree the view is limited, as `User.sees_unit` gives it.
+    unit, named : of these only those of the unit of this code, and with this in their plate or code.
+    """
+    if own_unit is None and not unit and not named:
+        return None
+    row = conn.execute(
+        VISIBLE
+        + """
+        SELECT coalesce(array_agg(vehicle_id ORDER BY vehicle_id), '{}')::text FROM mine
+        WHERE (%(unit)s = '' OR unit_code = %(unit)s)
+          AND (%(named)s = '' OR position(lower(%(named)s) IN lower(plate)) > 0
+               OR position(lower(%(named)s) IN lower(code)) > 0)
+        """,
+        {"own_unit": own_unit, "unit": unit, "named": named},
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def add_user(

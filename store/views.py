@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from store.unlocks import without_places
-from store.users import SEEN, VISIBLE, User
+from store.users import SEEN, VISIBLE, User, seen
 
 ONLINE_MINUTES = 10
 PAGE_ROWS = 50
@@ -142,19 +142,16 @@ def overview(conn: Connection[Any], user: User, today: date) -> Overview:
     """Numbers of the vehicles this person may see; today's from the rollup of the open day."""
     with conn.cursor(row_factory=class_row(Overview)) as cursor:
         row = cursor.execute(
-            VISIBLE
-            + f"""
-            SELECT (SELECT count(*) FROM mine) AS vehicles,
-                   (SELECT count(*) FROM latest JOIN mine USING (vehicle_id)
-                    WHERE received_at > now() - make_interval(mins => %(online)s)) AS online,
+            f"""
+            SELECT (SELECT count(*) FROM vehicle WHERE {SEEN}) AS vehicles,
+                   (SELECT count(*) FROM latest
+                    WHERE received_at > now() - make_interval(mins => %(online)s) AND {SEEN}) AS online,
                    d.metres_today, d.trips_today,
-                   (SELECT count(*) FROM flag
-                    WHERE withdrawn_at IS NULL AND exemption_id IS NULL
-                      AND {SEEN}) AS flags_open
+                   (SELECT count(*) FROM flag WHERE withdrawn_at IS NULL AND exemption_id IS NULL AND {SEEN}) AS flags_open
             FROM (SELECT coalesce(sum(distance_m), 0) AS metres_today, coalesce(sum(trips), 0)::int AS trips_today
-                  FROM vehicle_day JOIN mine USING (vehicle_id) WHERE day = %(today)s) d
+                  FROM vehicle_day WHERE day = %(today)s AND {SEEN}) d
             """,
-            {"own_unit": user.sees_unit, "today": today, "online": ONLINE_MINUTES},
+            {"seen": seen(conn, user.sees_unit), "today": today, "online": ONLINE_MINUTES},
         ).fetchone()
     assert row is not None
     return row
@@ -165,14 +162,12 @@ def kilometres_by_day(
 ) -> list[tuple[date, float, float]]:
     """(day, kilometres, of them off-hours) of the vehicles this person may see."""
     return conn.execute(
-        VISIBLE
-        + f"""
+        f"""
         SELECT day, sum(distance_m) / 1000, sum(off_hours_m) / 1000 FROM vehicle_day
-        WHERE day BETWEEN %(from)s AND %(to)s
-          AND {SEEN}
+        WHERE day BETWEEN %(from)s AND %(to)s AND {SEEN}
         GROUP BY day ORDER BY day LIMIT 400
         """,
-        {"own_unit": user.sees_unit, "from": from_day, "to": to_day},
+        {"seen": seen(conn, user.sees_unit), "from": from_day, "to": to_day},
     ).fetchall()
 
 
@@ -198,13 +193,8 @@ _FLAG = """
               AND (%(own_cases)s::int IS NULL OR c.assigned_to = %(own_cases)s)) AS case_id
     FROM flag f JOIN vehicle USING (vehicle_id) JOIN unit USING (unit_id)
 """
-# As an array a unit's few vehicles are looked up; who sees all has no list of them made.
-_OF_UNIT = """
-    (%(own_unit)s::int IS NULL AND %(unit)s = ''
-     OR f.vehicle_id = ANY(ARRAY(SELECT vehicle_id FROM mine WHERE %(unit)s = '' OR unit_code = %(unit)s)))
-"""
 _CHOSEN_FLAGS = f"""
-    WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s AND {_OF_UNIT}
+    WHERE withdrawn_at IS NULL AND day BETWEEN %(from)s AND %(to)s AND {SEEN}
       AND (%(rule)s = '' OR rule = %(rule)s) AND (%(level)s = '' OR level = %(level)s)
       AND (%(vehicle)s::int IS NULL OR f.vehicle_id = %(vehicle)s) AND (%(trip)s = '' OR trip_id = %(trip)s)
       AND (%(exempted)s::boolean IS NULL OR (exemption_id IS NOT NULL) = %(exempted)s)
@@ -232,15 +222,14 @@ def flags(
     `exempted`: those that no exemption lifts, those that one does, or (None) both.
     """
     parameters = {
-        "own_unit": user.sees_unit, "from": from_day, "to": to_day, "rule": rule, "level": level, "unit": unit,
+        "seen": seen(conn, user.sees_unit, unit=unit), "from": from_day, "to": to_day, "rule": rule, "level": level,
         "vehicle": vehicle_id, "trip": trip_id, "rows": rows, "skip": (page - 1) * rows,
         "exempted": exempted,
         "own_cases": user.own_cases,
     }  # fmt: skip
     with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
         found = cursor.execute(
-            VISIBLE
-            + _FLAG
+            _FLAG
             + _CHOSEN_FLAGS
             + """
             ORDER BY array_position(ARRAY['red', 'yellow', 'prompt'], level), start_time DESC, flag_id
@@ -248,7 +237,7 @@ def flags(
             """,
             parameters,
         ).fetchall()
-    count = conn.execute(VISIBLE + "SELECT count(*) FROM flag f" + _CHOSEN_FLAGS, parameters).fetchone()
+    count = conn.execute("SELECT count(*) FROM flag f" + _CHOSEN_FLAGS, parameters).fetchone()
     assert count is not None
     return without_places(conn, user, found), count[0]
 
@@ -257,15 +246,13 @@ def newest_flags(conn: Connection[Any], user: User, from_day: date, to_day: date
     """The newest open flags of these days that no exemption lifts; reasons as in `flags`."""
     with conn.cursor(row_factory=class_row(FlagRow)) as cursor:
         found = cursor.execute(
-            VISIBLE
-            + _FLAG
+            _FLAG
             + f"""
-            WHERE withdrawn_at IS NULL AND exemption_id IS NULL AND day BETWEEN %(from)s AND %(to)s AND {_OF_UNIT}
+            WHERE withdrawn_at IS NULL AND exemption_id IS NULL AND day BETWEEN %(from)s AND %(to)s AND {SEEN}
             ORDER BY start_time DESC, array_position(ARRAY['red', 'yellow', 'prompt'], level), flag_id LIMIT %(rows)s
             """,
             {
-                "own_unit": user.sees_unit,
-                "unit": "",
+                "seen": seen(conn, user.sees_unit),
                 "own_cases": user.own_cases,
                 "from": from_day,
                 "to": to_day,
@@ -278,14 +265,13 @@ def newest_flags(conn: Connection[Any], user: User, from_day: date, to_day: date
 def flagging_rules(conn: Connection[Any], user: User) -> list[str]:
     """Rules with open flags of the vehicles this person may see, by id."""
     rules = conn.execute(
-        VISIBLE
-        + f"""
+        f"""
         SELECT rule FROM (SELECT DISTINCT rule FROM rule_version) known
         WHERE EXISTS (SELECT FROM flag f WHERE f.rule = known.rule AND withdrawn_at IS NULL
                       AND {SEEN})
         ORDER BY rule LIMIT 200
         """,
-        {"own_unit": user.sees_unit},
+        {"seen": seen(conn, user.sees_unit)},
     ).fetchall()
     return [rule for (rule,) in rules]
 

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from store.users import VISIBLE, User
+from store.users import SEEN, User, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,10 @@ def waiting(conn: Connection[Any], user: User, today: date) -> Waiting:
     """What waits for this person; nought of what is not this role's."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
         row = cursor.execute(
-            VISIBLE
-            + """
-            , asked AS (
-                SELECT clock IS NOT NULL AND deadline <= now() AS overdue FROM case_file JOIN mine USING (vehicle_id)
-                WHERE open AND CASE WHEN %(manager)s THEN state = 'explanation_asked' ELSE assigned_to = %(user)s END
+            f"""
+            WITH asked AS (
+                SELECT clock IS NOT NULL AND deadline <= now() AS overdue FROM case_file
+                WHERE open AND {SEEN} AND CASE WHEN %(manager)s THEN state = 'explanation_asked' ELSE assigned_to = %(user)s END
             )
             SELECT (SELECT count(*) FROM review_item i JOIN review_state s USING (item_id)
                     WHERE %(decides)s AND s.outcome IS NULL AND i.day <= %(today)s
@@ -40,7 +39,7 @@ def waiting(conn: Connection[Any], user: User, today: date) -> Waiting:
                    (SELECT count(*) FROM asked WHERE %(manager)s AND overdue) AS explain_overdue
             """,
             {
-                "own_unit": user.sees_unit,
+                "seen": seen(conn, user.sees_unit),
                 "user": user.user_id,
                 "manager": user.role == "manager",
                 "decides": user.may_decide,

@@ -33,12 +33,16 @@ class DecisionsRow:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """A reason or explanation; what: dismissal or explanation; link: the page it is on."""
+    """A person's reasons or explanations of one text; what: dismissal or explanation.
+
+    places: of each of them, in no order, 1 is the newest of all texts; links: the pages that they are on.
+    """
 
     person: str
     what: str
     text: str
-    link: str
+    places: list[int]
+    links: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +151,25 @@ def decisions(conn: Connection[Any], since: datetime, rows: int = 20_000) -> lis
 
 
 def texts(conn: Connection[Any], since: datetime, rows: int = 20_000) -> list[TextRow]:
-    """Reasons of dismissals and explanations of units since an instant, the newest first."""
+    """Reasons of dismissals and explanations of units since an instant, the newest `rows` of them, by person and text."""
     with conn.cursor(row_factory=class_row(TextRow)) as cursor:
         return cursor.execute(
             """
-            SELECT person, what, text, link FROM (
-                SELECT o.decided_at AS at, u.name AS person, 'dismissal' AS what, o.reason AS text,
-                       '/queue/' || o.item_id AS link
-                FROM review_outcome o JOIN app_user u USING (user_id)
-                WHERE o.decided_at >= %(since)s AND o.outcome = 'clean' AND o.reason <> ''
-                UNION ALL
-                SELECT e.at, u.name, CASE e.to_state WHEN 'explained' THEN 'explanation' ELSE 'dismissal' END, e.reason,
-                       '/cases/' || e.case_id
-                FROM case_event e JOIN app_user u USING (user_id)
-                WHERE e.at >= %(since)s AND e.to_state IN ('explained', 'dismissed')
-                  AND e.from_state IS DISTINCT FROM e.to_state AND e.reason <> ''
-                  AND NOT EXISTS (SELECT FROM review_outcome o WHERE o.case_id = e.case_id AND o.reason = e.reason)
-            ) each ORDER BY at DESC, link DESC LIMIT %(rows)s
+            SELECT person, what, text, array_agg(place) AS places, array_agg(link) AS links FROM (
+                SELECT *, row_number() OVER (ORDER BY at DESC, link DESC) AS place FROM (
+                    SELECT o.decided_at AS at, u.name AS person, 'dismissal' AS what, o.reason AS text,
+                           '/queue/' || o.item_id AS link
+                    FROM review_outcome o JOIN app_user u USING (user_id)
+                    WHERE o.decided_at >= %(since)s AND o.outcome = 'clean' AND o.reason <> ''
+                    UNION ALL
+                    SELECT e.at, u.name, CASE e.to_state WHEN 'explained' THEN 'explanation' ELSE 'dismissal' END, e.reason,
+                           '/cases/' || e.case_id
+                    FROM case_event e JOIN app_user u USING (user_id)
+                    WHERE e.at >= %(since)s AND e.to_state IN ('explained', 'dismissed')
+                      AND e.from_state IS DISTINCT FROM e.to_state AND e.reason <> ''
+                      AND NOT EXISTS (SELECT FROM review_outcome o WHERE o.case_id = e.case_id AND o.reason = e.reason)
+                ) each ORDER BY at DESC, link DESC LIMIT %(rows)s
+            ) newest GROUP BY person, what, text
             """,
             {"since": since, "rows": rows},
         ).fetchall()

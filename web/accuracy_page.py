@@ -82,8 +82,7 @@ def accuracy(request: Request, user: Reviewer, data: Data, show: Show, from_day:
     since = _since(from_day)
     words, titles = show.words_of(request), show.rule_titles(request)
     with data.connection() as conn:
-        flags = review_views.decided_flags(conn, since)
-        units = review_views.day_units(conn, since)
+        flags, units = review_views.decided(conn, since)
         model = review_views.newest_model(conn)
         queues = review_views.queues(conn, since, QUEUES)
     lines = rule_lines(flags, units)
@@ -117,7 +116,7 @@ def accuracy_json(user: Reviewer, data: Data, from_day: Day = None) -> dict[str,
     assert user
     since = _since(from_day)
     with data.connection() as conn:
-        lines = rule_lines(review_views.decided_flags(conn, since), review_views.day_units(conn, since))
+        lines = rule_lines(*review_views.decided(conn, since))
     return {"from_day": str(since), "rules": [_plain(asdict(line)) for line in lines]}
 
 

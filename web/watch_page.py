@@ -20,6 +20,7 @@ from web.terms import _
 router = APIRouter()
 
 MOST_SHOWN = 50
+SHOWN_LINKS = 5
 WHAT = {"dismissal": _("Dismissals"), "explanation": _("Explanations")}
 """Kinds of texts that are compared, each with its own."""
 
@@ -87,13 +88,19 @@ def watch_page(
 
 
 def copied(texts: Sequence[TextRow]) -> list[CopiedTexts]:
-    """Texts that stand more than once, of each kind; the most frequent first. Given the newest first."""
+    """Texts that stand more than once, of each kind; the most frequent first."""
     found = []
     for what in WHAT:
-        mine = [each for each in reversed(texts) if each.what == what]
-        said = [Said(number, each.person, each.text) for number, each in enumerate(mine)]
+        mine = [each for each in texts if each.what == what]
+        links = {-place: link for each in mine for place, link in zip(each.places, each.links, strict=True)}
+        said = [
+            Said(-newest, each.person, each.text, len(each.places), tuple(-place for place in older))
+            for each in mine
+            for newest, *older in [sorted(each.places)[:SHOWN_LINKS]]
+        ]
         found += [
-            CopiedTexts(what, each, [mine[number].link for number in each.numbers[:5]]) for each in watch.copies(said)
+            CopiedTexts(what, each, [links[number] for number in each.numbers[:SHOWN_LINKS]])
+            for each in watch.copies(said)
         ]
     return sorted(found, key=lambda each: -each.copies.count)
 

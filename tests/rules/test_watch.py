@@ -57,6 +57,19 @@ def test_copied_texts_are_found_with_who_used_them() -> None:
     assert copies([]) == copies([Said(1, "ann", "")]) == []
 
 
+def test_a_text_that_stands_for_older_ones_counts_as_these_would() -> None:
+    texts = [
+        ("ann", "An order was late."),
+        ("bob", "an order was late"),
+        ("ann", "An order was late."),
+        ("ann", "A gift."),
+    ]
+    each = copies([Said(number, *said) for number, said in enumerate(texts)])
+    together = copies([Said(1, *texts[1]), Said(2, *texts[2], times=2, older=(0,)), Said(3, *texts[3])])
+    assert together == each
+    assert len(copies([Said(1, *texts[0], times=2, older=(0,))])) == 1
+
+
 def test_texts_that_difflib_calls_far_apart_are_no_copies_and_its_close_ones_are() -> None:
     rng = np.random.default_rng(3)
     words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 6)) for _ in range(200)]

@@ -100,8 +100,7 @@ def test_what_precision_and_recall_rest_on_is_what_cases_and_reviews_decided(dat
         reviews.record(conn, item[1], "clean", "an order", ann)
         reviews.record(conn, item[2], "case", "", bob, case(conn, [flags[1]], bob, "confirmed"))
         reviews.record(conn, item[4], "misuse", "seen", ann)
-        decided = review_views.decided_flags(conn, LONG_AGO)
-        units = review_views.day_units(conn, LONG_AGO)
+        decided, units = review_views.decided(conn, LONG_AGO)
         episodes = reviews.decided_episodes(conn, LONG_AGO)
     assert {(each.rule, tuple(each.groups), each.verdict, each.outcome) for each in decided} == {
         (RULE, (item[1],), None, "clean"),
@@ -120,6 +119,38 @@ def test_what_precision_and_recall_rest_on_is_what_cases_and_reviews_decided(dat
         (flags[0], "clean", ()),
         (flags[1], "case", ("confirmed",)),
     }
+
+
+def test_of_a_flag_in_several_cases_the_last_decision_counts_as_the_view_has_it(database: Database) -> None:
+    with database.connection() as conn:
+        ann, bob, cars, flags = build(conn)
+        reviews.record(conn, numbers(conn)[1], "suspicious", "who knows", ann)
+        first = case(conn, flags[:2], bob, "confirmed")
+        conn.execute("UPDATE case_file SET state = 'closed' WHERE case_id = %s", (first,))
+        last = case(conn, flags[1:3], ann, "dismissed")
+        lone = flag(conn, cars[5], DAY, level="red")
+        case(conn, [lone], ann)  # taken into a case, not decided
+        conn.execute("UPDATE flag SET withdrawn_at = now() WHERE flag_id = %s", (flags[0],))
+        decided, units = review_views.decided(conn, LONG_AGO)
+        none = review_views.decided(conn, DAY + timedelta(days=2))
+        plain = conn.execute(
+            """
+            SELECT f.rule, f.level, v.verdict, o.outcome, coalesce(o.item_id, -v.case_id)
+            FROM flag f LEFT JOIN flag_verdict v USING (flag_id)
+            LEFT JOIN (review_flag JOIN review_outcome o USING (item_id)) USING (flag_id)
+            WHERE v.verdict IS NOT NULL OR o.outcome IS NOT NULL
+            """
+        ).fetchall()
+    told = [(each.rule, each.level, each.verdict, each.outcome, group) for each in decided for group in each.groups]
+    assert sorted(map(str, told)) == sorted(map(str, plain))
+    assert {(verdict, group) for _, _, verdict, _, group in told if verdict == "dismissed"} == {("dismissed", -last)}
+    ranked = sorted(((each.rules, each.decided, each.count) for each in units if each.stratum == "ranked"), key=str)
+    assert ranked == [
+        ([RULE], [("dismissed", None)], 2),
+        ([RULE], [(None, None)], 1),
+        ([OTHER], [(None, "suspicious")], 1),  # its other flag is withdrawn
+    ]
+    assert none == ([], [])
 
 
 def test_the_watch_reads_what_waits_how_fast_and_with_what_words_it_was_decided(database: Database) -> None:
@@ -155,10 +186,12 @@ def test_the_watch_reads_what_waits_how_fast_and_with_what_words_it_was_decided(
     assert {each.name: each.count for each in waiting} == {"red": 1, "yellow": 1}, left
     seconds = {each.person: each.seconds for each in decisions}
     assert seconds == {"bob": [pytest.approx(90, abs=5)], "ann": [pytest.approx(2.5, abs=2.5)]}
-    assert {(each.person, each.what, each.text) for each in texts} == {
-        ("ann", "dismissal", "an order"),
-        ("bob", "explanation", "late"),
-        ("bob", "dismissal", "it was late"),
+    assert {(each.person, each.what, each.text, *each.links) for each in texts} == {
+        ("ann", "dismissal", "an order", f"/queue/{item[1]}"),
+        ("bob", "explanation", "late", f"/cases/{opened}"),
+        ("bob", "dismissal", "it was late", f"/cases/{opened}"),
     }
+    places = {each.person: [other.places for other in texts if other.person == each.person] for each in texts}
+    assert (places["ann"], sorted(places["bob"])) == ([[3]], [[1], [2]])  # both of bob's at the same time
     assert {(each.name_en, each.decided, each.dismissed) for each in people} == {("ann", 1, 1), ("bob", 1, 1)}
     assert [(each.decided, each.dismissed) for each in units] == [(2, 2)]

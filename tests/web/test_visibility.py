@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from psycopg import Connection
 
-from store import views
+from store import flag_views, terminal_views, views
 from store.rule_versions import RuleText, remember_rules
-from store.users import User
+from store.users import User, seen
 from tests.web.city import DAY, City
 
 INSPECTOR = User(0, "inspector", "inspector", None)
@@ -65,3 +65,73 @@ def test_newest_flags_come_before_graver_ones_when_asked_for(city: City) -> None
         conn.rollback()
     assert [flag.level for flag in gravest] == ["red", "red", "prompt"]
     assert [flag.level for flag in newest] == ["prompt", "red", "red"]
+
+
+def test_the_seen_are_all_for_whom_nothing_limits_and_else_those_of_subtree_unit_and_name(city: City) -> None:
+    ids = city.vehicle_ids
+    with city.database.connection() as conn:
+        own = _manager(conn, "U1").unit_id
+        conn.execute("INSERT INTO unit (code, name_zh) VALUES ('EMPTY', '空')")
+        found = [
+            seen(conn, None),
+            seen(conn, own),
+            seen(conn, own, unit="U11"),
+            seen(conn, None, unit="U11"),
+            seen(conn, own, unit="U2"),
+            seen(conn, None, named="v1"),
+            seen(conn, own, named="no such"),
+            seen(conn, _manager(conn, "EMPTY").unit_id),
+        ]
+        conn.rollback()
+    assert found == [
+        None,
+        f"{{{ids['V1']},{ids['V11']}}}",
+        f"{{{ids['V11']}}}",
+        f"{{{ids['V11']}}}",
+        "{}",
+        f"{{{ids['V1']},{ids['V11']}}}",
+        "{}",
+        "{}",
+    ]
+
+
+def test_who_is_over_all_units_reads_what_an_inspector_reads_and_others_their_part_of_it(city: City) -> None:
+    with city.database.connection() as conn:
+        conn.execute("INSERT INTO unit (code, name_zh) VALUES ('TOP', '顶')")
+        conn.execute(
+            "UPDATE unit SET parent_id = (SELECT unit_id FROM unit WHERE code = 'TOP') WHERE code IN ('U1', 'U2')"
+        )
+        every, top, part = (_lists(conn, user) for user in (INSPECTOR, _manager(conn, "TOP"), _manager(conn, "U1")))
+        conn.rollback()
+    mine = {city.vehicle_ids["V1"], city.vehicle_ids["V11"]}
+    assert top == every
+    assert part == {name: [row for row in rows if row[0] in mine] for name, rows in every.items()}
+    assert all(0 < len(part[name]) < len(rows) for name, rows in every.items())
+
+
+def _lists(conn: Connection[tuple[int]], user: User) -> dict[str, list[tuple[int, str]]]:
+    """(vehicle_id, name) of the rows of lists, each of which says the same number of them."""
+    flags, count = views.flags(conn, user, from_day=DAY, to_day=DAY)
+    newest = views.newest_flags(conn, user, DAY, DAY, 50)
+    vehicles, _ = views.vehicles(conn, user)
+    terminals, bound = terminal_views.terminals(conn, user, DAY, state="offline")
+    numbers = views.overview(conn, user, DAY)
+    assert count == len(flags) == numbers.flags_open == sum(flag_views.open_flags(conn, user, DAY, DAY).values())
+    assert len(vehicles) == numbers.vehicles
+    assert bound == len(terminals) == terminal_views.terminal_totals(conn, user).offline
+    days = views.kilometres_by_day(conn, user, DAY, DAY)
+    assert [km for _, km, _ in days] == [numbers.metres_today / 1000]
+    return {
+        "flags": [(each.vehicle_id, each.flag_id) for each in flags],
+        "newest": sorted((each.vehicle_id, each.flag_id) for each in newest),
+        "vehicles": [(each.vehicle_id, each.code) for each in vehicles],
+    }
+
+
+def test_a_list_of_terminals_tells_behind_its_end_how_many_there_are(city: City) -> None:
+    with city.database.connection() as conn:
+        shown, count = terminal_views.terminals(conn, INSPECTOR, DAY)
+        behind, told = terminal_views.terminals(conn, INSPECTOR, DAY, page=9)
+        none = terminal_views.terminals(conn, INSPECTOR, DAY, search="no such")
+    assert count == told == len(shown) > 0
+    assert (behind, none) == ([], ([], 0))
