@@ -18,7 +18,13 @@ from geo.positions import Positions
 
 _SHORTEST_E7_M = 0.011  # no 10⁻⁷ of a degree of latitude is shorter
 _BLOCK = 1024  # steps whose scales stay in the nearest cache
-_NONE, _CUT, _DARK, _BROKEN = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(4)
+_NONE, _CUT, _DARK, _BROKEN, _OPEN = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(8)
+_CLOSED, _ALL = np.uint8(~_OPEN), np.uint8(255)
+_AHEAD = 4  # positions: with a report every 20 s it rules out nine in ten windows of a driving car
+# No 10⁻⁷ of a degree is shorter, east on the equator; a box a little wider hides the rounding.
+_NORTH_E7_M, _EAST_E7_M, _WIDER = np.float32(_SHORTEST_E7_M), np.float32(0.0111), 1.001
+_HALF, _ONE, _RADIANS = np.float32(0.5), np.float32(1.0), np.float32(np.pi / 180e7)
+_ALL_BYTES = np.uint64(0x0101010101010101)
 
 
 def step_kinds(
@@ -31,10 +37,10 @@ def step_kinds(
         far = np.flatnonzero(metres >= LONG_STEP_M)
         lat, lon = track.lat_e7, track.lon_e7
         metres[far] = exact(distance_m(lat[far - 1], lon[far - 1], lat[far], lon[far]))
-    kind, moving = np.empty(n, dtype=np.int8), np.empty(n, dtype=np.bool_)
+    kind, moving = np.full(-(-n // 8) * 8, -1, dtype=np.int8), np.empty(n, dtype=np.bool_)
     columns = track.vehicle_ix, track.fix_time, track.lat_e7, track.lon_e7, track.speed_mps, track.status
     _kinds(*columns, silence_s, metres, kind, moving, limits_of(thresholds), NORTH_TABLE, EAST_TABLE)
-    return kind, metres, moving
+    return kind[:n], metres, moving
 
 
 @compiled
@@ -69,23 +75,21 @@ def _kinds(vehicle, time, lat, lon, speed, status, silence, metres, kind, moving
     n = len(time)
     if n == 0:
         return
-    off, cut = np.empty(n, dtype=np.bool_), np.zeros(-(-n // 8) * 8, dtype=np.uint8)
+    off, cut = np.empty(n, dtype=np.bool_), np.zeros(len(kind), dtype=np.uint8)
     unsaid, lasting = _kinds_each(vehicle, time, lat, lon, speed, status, silence, metres, off, kind, moving, limits)
     if unsaid:
         _move_by_place(vehicle, time, speed, off, metres, moving, limits)
     if lasting:
         _begin_anew(vehicle, time, metres, kind, moving)
     _cuts(kind, moving, off, cut)
-    begin = 0
-    while begin < n:  # positions begin … end − 1 are an unbroken stretch
-        end = min(next_with(_BROKEN, cut, begin + 1), n)
-        _dwell(begin, end, time, lat, lon, kind, limits, north_table, east_table)
-        begin = end
+    _close(vehicle, time, lat, lon, limits, cut)
+    _dwell(cut, time, lat, lon, kind, limits, north_table, east_table)
     _rest(cut, time, kind, limits)
-    _trim(kind, moving, True, STOP, TRIP)
-    _drop_short_stops(kind, time, off, limits)
-    _trim(kind, moving, False, TRIP, STOP)
-    _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table, east_table)
+    runs, trimmed = (np.empty(n + 1, np.int64), np.empty(n, np.int8)), (np.empty(n + 1, np.int64), np.empty(n, np.int8))
+    count = _runs(kind, moving, runs)
+    count = _drop_short_stops(runs, count, time, off, limits)
+    count = _trim(runs, count, moving, trimmed)
+    _drop_short_trips(trimmed, count, time, lat, lon, metres, moving, limits, north_table, east_table, kind)
 
 
 @compiled
@@ -136,31 +140,55 @@ def _begin_anew(vehicle, time, metres, kind, moving):
 
 @compiled
 def _cuts(kind, moving, off, cut):
-    """Bits of the steps: a run of equal rest ends before it, with it one without ignition begins, the track is broken."""
+    """Bits of the steps: a run of equal rest ends before it, with it one without ignition begins, the track is broken, or
+    the window that begins with it is to be looked at.
+    """  # noqa: D205 - one sentence
     cut[0] = _CUT | (_DARK if off[0] else _NONE)
-    for i in range(1, len(kind)):  # without a branch, so that it is done for many steps at once
+    for i in range(1, len(moving)):  # without a branch, so that it is done for many steps at once
         broken = (kind[i] == GAP) | (kind[i] == BREAK)
         new = moving[i] | (off[i] != off[i - 1]) | broken
-        cut[i] = (_CUT if new else _NONE) | (_DARK if new & off[i] else _NONE) | (_BROKEN if broken else _NONE)
+        cut[i] = (
+            (_CUT if new else _NONE)
+            | (_DARK if new & off[i] else _NONE)
+            | (_BROKEN if broken else _NONE)
+            | (_OPEN if kind[i] == TRIP else _NONE)
+        )
 
 
 @compiled
-def _dwell(begin, end, time, lat, lon, kind, limits, north_table, east_table):
+def _close(vehicle, time, lat, lon, limits, cut):
+    """A window needs no look that holds the position so far ahead of its first, and that surely lies in no box with it."""
+    box_m, stop_us = np.float32(limits.stop_box_m * _WIDER), np.int64(limits.stop_us)
+    for i in range(len(time) - _AHEAD):  # without a branch, so that it is done for many windows at once
+        angle = np.float32(lat[i]) * _RADIANS
+        east_m = _EAST_E7_M * (_ONE - angle * angle * _HALF)  # no cosine is less
+        north, east = np.float32(np.int32(lat[i + _AHEAD] - lat[i])), np.float32(np.int32(lon[i + _AHEAD] - lon[i]))
+        apart = (abs(north) * _NORTH_E7_M > box_m) | (abs(east) * east_m > box_m)
+        apart &= (vehicle[i + _AHEAD] == vehicle[i]) & (time[i + _AHEAD] - time[i] < stop_us)
+        cut[i + 1] &= _CLOSED if apart else _ALL
+
+
+@compiled
+def _dwell(cut, time, lat, lon, kind, limits, north_table, east_table):
     """Steps in a window of `stop_s` inside a box; those that are windows of their own are known already."""
-    done = begin  # steps up to here are marked
-    held = begin  # the extents below are those of positions held … reach
-    reach = begin - 1
-    low_lat = high_lat = lat[begin]
-    low_lon = high_lon = lon[begin]
+    done, end = 0, 0  # steps up to here are marked; positions before here hang together
+    held, reach, j = 0, -1, 0  # the extents below are those of positions held … reach
+    low_lat = high_lat = lat[0]
+    low_lon = high_lon = lon[0]
     widest = np.int64(limits.stop_box_m / _SHORTEST_E7_M)
-    j = begin
-    for i in range(begin, end - 1):
-        if kind[i + 1] == STOP and time[i + 1] - time[i] >= limits.stop_us:
+    begin = next_with(_OPEN, cut, 1)
+    while begin < len(time):
+        i = begin - 1
+        if begin >= end:
+            end, j = min(next_with(_BROKEN, cut, begin + 1), len(time)), begin
+        until = time[i] + limits.stop_us
+        if time[end - 1] < until:
+            begin = next_with(_OPEN, cut, end)
             continue
-        while j < end and time[j] < time[i] + limits.stop_us:
+        begin = next_with(_OPEN, cut, begin + 1)
+        j = max(j, i + 1)
+        while time[j] < until:
             j += 1
-        if j == end:
-            break
         if abs(np.int64(lat[j]) - lat[i]) > widest:
             continue
         twice = np.int64(lat[i]) * 2
@@ -204,65 +232,106 @@ def _rest(cut, time, kind, limits):
 @compiled
 def _next(kind, begin):
     """Where the run of equal kind that begins at a step ends, one past it; every BREAK is a run of its own."""
-    end = begin + 1
-    while end < len(kind) and kind[end] == kind[begin] and kind[end] != BREAK:
+    end, of = begin + 1, kind[begin]
+    if of == BREAK:
+        return end
+    while end & 7 and kind[end] == of:  # what `kind` is filled up with ends a run
         end += 1
+    if end & 7 == 0:
+        words, eight = kind.view(np.uint64), np.uint64(of) * _ALL_BYTES
+        while end < len(kind) and words[end >> 3] == eight:
+            end += 8
+        while end < len(kind) and kind[end] == of:
+            end += 1
     return end
 
 
 @compiled
-def _trim(kind, moving, away, of, to):
-    begin = 0
-    while begin < len(kind):
-        end = _next(kind, begin)
-        if kind[begin] == of:
-            head, tail = begin, end
-            while head < end and moving[head] == away:
-                head += 1
-            while tail > head and moving[tail - 1] == away:
-                tail -= 1
-            for step in range(begin, head):
-                kind[step] = to
-            for step in range(tail, end):
-                kind[step] = to
-        begin = end
+def _put(runs, count, of, begin, end):
+    """Another run at the end of the list, where it is one: equal neighbours are the same run, but for a BREAK."""
+    if begin == end or (count > 0 and runs[1][count - 1] == of and of != BREAK):
+        return count
+    runs[0][count], runs[1][count] = begin, of
+    return count + 1
 
 
 @compiled
-def _drop_short_stops(kind, time, off, limits):
+def _runs(kind, moving, runs):
+    """Lists the runs of equal kind, stops without the moving steps at their ends; how many there are.
+
+    A list is where each run begins, one past the last where that ends, and of which kind each is.
+    """
+    count, begin = 0, 0
+    while begin < len(moving):
+        end, of = _next(kind, begin), kind[begin]
+        head, tail = begin, end
+        if of == STOP:
+            while head < end and moving[head]:
+                head += 1
+            while tail > head and moving[tail - 1]:
+                tail -= 1
+        count = _put(runs, count, TRIP, begin, head)
+        count = _put(runs, count, of, head, tail)
+        count = _put(runs, count, TRIP, tail, end)
+        begin = end
+    runs[0][count] = len(moving)
+    return count
+
+
+@compiled
+def _drop_short_stops(runs, count, time, off, limits):
+    """Makes stops that turned out a wait part of the trip; how many runs are left."""
     longest = max(limits.ignition_off_s, limits.stop_kept_s)
-    begin = 0
-    while begin < len(kind):
-        end = _next(kind, begin)
-        if kind[begin] == STOP and (time[end - 1] - time[begin - 1]) / SECOND_US < longest:
+    kept = 0
+    for run in range(count):
+        begin, end, of = runs[0][run], runs[0][run + 1], runs[1][run]
+        if of == STOP and (time[end - 1] - time[begin - 1]) / SECOND_US < longest:
             dark = 0
             for i in range(begin - 1, end):
                 dark += off[i]
             least = limits.ignition_off_s if dark > 0.5 * (end - begin + 1) else limits.stop_kept_s
-            if (time[end - 1] - time[begin - 1]) / SECOND_US < least:
-                for step in range(begin, end):
-                    kind[step] = TRIP
-        begin = end
+            of = TRIP if (time[end - 1] - time[begin - 1]) / SECOND_US < least else of
+        kept = _put(runs, kept, of, begin, end)
+    runs[0][kept] = len(time)
+    return kept
 
 
 @compiled
-def _drop_short_trips(kind, time, lat, lon, metres, moving, limits, north_table, east_table):
-    begin = 0
-    while begin < len(kind):
-        end = _next(kind, begin)
-        if kind[begin] == TRIP:
+def _trim(runs, count, moving, trimmed):
+    """Lists the runs anew, trips without the standing steps at their ends; how many there are."""
+    kept = 0
+    for run in range(count):
+        begin, end, of = runs[0][run], runs[0][run + 1], runs[1][run]
+        head, tail = begin, end
+        if of == TRIP:
+            while head < end and not moving[head]:
+                head += 1
+            while tail > head and not moving[tail - 1]:
+                tail -= 1
+        kept = _put(trimmed, kept, STOP, begin, head)
+        kept = _put(trimmed, kept, of, head, tail)
+        kept = _put(trimmed, kept, STOP, tail, end)
+    trimmed[0][kept] = len(moving)
+    return kept
+
+
+@compiled
+def _drop_short_trips(runs, count, time, lat, lon, metres, moving, limits, north_table, east_table, kind):
+    """Writes the kinds of the steps; what is too short for a trip is part of the stop."""
+    bounds = limits.trip_min_m, limits.trip_reach_m
+    for run in range(count):
+        begin, end, of = runs[0][run], runs[0][run + 1], runs[1][run]
+        if of == TRIP:
             lasting = (time[end - 1] - time[begin - 1]) / SECOND_US
             far = lasting >= limits.trip_min_s and _goes_far(
-                begin, end, lat, lon, metres, moving, limits, north_table, east_table
+                begin, end, lat, lon, metres, moving, bounds, north_table, east_table
             )
-            if not far:
-                for step in range(begin, end):
-                    kind[step] = STOP
-        begin = end
+            of = of if far else STOP
+        kind[begin:end] = of
 
 
 @compiled
-def _goes_far(begin, end, lat, lon, metres, moving, limits, north_table, east_table):
+def _goes_far(begin, end, lat, lon, metres, moving, bounds, north_table, east_table):
     """Whether these steps, taken together, are long enough and lead far enough away for a trip: most tell soon."""
     home = begin - 1
     twice = np.int64(lat[home]) * 2
@@ -275,6 +344,6 @@ def _goes_far(begin, end, lat, lon, metres, moving, limits, north_table, east_ta
             d_lon = (d_lon + 1_800_000_000) % 3_600_000_000 - 1_800_000_000
         north, east = d_lat * north_m, d_lon * east_m
         reach = max(reach, north * north + east * east)
-        if driven >= limits.trip_min_m and np.sqrt(reach) >= limits.trip_reach_m:
+        if driven >= bounds[0] and np.sqrt(reach) >= bounds[1]:
             return True
     return False
