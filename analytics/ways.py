@@ -31,7 +31,8 @@ MOST_WINDING = 1.5
 """No way within a step is taken to be longer than this many chords."""
 
 WAY_SUMS = ("way_m", "spread_m2", "wobble_m2", "wobbles", "per_chord")
-"""Metres driven; variance of that; squares of deviations across straight tracks, and their count; Σ 1/chord, 1/m."""
+"""Metres driven; variance of that; squares of deviations across straight tracks, and their count; Σ 1/chord, 1/m, of
+trips with any, as it is asked of no others."""
 
 
 def way_columns(
@@ -82,7 +83,7 @@ def way_columns(
     way, off = np.where(told, grown, way), np.where(told, grown * thresholds.odometer_spread, off)
     off = np.where(far & ~told & (way > 0), chord * thresholds.bridge_spread, off)
     lateral, straight = _wobble(track, trip, before, ends, north, east, chord, known, thresholds)
-    noisy = moving[ends] & ~far
+    noisy = moving[ends] & ~far & np.isin(trip, trip[straight])
     return {
         "way_m": exact(way),
         "spread_m2": squares(off),
