@@ -82,12 +82,13 @@ def _measure(
     spans = Spans.of(segments)
     outside = kernels.outside_bounds(track, bounds, thresholds)
     sums, pieces = kernels.tally(track, steps, spans, (outside & AREA) != 0, context, thresholds)
-    sums |= kernels.stretches(track, steps, spans, rest_until(everything, spans), thresholds)
+    until = rest_until(everything, spans)
+    sums |= kernels.stretches(track, steps, spans, until, thresholds)
     sums |= out_of_regions(steps, spans, outside, sums["out_of_area_m"], context)
     trips = trip_columns(track, spans, sums, thresholds)
     days = vehicle_day_sums(positions, status, track, trips, pieces, gap_pieces(track, everything))
     dark = dark_columns(positions, status, track, good)
-    return trips, stop_columns(track, segments), days, dark, venue_legs(track, everything, steps, spans, context.zones)
+    return trips, stop_columns(track, segments), days, dark, venue_legs(track, steps, spans, until, context.zones)
 
 
 def _placed(positions: Positions, sound: BoolArray) -> Positions:

@@ -88,8 +88,8 @@ def steps_near(track: Positions, steps: Steps, trips: Spans, until: Int64Array, 
     return *steps_of(np.flatnonzero(near), track, trips, until), near[trips.last]
 
 
-def venue_legs(track: Positions, segments: Segments, steps: Steps, trips: Spans, zones: ZoneIndex) -> Columns:
-    """The steps of trips, and of the rests after them, that come near a controlled venue.
+def venue_legs(track: Positions, steps: Steps, trips: Spans, until: Int64Array, zones: ZoneIndex) -> Columns:
+    """The steps of trips, and of the rests after them as in `zone_visits`, that come near a controlled venue.
 
     Returns
     -------
@@ -99,7 +99,6 @@ def venue_legs(track: Positions, segments: Segments, steps: Steps, trips: Spans,
     moving : bool (l,)   Standing steps, and those that end a trip, tell where it stood: `stands`, bool (l,).
     metres : float64 (l,)   Way driven.
     """
-    until = rest_until(segments, trips)
     reached = steps_near(track, steps, trips, until, zones.of_kinds(CONTROLLED_VENUES))
     legs = _legs(reached, track, steps, trips, until)
     row, trip, _ = reached

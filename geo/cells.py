@@ -88,10 +88,17 @@ def lay_out(lat, lon, raster, blocks, position, zone, test):
 @compiled
 def reaches(lat, lon, length, grid, clear, cell_m, found):
     """`passages.near`."""
-    cells = np.empty(len(lat), dtype=np.int32)
-    number_cells(lat, lon, grid, cells)
-    for i in range(len(lat)):
-        found[i] = length[i] >= np.float32(clear[cells[i]]) * cell_m
+    cells = np.empty(BLOCK, dtype=np.int32)
+    for start in range(0, len(lat), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(lat)))
+        number_cells(lat[rows], lon[rows], grid, cells)
+        _reach(length[rows], cells, clear, cell_m, found[rows])
+
+
+@compiled
+def _reach(length, cells, clear, cell_m, found):
+    for i in range(len(length)):
+        found[i] = length[i] >= np.float32(clear[np.uint32(cells[i])]) * cell_m
 
 
 @compiled

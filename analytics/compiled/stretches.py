@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from analytics.compiled.suspects import next_with
 from analytics.steps import Steps
 from analytics.stretches import KNOWN_ON, fast_mps
 from analytics.tally import Spans
@@ -12,6 +13,7 @@ from geo.jit import compiled
 from geo.localtime import SECOND_US
 from geo.positions import Positions, Status
 
+_RESTS, _GOES = np.uint8(1), np.uint8(0)
 _KNOWN, _KNOWN_ON = np.uint32(Status.IGNITION_KNOWN), np.uint32(KNOWN_ON)
 
 
@@ -34,6 +36,10 @@ def stretches(
 @compiled
 def _stretches(time, speed, status, moving, spans, limits, speeding, idle, known):
     first, last, until, latest = spans
+    longest = np.int64(0)
+    for trip in range(len(first)):
+        longest = max(longest, until[trip] - first[trip])
+    rests = np.zeros((longest // 8 + 1) * 8, dtype=np.uint8)
     for trip in range(len(first)):
         steps = slice(first[trip], last[trip] + 1)
         if _any_faster(speed[steps], limits[0]):
@@ -42,8 +48,16 @@ def _stretches(time, speed, status, moving, spans, limits, speeding, idle, known
         if time[until[trip]] > latest[trip]:
             end = last[trip] + 1
             end += np.searchsorted(time[end : until[trip] + 1], latest[trip], side="right")
-        steps = slice(first[trip], end)
-        idle[trip], known[trip] = _idle(time[steps], status[steps], moving[steps])
+        begin, count = np.uint64(first[trip]), end - 1 - first[trip]
+        known[trip] = _rests(begin, count, status, moving, rests)
+        rests[count] = _RESTS  # where the search for the next one ends
+        step = next_with(_RESTS, rests, 0)
+        while step < count:
+            ended = step + 1
+            while ended < count and rests[ended]:
+                ended += 1
+            idle[trip] = max(idle[trip], time[first[trip] + ended] - time[first[trip] + step])
+            step = next_with(_RESTS, rests, ended)
 
 
 @compiled
@@ -68,14 +82,13 @@ def _fast(time, speed, limits):
 
 
 @compiled
-def _idle(time, status, moving):
-    """The longest stand with the ignition on, and whether the ignition was told."""
+def _rests(begin, count, status, moving, rests):
+    """Marks the steps that stand with the ignition on; whether the ignition was told."""
     told = np.uint32(0)
-    for each in status[1:]:
-        told |= each & _KNOWN
-    idle, longest = np.int64(0), np.int64(0)
-    for i in range(1, len(time)):
-        rests = (not moving[i]) & (status[i] & _KNOWN_ON == _KNOWN_ON) & (status[i - 1] & _KNOWN_ON == _KNOWN_ON)
-        idle = idle + (time[i] - time[i - 1]) if rests else np.int64(0)
-        longest = max(longest, idle)
-    return longest, told != 0
+    for i in range(count):  # without a branch, so that it is done for many steps at once
+        row = begin + np.uint64(i)
+        after = row + np.uint64(1)
+        told |= status[after] & _KNOWN
+        on = (status[after] & _KNOWN_ON == _KNOWN_ON) & (status[row] & _KNOWN_ON == _KNOWN_ON)
+        rests[i] = _RESTS if on & ~moving[after] else _GOES
+    return told != 0

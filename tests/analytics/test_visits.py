@@ -183,7 +183,7 @@ def test_the_longest_stand_is_that_of_all_visits(seed: int) -> None:
     visits = zone_visits(track, steps, trips, rest_until(segments, trips), zones.of_kinds(CONTROLLED_VENUES))
     expected = np.zeros(len(trips))
     np.maximum.at(expected, visits["trip"], visits["standing_s"])
-    legs = venue_legs(track, segments, steps, trips, zones)
+    legs = venue_legs(track, steps, trips, rest_until(segments, trips), zones)
     assert venue_columns(legs, len(trips), zones)["venue_dwell_s"].tolist() == expected.tolist()
 
 
