@@ -31,6 +31,15 @@ def number_cells(lat, lon, grid, cells):
 
 
 @compiled
+def number_blocks(lat, lon, grid, numbers):
+    """Place of each position in the tables of `clearance.blocks_of`, int32."""
+    south, west, shift, rows, columns = grid
+    for i in range(len(lat)):
+        row, column = min(np.uint32(lat[i] - south) >> shift, rows), min(np.uint32(lon[i] - west) >> shift, columns)
+        numbers[i] = np.int32(row) * np.int32(columns + np.uint32(1)) + np.int32(column)
+
+
+@compiled
 def part_number(number, lat, lon, grid):
     """Place in `part_set` of a position in the divided cell that has this number."""
     south, west = grid[:2]

@@ -16,27 +16,39 @@ def per_e7(table, lat_sum):
 
 
 @compiled
-def nearest_m(zone, lat, lon, borders, tables):
-    """Metres from a place (int32) to the nearest point of the border of a zone; `borders` is `Borders.arrays`."""
+def distances(zone, lat, lon, borders, tables, found):
+    """`Borders.distance_m`; `borders` is `Borders.arrays`.
+
+    One table after the other is asked for all places: what none of them waits for is fetched for several at once.
+    """
     grid, first, key, start, edges, ends = borders
     south, west, cell, rows, columns, zones = grid
-    row, column = (np.int64(lat) - south) // cell, (np.int64(lon) - west) // cell
-    if row < 0 or row >= rows or column < 0 or column >= columns:
-        return np.inf
-    place = row * columns + column
-    slot = np.int64(first[place])
-    if slot < 0:
-        return np.inf
-    wanted = place * zones + zone
-    while slot < len(key) and key[slot] < wanted:
-        slot += 1
-    if slot == len(key) or key[slot] != wanted:
-        return np.inf
+    cells, slots = np.empty(len(zone), dtype=np.int64), np.empty(len(zone), dtype=np.int64)
+    for i in range(len(zone)):
+        row, column = (np.int64(lat[i]) - south) // cell, (np.int64(lon[i]) - west) // cell
+        cells[i] = row * columns + column if 0 <= row < rows and 0 <= column < columns else -1
+    for i in range(len(zone)):
+        slots[i] = first[cells[i]] if cells[i] >= 0 else -1
+    for i in range(len(zone)):
+        slot, wanted = slots[i], cells[i] * zones + zone[i]
+        while 0 <= slot < len(key) and key[slot] < wanted:
+            slot += 1
+        slots[i] = slot if 0 <= slot < len(key) and key[slot] == wanted else -1
+    for i in range(len(zone)):
+        if slots[i] >= 0:
+            own = edges[start[slots[i]] : start[slots[i] + 1]]
+            found[i] = _nearest_m(lat[i], lon[i], own, ends, tables)
+        else:
+            found[i] = np.inf
+
+
+@compiled
+def _nearest_m(lat, lon, edges, ends, tables):
+    """Metres from a place to the nearest point of some edges."""
     twice = np.int64(lat) * 2
     north, east = per_e7(tables[0], twice), per_e7(tables[1], twice)
     least = np.inf
-    for number in range(start[slot], start[slot + 1]):
-        edge = edges[number]
+    for edge in edges:
         x0, y0, x1, y1 = ends[edge, 0], ends[edge, 1], ends[edge, 2], ends[edge, 3]
         away_x, away_y = (x0 - lon) * east, (y0 - lat) * north
         run, rise = (x1 - x0) * east, (y1 - y0) * north
@@ -45,10 +57,3 @@ def nearest_m(zone, lat, lon, borders, tables):
         x, y = away_x + share * run, away_y + share * rise
         least = min(least, x * x + y * y)
     return np.sqrt(least)
-
-
-@compiled
-def distances(zone, lat, lon, borders, tables, found):
-    """`Borders.distance_m`."""
-    for i in range(len(zone)):
-        found[i] = nearest_m(zone[i], lat[i], lon[i], borders, tables)

@@ -37,14 +37,21 @@ def _count_days(vehicle, time, status, keys):
             vehicle_end += np.searchsorted(vehicle[begin:], vehicle[begin], side="right")
         day = (time[begin] + UTC_OFFSET_US) // DAY_US
         end = begin + np.searchsorted(time[begin:vehicle_end], (day + 1) * DAY_US - UTC_OFFSET_US)
-        doubtful, misplaced = 0, 0
-        for each in status[begin:end]:  # without a branch, so that it is done for many positions at once
-            doubtful += each & DOUBT != 0
-            misplaced += (each & FIX != 0) & (each & MISPLACED != 0)
+        doubtful, misplaced = _counted(status[begin:end])
         keys[0, count], keys[1, count], keys[2, count] = vehicle[begin], day, end - begin
         keys[3, count], keys[4, count] = doubtful, misplaced
         count, begin = count + 1, end
     return count
+
+
+@compiled
+def _counted(status):
+    """How many are doubtful, and how many misplaced."""
+    doubtful, misplaced = np.uint32(0), np.uint32(0)
+    for i in range(len(status)):  # without a branch, so that it is done for many positions at once
+        doubtful += np.uint32(status[i] & DOUBT != 0)
+        misplaced += np.uint32((status[i] & FIX != 0) & (status[i] & MISPLACED != 0))
+    return doubtful, misplaced
 
 
 @compiled
@@ -60,37 +67,41 @@ def _odometer_days(vehicle, time, odometer, day_vehicle, day, grown, breaks):
         end = begin + np.searchsorted(time[begin:vehicle_end], (day[at] + 1) * DAY_US - UTC_OFFSET_US)
         if begin == end:
             continue
-        if _sent(odometer[begin:end]):
+        sent, growth, leaps = _growth(time[begin:end], odometer[begin:end])
+        if sent:
             grown[at] = 0.0
         if before >= 0 and day[at] - day[before] == 1:
             _over_midnight(time[begin - 1 : begin + 1], odometer[begin - 1 : begin + 1], at, before, day, grown, breaks)
-        growth, leaps = _growth(time[begin:end], odometer[begin:end])
-        if not np.isnan(grown[at]):
+        if sent:
             grown[at] += growth
         breaks[at] += leaps
         begin, before = end, at
 
 
 @compiled
-def _sent(odometer):
-    """Whether any of these was sent."""
-    count = 0
-    for each in odometer:
-        count += each != NO_ODOMETER
-    return count > 0
-
-
-@compiled
 def _growth(time, odometer):
-    """Metres by which a counter grew within a day, and how often it ran backwards or leapt."""
-    metres, leaps = np.int64(0), np.int64(0)
-    for i in range(1, len(time)):  # without a branch, so that it is done for many steps at once
+    """Whether a counter was sent within a day, by how many metres it grew, and how often it ran backwards or leapt."""
+    if _steady(odometer):
+        return True, np.float64(odometer[-1] - odometer[0]), np.int64(0)
+    sent, metres, leaps = odometer[0] != NO_ODOMETER, np.int64(0), np.int64(0)
+    for i in range(1, len(time)):
         growth, lasting_s = odometer[i] - odometer[i - 1], np.float64(time[i] - time[i - 1]) / SECOND_US
         known = (odometer[i] != NO_ODOMETER) & (odometer[i - 1] != NO_ODOMETER)
         plausible = (growth >= 0) & (np.float64(growth) <= 1000 + ODOMETER_MPS * lasting_s)
         metres += growth if known & plausible else 0
         leaps += known & ~plausible
-    return np.float64(metres), leaps
+        sent |= odometer[i] != NO_ODOMETER
+    return sent, np.float64(metres), leaps
+
+
+@compiled
+def _steady(odometer):
+    """Whether every one was sent and each step grew by 0 … 1000, which is plausible in no time at all."""
+    signs = odometer[0]
+    for i in range(1, len(odometer)):  # without a branch, so that it is done for many steps at once
+        growth = odometer[i] - odometer[i - 1]
+        signs |= odometer[i] | growth | (1000 - growth)
+    return signs >= 0
 
 
 @compiled
