@@ -12,8 +12,10 @@ from analytics.compiled.suspects import (
     JUMP,
     STUCK,
     TIED,
+    mark,
     rows_with,
     settle,
+    settle_marked,
     sound_after,
     sound_before,
     suspect_steps,
@@ -26,6 +28,7 @@ from geo.jit import compiled
 from geo.localtime import SECOND_US
 from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions
 
+_BLOCK = 4096  # rows that stay in the nearest caches, with what is reckoned of them
 _TABLES = NORTH_TABLE, EAST_TABLE, COURSE_NORTH, COURSE_EAST
 
 
@@ -45,19 +48,21 @@ def mark_doubt(positions: Positions, thresholds: Thresholds = DEFAULT) -> UInt32
 def _mark(columns, course, received, sent, status, work, limits, tables):
     vehicle, time, lat, lon, speed = columns
     suspect, rows = work
-    _mark_each(time, lat, lon, received, sent, status)
-    suspect_steps(time, lat, lon, speed, course, limits, suspect)
+    for begin in range(0, len(time), _BLOCK):
+        block = slice(max(begin - 1, 0), min(begin + _BLOCK, len(time)))
+        _mark_each(time[block], lat[block], lon[block], received[block], sent[block], status[block])
+        suspect_steps(time[block], lat[block], lon[block], speed[block], course[block], limits, suspect[block])
     _mark_ties(vehicle, time, status, rows_with(TIED, suspect, rows))
     settle(status, suspect)
-    if _mark_frozen(columns, status, suspect, rows_with(STUCK, suspect, rows), limits):
-        settle(status, suspect)
+    _mark_frozen(columns, status, suspect, rows_with(STUCK, suspect, rows), limits)
+    settle_marked(suspect)
     steps = rows_with(JUMP, suspect, rows)
     if _mark_jumps(columns, status, suspect, steps, limits, tables):
-        settle(status, suspect)
+        settle_marked(suspect)
         _mark_uncovered(columns, status, suspect, steps, limits, tables)
-        settle(status, suspect)
-    if _mark_doubles(columns, status, suspect, rows_with(JUMP, suspect, rows), limits, tables):
-        settle(status, suspect)
+        settle_marked(suspect)
+    _mark_doubles(columns, status, suspect, rows_with(JUMP, suspect, rows), limits, tables)
+    settle_marked(suspect)
 
 
 @compiled
@@ -84,34 +89,33 @@ def _mark_ties(vehicle, time, status, rows):
 
 @compiled
 def _mark_frozen(columns, status, suspect, rows, limits):
-    """Places repeated to the last digit at speed, but the first of each run; whether there was any."""
+    """Places repeated to the last digit at speed, but the first of each run."""
     vehicle, _, lat, lon, speed = columns
-    found, first, last, count = False, -1, -1, 0
+    first, last, count = -1, -1, 0
     for b in rows:
         a = sound_before(vehicle, suspect, b)
         if a < 0 or not (speed[a] >= limits.frozen_speed_mps and speed[b] >= limits.frozen_speed_mps):
             continue
         if lat[a] == lat[b] and lon[a] == lon[b]:
             if a != last:
-                found |= _mark_run(columns, status, suspect, first, last, count, limits)
+                _mark_run(columns, status, suspect, first, last, count, limits)
                 first, count = a, 1
             last, count = b, count + 1
-    return found | _mark_run(columns, status, suspect, first, last, count, limits)
+    _mark_run(columns, status, suspect, first, last, count, limits)
 
 
 @compiled
 def _mark_run(columns, status, suspect, first, last, count, limits):
-    """One such run, if it is long enough, and what stays at its place after it; whether it is."""
+    """One such run, if it is long enough, and what stays at its place after it."""
     vehicle, time, lat, lon, _ = columns
     if count < max(limits.frozen_count, 2):
-        return False
+        return
     row = sound_after(vehicle, suspect, first)
     while row >= 0 and (row <= last or (lat[row] == lat[last] and lon[row] == lon[last])):
         if row > last and time[row] - time[last] > limits.frozen_us:
             break
-        status[row] |= FROZEN
+        mark(row, FROZEN, status, suspect)
         row = sound_after(vehicle, suspect, row)
-    return True
 
 
 @compiled
@@ -123,7 +127,7 @@ def _mark_jumps(columns, status, suspect, steps, limits, tables):
         if here >= 0 and suspect[here] & JUMP:
             before = sound_before(columns[0], suspect, here)
             if before >= 0 and _jumped(columns, before, here, here, after, limits, tables):
-                status[here] |= TELEPORT
+                mark(here, TELEPORT, status, suspect)
                 found = True
     return found
 
@@ -138,23 +142,21 @@ def _mark_uncovered(columns, status, suspect, steps, limits, tables):
                 if here >= 0:
                     before, after = sound_before(vehicle, suspect, here), sound_after(vehicle, suspect, here)
                     if before >= 0 and after >= 0 and _jumped(columns, before, here, here, after, limits, tables):
-                        status[here] |= TELEPORT
+                        mark(here, TELEPORT, status, suspect)
 
 
 @compiled
 def _mark_doubles(columns, status, suspect, steps, limits, tables):
-    """Excursions of two reports in a row; whether there was any."""
-    vehicle, found = columns[0], False
+    """Excursions of two reports in a row."""
+    vehicle = columns[0]
     for after in steps:
         last = sound_before(vehicle, suspect, after)
         here = sound_before(vehicle, suspect, last) if last >= 0 else -1
         if here >= 0 and suspect[here] & JUMP:
             before = sound_before(vehicle, suspect, here)
             if before >= 0 and _jumped(columns, before, here, last, after, limits, tables):
-                status[here] |= TELEPORT
-                status[last] |= TELEPORT
-                found = True
-    return found
+                mark(here, TELEPORT, status, suspect)
+                mark(last, TELEPORT, status, suspect)
 
 
 @compiled

@@ -4,7 +4,17 @@ import numpy as np
 
 from analytics.compiled.lengths import LONGEST_E7_M, flat_m
 from analytics.compiled.marks import CANYON, DRIFT
-from analytics.compiled.suspects import ASIDE, ASLEEP, AWAKE, SOUND, next_with, rows_with, settle, sound_before
+from analytics.compiled.suspects import (
+    ASIDE,
+    ASLEEP,
+    AWAKE,
+    SOUND,
+    mark,
+    next_with,
+    rows_with,
+    settle_marked,
+    sound_before,
+)
 from geo.courses import CIRCLE, COURSE_PARTS
 from geo.jit import compiled
 from geo.localtime import DAY_US, SECOND_US, UTC_OFFSET_US
@@ -15,15 +25,14 @@ from geo.nearest import per_e7
 def mark_excursions(columns, course, status, work, limits, tables):
     """`excursions.aside`, then `excursions.drifting`."""
     suspect, rows = work
-    if _mark_aside(columns, course, status, suspect, rows_with(ASIDE, suspect, rows), limits, tables):
-        settle(status, suspect)
+    _mark_aside(columns, course, status, suspect, rows_with(ASIDE, suspect, rows), limits, tables)
+    settle_marked(suspect)
     _mark_drifting(columns, status, suspect, limits, tables)
 
 
 @compiled
 def _mark_aside(columns, course, status, suspect, steps, limits, tables):
     vehicle, time, lat, lon, speed = columns
-    found = False
     start, first, jump_n, jump_e = -1, -1, 0.0, 0.0  # ends of the last jump that is not paired yet
     for b in steps:
         a = sound_before(vehicle, suspect, b)
@@ -43,11 +52,10 @@ def _mark_aside(columns, course, status, suspect, steps, limits, tables):
             if np.sqrt(left_n * left_n + left_e * left_e) <= limits.canyon_left_share * size:
                 for row in range(first, b):
                     if suspect[row] & SOUND:
-                        status[row] |= CANYON
-                found, start = True, -1
+                        mark(row, CANYON, status, suspect)
+                start = -1
                 continue
         start, first, jump_n, jump_e = a, b, off_n, off_e
-    return found
 
 
 @compiled
@@ -105,6 +113,8 @@ def _mark_drifting(columns, status, suspect, limits, tables):
 
 @compiled
 def _mark_stand(lat, lon, status, suspect, limits, tables):
+    if _within(lat, lon, limits):
+        return
     count, lat_sum, lon_sum = np.int64(0), np.int64(0), np.int64(0)
     for i in range(len(lat)):
         sound = suspect[i] & SOUND != 0
@@ -114,10 +124,9 @@ def _mark_stand(lat, lon, status, suspect, limits, tables):
     if count < limits.drift_count:
         return
     middle = np.int32(lat_sum // count), np.int32(lon_sum // count)
-    square = np.float32((min(limits.drift_m, limits.unseen_step_m) / LONGEST_E7_M) ** 2)
-    suspects = 0
+    square, suspects = _near_square(limits), np.uint32(0)
     for i in range(len(lat)):  # without a branch, so that it is done for many positions at once
-        suspects += _square(middle, lat[i], lon[i]) > square
+        suspects += np.uint32(_square(middle, lat[i], lon[i]) > square)
     if suspects == 0:
         return
     reach, beyond = 0.0, 0
@@ -130,6 +139,22 @@ def _mark_stand(lat, lon, status, suspect, limits, tables):
             away = flat_m(middle[0], middle[1], lat[i], lon[i], tables[0], tables[1]) if suspect[i] & SOUND else 0.0
             if away > limits.drift_m:
                 status[i] |= DRIFT
+
+
+@compiled
+def _within(lat, lon, limits):
+    """Whether all these places, and so their middle, lie within a box that is too small for any to drift."""
+    south, north, west, east = lat[0], lat[0], lon[0], lon[0]
+    for i in range(len(lat)):
+        south, north, west, east = min(south, lat[i]), max(north, lat[i]), min(west, lon[i]), max(east, lon[i])
+    high, wide = np.float32(np.int64(north) - south), np.float32(np.int64(east) - west)
+    return high * high + wide * wide <= _near_square(limits)
+
+
+@compiled
+def _near_square(limits):
+    """What `_square` of a place that does not drift may be."""
+    return np.float32((min(limits.drift_m, limits.unseen_step_m) / LONGEST_E7_M) ** 2)
 
 
 @compiled

@@ -13,13 +13,12 @@ from geo.localtime import SECOND_US
 
 TIED, STUCK, JUMP, ASIDE = (np.uint8(1 << bit) for bit in range(4))
 """Of the step that ends at a row: it takes no time, repeats its place at speed, is long or fast, leaves its course."""
-SOUND, AWAKE, ASLEEP = (np.uint8(1 << bit) for bit in (4, 5, 6))
-"""Of a row: it is usable so far, and that without the ignition known to be off, or with it."""
+SOUND, AWAKE, ASLEEP, MARKED = (np.uint8(1 << bit) for bit in (4, 5, 6, 7))
+"""Of a row: it is usable so far, and that without the ignition known to be off, or with it; it is in doubt since."""
 
 _ANY = np.uint8(STUCK | JUMP | ASIDE)
 _NONE = np.uint8(0)
 _ALL_BYTES = np.uint64(0x0101010101010101)
-_BLOCK = 4096  # rows whose velocities stay in the nearest cache
 
 _LONGEST_E7_M = np.float32(LONGEST_E7_M)
 # Within half a percent of 10⁻⁷ of a degree, east on the equator.
@@ -27,6 +26,8 @@ _NORTH_E7_M, _EAST_E7_M = np.float32(0.011113), np.float32(0.011151)
 _SLACK = np.float32(0.01)  # radii, sines and courses in eighths of a degree, all taken together
 _WILD_M, _WILD = np.float32(1e5), np.float32(1000.0)  # metres; speeds and degrees: beyond, nothing is claimed
 _SECOND = np.float32(1 / SECOND_US)
+_LONG_US = (1 << 31) - 1
+_LONG_S = np.float32(_LONG_US // SECOND_US)  # of what lasts longer, half an hour and more, the course claims nothing
 _HALF, _QUARTER, _ONE, _FOUR = np.float32(0.5), np.float32(0.25), np.float32(1.0), np.float32(4.0)
 _ZERO, _ENDLESS = np.float32(0.0), np.float32(np.inf)
 _HALF_TURNS, _LAT_HALF_TURNS = np.float32(1 / 180), np.float32(0.5e-7 / 180)
@@ -35,12 +36,12 @@ _BEND, _REST = np.float32(0.225), np.float32(0.775)
 
 @compiled
 def suspect_steps(time, lat, lon, speed, course, limits, suspect):
-    """Bits of the steps, of which the usable rows are not known yet."""
-    north, east = np.empty(_BLOCK, dtype=np.float32), np.empty(_BLOCK, dtype=np.float32)
-    for begin in range(0, len(time) - 1, _BLOCK - 1):
-        rows = slice(begin, min(begin + _BLOCK, len(time)))
-        _velocities(speed[rows], course[rows], limits, north, east)
-        _steps(time[rows], lat[rows], lon[rows], speed[rows], north, east, limits, suspect[rows])
+    """Bits of the steps, of which the usable rows are not known yet; of few enough rows at a time."""
+    north, east = np.empty(len(time), dtype=np.float32), np.empty(len(time), dtype=np.float32)
+    d_lat, d_lon, seconds = np.empty_like(north), np.empty_like(north), np.empty_like(north)
+    _velocities(speed, course, limits, north, east)
+    _differences(time, lat, lon, seconds, d_lat, d_lon)
+    _steps(seconds, d_lat, d_lon, lat, speed, north, east, limits, suspect)
 
 
 @compiled
@@ -54,6 +55,24 @@ def settle(status, suspect):
     if len(status):
         rests = ASLEEP if status[0] & (KNOWN | ON) == KNOWN else AWAKE
         suspect[0] = first[0] | SOUND | rests if status[0] & JUDGED == FIX else _NONE
+
+
+@compiled
+def mark(row, doubt, status, suspect):
+    """Put a row in doubt, which counts as usable still until `settle_marked`."""
+    status[row] |= doubt
+    suspect[row] |= MARKED
+
+
+@compiled
+def settle_marked(suspect):
+    """`settle` of the rows marked since, and of the steps that begin there."""
+    row = next_with(MARKED, suspect, 0)
+    while row < len(suspect):
+        suspect[row] = _NONE
+        if row + 1 < len(suspect) and suspect[row + 1] & SOUND:
+            suspect[row + 1] |= _ANY
+        row = next_with(MARKED, suspect, row + 1)
 
 
 @compiled
@@ -126,33 +145,39 @@ def _sine(half_turns):
 
 
 @compiled
-def _steps(time, lat, lon, speed, north, east, limits, suspect):
+def _differences(time, lat, lon, seconds, d_lat, d_lon):
+    """Of each step, as numbers of 32 bits; more than `_LONG_US` counts as that."""
+    for i in range(1, len(time)):
+        seconds[i] = np.float32(np.int32(min(time[i] - time[i - 1], _LONG_US))) * _SECOND
+        # Across the date line the difference is a great length still, whether or not it fits into 32 bits.
+        d_lat[i] = np.float32(np.int32(lat[i] - lat[i - 1]))
+        d_lon[i] = np.float32(np.int32(lon[i] - lon[i - 1]))
+
+
+@compiled
+def _steps(seconds, d_lat, d_lon, lat, speed, north, east, limits, suspect):
     jump_m, teleport_mps = np.float32(limits.jump_m), np.float32(limits.teleport_mps)
     canyon_m, canyon_mps2 = np.float32(limits.canyon_m), np.float32(limits.canyon_mps2)
     blind_s, gap_s = np.float32(limits.canyon_blind_s), np.float32(limits.speed_gap_s + 0.001)
-    for i in range(1, len(time)):
-        # Across the date line the difference is a great length still, whether or not it fits into 32 bits.
-        d_lat = np.float32(np.int32(lat[i] - lat[i - 1]))
-        d_lon = np.float32(np.int32(lon[i] - lon[i - 1]))
-        at_most = (abs(d_lat) + abs(d_lon)) * _LONGEST_E7_M
-        seconds = np.float32(time[i] - time[i - 1]) * _SECOND
-        tied = time[i] == time[i - 1]
-        same = (lat[i] == lat[i - 1]) & (lon[i] == lon[i - 1])
+    for i in range(1, len(lat)):
+        at_most = (abs(d_lat[i]) + abs(d_lon[i])) * _LONGEST_E7_M
+        tied = seconds[i] == _ZERO
+        same = (d_lat[i] == _ZERO) & (d_lon[i] == _ZERO)
         stuck = same & (speed[i] >= limits.frozen_speed_mps) & (speed[i - 1] >= limits.frozen_speed_mps)
         drives = (speed[i] >= limits.moving_speed_mps) & (speed[i - 1] >= limits.moving_speed_mps)
-        jump = ((at_most > jump_m) & ~drives) | (at_most > teleport_mps * seconds)
+        jump = ((at_most > jump_m) & ~drives) | (at_most > teleport_mps * seconds[i])
         # What is off the course is at least what brings `excursions.contradictions` about with the narrower bound.
-        half = seconds * _HALF
+        half = seconds[i] * _HALF
         narrowing = _sine(_HALF - abs(np.float32(lat[i]) + np.float32(lat[i - 1])) * _LAT_HALF_TURNS)
-        off_n = d_lat * _NORTH_E7_M - (north[i] + north[i - 1]) * half
-        off_e = d_lon * _EAST_E7_M * narrowing - (east[i] + east[i - 1]) * half
+        off_n = d_lat[i] * _NORTH_E7_M - (north[i] + north[i - 1]) * half
+        off_e = d_lon[i] * _EAST_E7_M * narrowing - (east[i] + east[i - 1]) * half
         change = max(abs(north[i] - north[i - 1]), abs(east[i] - east[i - 1])) * half
         led = (abs(north[i]) + abs(north[i - 1]) + abs(east[i]) + abs(east[i - 1])) * half
-        beyond = max(seconds - blind_s, _ZERO)
+        beyond = max(seconds[i] - blind_s, _ZERO)
         bound = canyon_m + change + canyon_mps2 * beyond * beyond * _QUARTER - (at_most + led) * _SLACK
-        within = (off_n * off_n + off_e * off_e <= bound * abs(bound)) & (at_most <= _WILD_M)
+        within = (off_n * off_n + off_e * off_e <= bound * abs(bound)) & (at_most <= _WILD_M) & (seconds[i] < _LONG_S)
         known = (north[i] == north[i]) & (north[i - 1] == north[i - 1])
-        aside = known & (seconds <= gap_s) & ~within
+        aside = known & (seconds[i] <= gap_s) & ~within
         suspect[i] = (
             (TIED if tied else _NONE)
             | (STUCK if stuck else _NONE)
