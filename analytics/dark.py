@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analytics import kernels
 from analytics.context import FleetContext
 from analytics.duty import off_hours_s
 from analytics.evidence_thresholds import DEFAULT, EvidenceThresholds
@@ -43,7 +44,7 @@ def dark_columns(
     Silences that leave out a whole local day are none, as for trips: who asks for one day could not see both ends.
     """
     vehicle, time = track.vehicle_ix, track.fix_time
-    after = np.flatnonzero(np.diff(time) >= int(thresholds.dark_s * SECOND_US)) + 1
+    after = kernels.long_steps(time, int(thresholds.dark_s * SECOND_US))
     after = after[(vehicle[after] == vehicle[after - 1]) & (local_day(time[after]) - local_day(time[after - 1]) <= 1)]
     first, last = good[after - 1], good[after]
     jump = np.atleast_1d(

@@ -8,6 +8,7 @@ from geo.jit import COMPILED
 if COMPILED:
     from analytics.compiled import (
         count_days,
+        long_steps,
         mark_doubt,
         metres_outside,
         middles,
@@ -22,7 +23,7 @@ else:
     from analytics.clean import mark_doubt
     from analytics.days import count_days
     from analytics.middles import middles
-    from analytics.silence import silence_s
+    from analytics.silence import long_steps, silence_s
     from analytics.steps import step_kinds
     from analytics.stretches import stretches
     from analytics.tally import tally
@@ -30,6 +31,7 @@ else:
 __all__ = [
     "COMPILED",
     "count_days",
+    "long_steps",
     "mark_doubt",
     "metres_outside",
     "middles",

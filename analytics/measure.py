@@ -23,7 +23,7 @@ from analytics.visits import rest_until, venue_columns, venue_legs
 from analytics.ways import WAY_SUMS
 from geo.arrays import BoolArray, Columns
 from geo.localtime import local_day
-from geo.positions import Positions
+from geo.positions import DTYPES, Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,10 @@ class Measured:
 
 CHUNK_POSITIONS = 262_144
 """Whole vehicles are worked on together up to about so many positions, which stay in a core's cache."""
+
+
+_NOT_ASKED = ("fuel_l", "altitude_m", "received_at")
+"""Columns that the measures of a track do not rest on."""
 
 
 def measure(
@@ -92,8 +96,9 @@ def _measure(
 
 
 def _placed(positions: Positions, sound: BoolArray) -> Positions:
-    """The usable positions. When they were received is not asked of them any more, and not copied: 0."""
-    return replace(positions, received_at=np.broadcast_to(np.int64(0), len(positions))).take(sound)
+    """The usable positions, but for what is not asked of them any more: that is not copied, and 0."""
+    nought = {name: np.broadcast_to(DTYPES[name].type(0), len(positions)) for name in _NOT_ASKED}
+    return replace(positions, **nought).take(sound)
 
 
 def slices(positions: Positions) -> list[Positions]:

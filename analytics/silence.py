@@ -24,3 +24,8 @@ def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
     new = np.flatnonzero(np.diff(positions.vehicle_ix[good]) != 0) + 1
     silence[new] = 0.0
     return silence
+
+
+def long_steps(time: Int64Array, least_us: int) -> Int64Array:
+    """Ends of the steps that last so long at least, ascending rows; a vehicle's first step is measured from another's."""
+    return np.flatnonzero(np.diff(time) >= least_us) + 1

@@ -8,13 +8,14 @@ from analytics.compiled.borders import metres_outside, outside_bounds
 from analytics.compiled.clean import mark_doubt
 from analytics.compiled.days import count_days
 from analytics.compiled.middles import middles
-from analytics.compiled.silence import silence_s
+from analytics.compiled.silence import long_steps, silence_s
 from analytics.compiled.steps import step_kinds
 from analytics.compiled.stretches import stretches
 from analytics.compiled.tally import tally
 
 __all__ = [
     "count_days",
+    "long_steps",
     "mark_doubt",
     "metres_outside",
     "middles",

@@ -7,12 +7,41 @@ from geo.jit import compiled
 from geo.localtime import SECOND_US
 from geo.positions import EARLIEST_FIX_US, FUTURE_TOLERANCE_US, Positions
 
+_ROWS = 64  # looked at together: most have no long step among them
+
 
 def silence_s(positions: Positions, good: Int64Array) -> FloatArray:
     """`silence.silence_s`."""
     silence = np.zeros(len(good))
     _silence(positions.vehicle_ix, positions.fix_time, positions.received_at, good, silence)
     return silence
+
+
+def long_steps(time: Int64Array, least_us: int) -> Int64Array:
+    """`silence.long_steps`."""
+    rows = np.empty(len(time), dtype=np.int64)  # memory is taken only as far as it is filled
+    return rows[: _long_steps(time, np.int64(least_us), rows)].copy()
+
+
+@compiled
+def _long_steps(time, least_us, rows):
+    count = 0
+    for begin in range(1, len(time), _ROWS):
+        end = min(begin + _ROWS, len(time))
+        if _longest(time[begin - 1 : end]) >= least_us:
+            for i in range(begin, end):
+                if time[i] - time[i - 1] >= least_us:
+                    rows[count] = i
+                    count += 1
+    return count
+
+
+@compiled
+def _longest(time):
+    longest = time[1] - time[0]
+    for i in range(2, len(time)):  # without a branch, so that it is done for many steps at once
+        longest = max(longest, time[i] - time[i - 1])
+    return longest
 
 
 @compiled

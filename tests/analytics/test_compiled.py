@@ -97,6 +97,8 @@ def assert_equal(positions: Positions) -> None:
     quiet = silence.silence_s(positions, good)
     assert compiled.silence_s(positions, good).tolist() == quiet.tolist()
     track = positions.take(good)
+    found, expected = (each.long_steps(track.fix_time, 300 * SECOND_US) for each in (compiled, silence))
+    assert found.tolist() == expected.tolist()
     for found, expected in zip(compiled.step_kinds(track, quiet), steps.step_kinds(track, quiet), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert_same(compiled.count_days(positions, status, track), days.count_days(positions, status, track))
