@@ -96,7 +96,8 @@ def _folded(cells: NDArray[Any], cell_e7: int, shift: int, choose: np.ufunc) -> 
     for axis in (0, 1):
         last = cells.shape[axis] - 1
         begin = np.arange((last * cell_e7 >> shift) + 2, dtype=np.int64) << shift
-        bounds = np.minimum((begin // cell_e7, (begin + (1 << shift) - 1) // cell_e7), last) + [[0], [1]]
+        bounds = np.minimum((begin // cell_e7, (begin + (1 << shift) - 1) // cell_e7), last)
+        bounds[1] += 1
         padded = np.concatenate((cells, np.take(cells, [last], axis)), axis)  # `reduceat` asks for an end within
         cells = np.take(choose.reduceat(padded, bounds.T.ravel(), axis), np.arange(0, 2 * len(begin), 2), axis)
     return cells

@@ -22,7 +22,7 @@ from geo.zones import BORDER, INSIDE, OUTSIDE
 _INSIDE, _OUTSIDE, _BORDER = 0, 1, 2  # two bits a level; never all of them, so that there is room for two more:
 _MIXED, _UNKNOWN = np.uint8(254), np.uint8(255)
 _NEAR = np.dtype([("at", np.int64), ("zone", np.int32), ("lat", np.int32), ("lon", np.int32), ("radius", np.float64)])
-_ROWS = 512  # they are looked up together; the first of a vehicle's row by row
+_ROWS, _FEW = 4096, 256  # they are looked up together; the few that are a vehicle's first, row by row
 _ALL_BYTES = np.uint64(0x0101010101010101)
 
 
@@ -47,12 +47,17 @@ def outside_bounds(track: Positions, bounds: Bounds, thresholds: Thresholds = DE
     )
     near, doubt = near[: count[0]], doubt[: count[1]]
     apart = borders.distance_m(*(np.ascontiguousarray(near[name]) for name in ("zone", "lat", "lon"))) > near["radius"]
-    rows, level = doubt // LEVELS, doubt % LEVELS
-    zone, radius = bounds.zone_ix[level, track.vehicle_ix[rows]], bounds.radius_m(track.satellites[rows], thresholds)
-    beyond = zones.beyond(zone, track.lat_e7[rows], track.lon_e7[rows], radius)
-    found_beyond = np.concatenate((near["at"][apart], doubt[beyond]))
+    outside = near["at"][apart]
+    if len(doubt):
+        rows, level = doubt // LEVELS, doubt % LEVELS
+        zone, radius = (
+            bounds.zone_ix[level, track.vehicle_ix[rows]],
+            bounds.radius_m(track.satellites[rows], thresholds),
+        )
+        beyond = zones.beyond(zone, track.lat_e7[rows], track.lon_e7[rows], radius)
+        outside = np.concatenate((outside, doubt[beyond]))
     lasting = np.int64(thresholds.outside_count), float(thresholds.outside_s)
-    _keep_lasting(track.vehicle_ix, track.fix_time, found_beyond, lasting, found)
+    _keep_lasting(track.vehicle_ix, track.fix_time, np.ascontiguousarray(outside), lasting, found)
     return found[: len(track)]
 
 
@@ -74,13 +79,17 @@ def _stand(columns, bounds, raster, blocks, reach, told):
     while begin < len(vehicle):
         vehicle_end = begin + np.searchsorted(vehicle[begin:], vehicle[begin], side="right")
         hows[:-1], hows[-1] = _UNKNOWN, _MIXED
-        for start in range(begin, vehicle_end, _ROWS):
-            end = min(start + _ROWS, vehicle_end)
+        start = begin
+        while start < vehicle_end:
+            end = min(start + (_FEW if start == begin else _ROWS), vehicle_end)
             number_blocks(lat[start:end], lon[start:end], blocks[0], numbers)
-            states[end - start :] = _INSIDE
             for at in range(end - start):  # without a branch; most positions are at home, and nothing is left to do
                 states[at] = hows[blocks[1][np.uint32(numbers[at])]]
-            _look_closer(start, numbers, states, hows, columns, bounds, raster, blocks, reach, told)
+            states[end - start : (end - start + 7) // 8 * 8] = _INSIDE
+            _look_closer(
+                start, numbers, states[: (end - start + 7) // 8 * 8], hows, columns, bounds, raster, blocks, reach, told
+            )
+            start = end
         begin = vehicle_end
 
 

@@ -5,7 +5,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.clearance import free_cells, free_cells_by_growing, from_borders, from_zones
+from geo.cells import number_blocks
+from geo.clearance import blocks_of, free_cells, free_cells_by_growing, from_borders, from_zones
 from geo.zones import Zone, ZoneIndex
 
 
@@ -25,6 +26,24 @@ def test_nothing_is_nearer_than_the_clearance() -> None:
     clear, cell_m = from_zones(index.raster)
     inside = np.isin(np.arange(400), index.members(lat, lon)[0])
     assert (clear[cells] * cell_m <= np.where(inside, 0.0, distance)).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31), st.sampled_from([0.0002, 0.001, 0.003]))
+def test_a_block_tells_of_all_its_ground_and_of_what_lies_beyond_the_grid(seed: int, cell_deg: float) -> None:
+    rng = np.random.default_rng(seed)
+    ground = [shapely.Point(113 + rng.random() / 20, 23 + rng.random() / 20).buffer(0.03 * rng.random()) for _ in "ab"]
+    index = ZoneIndex([Zone(n, f"{n}", "district", "", "", each) for n, each in enumerate(ground)], cell_deg)
+    lat, lon = (rng.normal(middle, 700_000, 2000).astype(np.int32) for middle in (230_250_000, 1_130_250_000))
+    lat[:4], lon[:4] = [-(2**31), 2**31 - 1, 0, -900_000_000], [0, 2**31 - 1, -(2**31), 1_800_000_000]
+    grid, sets, free = blocks_of(index.raster)
+    number = np.empty(len(lat), dtype=np.int32)
+    number_blocks(lat.view(np.uint32), lon.view(np.uint32), grid, number)
+    mixed = len(index.raster.set_start) - 1
+    whole = np.flatnonzero(sets[number] != mixed)
+    assert len(whole) > 100
+    assert (sets[number[whole]] == index.raster.sets(lat, lon)[whole]).all()
+    assert (free[number] <= from_borders(index.raster)[0][index.raster.cells(lat, lon)]).all()
 
 
 @settings(deadline=None, max_examples=40)
