@@ -239,7 +239,7 @@ def test_the_command_prints_the_difference_writes_all_flags_and_tells_faults(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Gongche(tmp_path, load_settings(tmp_path), world.database, Archive(Folder(tmp_path)))
-    monkeypatch.setattr(rules_command, "open_home", lambda _home: nullcontext(home))
+    monkeypatch.setattr("gongche.home.open_home", lambda _home: nullcontext(home))
     rule = the_rule()
     lower, broken, out = (tmp_path / name for name in ("lower.toml", "broken.toml", "flags.csv"))
     lower.write_text(rule.text.replace("900", "300").replace("off_hours_m = { ge = 1000 }", ""), encoding="utf-8")

@@ -53,10 +53,29 @@ def test_the_vehicles_one_sees_are_values_that_the_plan_knows_the_number_of(data
 def test_sums_of_days_and_flags_that_wait_are_read_from_an_index_alone(database: Database) -> None:
     now = datetime(2026, 11, 24, tzinfo=FLEET_ZONE)
     with database.connection() as conn:
-        conn.execute("SET LOCAL enable_seqscan = off")
-        conn.execute("SET LOCAL enable_bitmapscan = off")
+        upsert_units(conn, [Unit("own", "局")])
+        upsert_vehicles(conn, [Vehicle("V", "V", "own")])
+        conn.execute("INSERT INTO rule_version (rule, version, text_kept_at) VALUES ('night-use', 1, NULL)")
+        conn.execute(
+            """
+            INSERT INTO flag (flag_id, rule, rule_version, level, subject, subject_id, trip_id, vehicle_id, day, start_time,
+                              end_time, points, reason_zh, reason_en, numbers, raised_at)
+            SELECT 'f' || n, 'night-use', 1, 'yellow', 'trip', 'f' || n, '', vehicle_id, at, at, at, 40, '', '', '[]', at
+            FROM vehicle, generate_series(1, 3000) AS n, LATERAL (SELECT %s - n * interval '1 hour' AS at) a
+            """,
+            (now,),
+        )
+        conn.execute(
+            """
+            INSERT INTO vehicle_day (vehicle_id, day, positions, doubtful, trips, distance_m, distance_low_m,
+                                     distance_high_m, moving_s, off_hours_m, out_of_area_m)
+            SELECT vehicle_id, %s::date - n, 1, 0, 1, 1, 1, 1, 1, 0, 0 FROM vehicle, generate_series(1, 3000) AS n
+            """,
+            (DAY,),
+        )
+        conn.execute("ANALYZE flag, vehicle_day, review_flag, case_flag")
         asked: Any = Explained(conn)
-        days = views.kilometres_by_day(asked, EVERYBODY, DAY, DAY)
-        flags = watch_views.waiting_flags(asked, now, now - timedelta(days=90), [1])
+        days = views.kilometres_by_day(asked, EVERYBODY, DAY - timedelta(days=7), DAY)
+        flags = watch_views.waiting_flags(asked, now, now - timedelta(days=2), [1])
     assert "Index Only Scan using vehicle_day_day" in str(days)
     assert "Index Only Scan using flag_raised" in " ".join(each.name for each in flags)
