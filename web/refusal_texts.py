@@ -29,6 +29,7 @@ FIELDS = {
     "from": _("From"),
     "from, to": _("From – to"),
     "from_day": _("From"),
+    "from_month": _("From"),
     "give_up": _("closed, as another case took its flags"),
     "inspector": _("Inspector"),
     "kind": _("Kind"),
@@ -60,6 +61,7 @@ FIELDS = {
     "station": _("Station"),
     "to": _("To"),
     "to_day": _("To"),
+    "to_month": _("To"),
     "unlock": _("Unlocking"),
     "unsealed": _("Unsealed"),
     "valid_from": _("From"),
@@ -140,8 +142,6 @@ SAYINGS = (
     _("String should have at most %(most)s characters"),
     _("String should match pattern '%(pattern)s'"),
     _("Extra inputs are not permitted"),
-    _("Value error, expected lat and lon, or neither"),
-    _("Value error, refuelled_at: expected a time that has passed"),
 )
 """What is said as a whole."""
 
@@ -206,6 +206,7 @@ EXPECTED = (
     _("its fields, URL-encoded"),
     _("JSON"),
     _("kilometres from 0 on"),
+    _("lat and lon, or neither"),
     _("kilometres from 0 to %(most)s"),
     _("letters, digits, dots and dashes with a digit among them, 50 at most"),
     _("no case"),

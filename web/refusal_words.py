@@ -19,6 +19,7 @@ Text = Callable[[str], str]
 NAMES = {**CASE_STATES, **ORDER_STATES, **PURPOSE_CLASSES}
 """Names that data carries and a refusal quotes."""
 
+_VALIDATED = "Value error, "  # before what a model of pydantic itself refuses
 _LISTED = re.compile(", | or ")
 _HOLE = re.compile(r"%\((\w+)\)s")
 _COMMA = _(", ")
@@ -38,6 +39,7 @@ def told(refusal: str, text: Text) -> str:
     where: list[str] = []
     rest = refusal
     while True:
+        rest = rest.removeprefix(_VALIDATED)
         said = _said(rest, text)
         if said is not None:
             for each in reversed(where):

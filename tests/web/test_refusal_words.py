@@ -59,6 +59,8 @@ def _refusals() -> Iterator[str]:
                     yield from _text_of(text) if status in SHOWN else ()
                 case ast.Call(func=ast.Name(id=name), args=[text, *_]) if name in ERRORS:
                     yield from _text_of(text)
+                case ast.Call(func=ast.Name(id="ValueError"), args=[text]) if path.parent.name == "web":
+                    yield from (f"7: Value error, {each}" for each in _text_of(text))
 
 
 REFUSALS = sorted({*_refusals(), *(said for _, said in CONDITIONS.values())})
