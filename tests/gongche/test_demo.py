@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,15 +11,11 @@ import pytest
 
 from gongche.home import open_home
 from tests.gongche.conftest import COMMAND, Run, clean_environment, result
+from tests.ports import free_port
 
 SMALL = ("--vehicles", "12", "--days", "3")
 PROTOCOLS = {"jt808", "nmea", "mqtt"}
 PATIENCE_S = 150.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_the_history_is_made_once_and_kept(gongche: Run) -> None:

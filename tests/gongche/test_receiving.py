@@ -22,16 +22,10 @@ from store.commands import ask, await_answer
 from store.fleet import Terminal, Unit, Vehicle, upsert_terminals, upsert_units, upsert_vehicles
 from tests.ingest.test_tcp import FIRST, RMC, TERMINAL, until
 from tests.ingest.test_udp import Phone
+from tests.ports import free_port
 
 NO_PORTS = {"jt808_port": 0, "nmea_port": 0}
 Make = Callable[..., Gongche]
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 
 def require_binary(name: str) -> str:
     """Path of a program; without it the test is skipped, but fails where CI=true promises that all is installed."""
@@ -32,9 +34,7 @@ class Mosquitto:
     ) -> None:
         self._binary = binary
         self._config = folder / "mosquitto.conf"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         lines = [
             f"listener {self.port} 127.0.0.1",
             *settings,

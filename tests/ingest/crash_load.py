@@ -103,12 +103,6 @@ class Service:
         assert await asyncio.to_thread(self._process.wait, PATIENCE_S) == 0
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        return one.getsockname()[1], two.getsockname()[1]
-
-
 def kill_server(home: Path) -> None:
     """SIGKILL for PostgreSQL itself; what it was doing for its clients ends with it."""
     lines = (home / "postgres" / "data" / "postmaster.pid").read_text().splitlines()

@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.terminals import Journey, Tally, run_terminals
 from tests.ingest import crash_load as load
+from tests.ports import free_port
 
 COUNT = 100
 """Positions of one terminal in each wave; something is killed in the middle of each."""
@@ -43,7 +44,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 async def service(home: Path) -> AsyncIterator[load.Service]:
-    service = load.Service(home, load.free_ports())
+    service = load.Service(home, (free_port(), free_port()))
     await service.start()
     yield service
     if service.alive:
