@@ -19,6 +19,10 @@ Text = Callable[[str], str]
 NAMES = {**CASE_STATES, **ORDER_STATES, **PURPOSE_CLASSES}
 """Names that data carries and a refusal quotes."""
 
+MOST_READ = 1_000
+"""Characters of a refusal that is taken apart: none of ours is as long, and in longer ones much that was sent is quoted."""
+
+_KNOWN = FIELDS | CASE_FORMS | STEPS
 _VALIDATED = "Value error, "  # before what a model of pydantic itself refuses
 _LISTED = re.compile(", | or ")
 _HOLE = re.compile(r"%\((\w+)\)s")
@@ -34,7 +38,7 @@ _NAMED = frozenset({"choices", "states"})
 
 def told(refusal: str, text: Text) -> str:
     """A refusal in the language of `text`; in English as it was written."""
-    if text(_WHERE) == _WHERE:
+    if text(_WHERE) == _WHERE or len(refusal) > MOST_READ:
         return refusal
     where: list[str] = []
     rest = refusal
@@ -83,9 +87,8 @@ def _ends(said: str) -> Iterator[int]:
 
 def _place(where: str, text: Text) -> str:
     """A field, a step or a thing with its number."""
-    known = FIELDS | CASE_FORMS | STEPS
-    if where in known:
-        return text(known[where])
+    if where in _KNOWN:
+        return text(_KNOWN[where])
     return _like(where, PLACES, text) or where
 
 

@@ -10,7 +10,7 @@ import pytest
 from rules.cases import CONDITIONS
 from rules.orders import OrderFieldError
 from web.i18n import translations
-from web.refusal_words import told
+from web.refusal_words import MOST_READ, told
 
 ROOT = Path(__file__).parents[2]
 SHOWN = frozenset({400, 409, 429})
@@ -94,3 +94,12 @@ def test_what_was_given_may_say_anything() -> None:
 def test_what_nobody_wrote_a_text_for_is_shown_as_it_is() -> None:
     assert told("something odd: went wrong", zh) == "something odd: went wrong"
     assert told("", zh) == ""
+
+
+def test_a_refusal_that_quotes_more_than_any_of_ours_is_not_taken_apart() -> None:
+    assert max(map(len, REFUSALS)) < MOST_READ / 2
+    refusal = "a: expected a, got ; " * MOST_READ
+    assert told(refusal, zh) == refusal
+    assert told(f"odometer: expected kilometres from 0 to 9, got {'x' * MOST_READ!r}", zh).startswith(
+        "odometer: expected"
+    )
